@@ -1,0 +1,63 @@
+"""The errors that a person sees. Each is one sentence: what, where, what is accepted, what to do.
+
+The command line prints the sentence without a traceback (``-v`` shows it) and exits with ``exit_code``:
+2 for the user's mistakes, 1 for work that failed.
+"""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """Base of all errors that the harness raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(HarnessError):
+    """A configuration that cannot be: unknown key or value, wrong type, parts that do not fit each other."""
+
+    exit_code = 2
+
+
+class DataError(HarnessError):
+    """A data set, result folder or archive that is missing, incomplete or damaged."""
+
+    exit_code = 2
+
+
+class WeightsError(HarnessError):
+    """A checkpoint that is missing, is not one, or does not fit the network."""
+
+    exit_code = 2
+
+
+class DeviceError(HarnessError):
+    """A device, provider or precision that this machine or this backend does not have."""
+
+    exit_code = 2
+
+
+class StoreError(HarnessError):
+    """A folder, file or MLflow store that cannot be read or written."""
+
+    exit_code = 2
+
+
+class SkipJob(ConfigError):
+    """A pair of settings that makes no sense: an error in a single run, a skipped job in a sweep."""
+
+
+class PrepareError(HarnessError):
+    """Conversion failed, or a converted graph does not repeat the torch module within tolerance."""
+
+
+class BackendError(HarnessError):
+    """A runtime refused a model or failed while it ran."""
+
+
+class TrackingError(HarnessError):
+    """A tracker could not go on, for example since its box left the image altogether."""
+
+
+class ArchiveError(HarnessError):
+    """A submission archive or bundle with faults."""

@@ -1,0 +1,294 @@
+"""The types, values and protocols that everything else speaks. Read this first.
+
+Conventions, everywhere in the package:
+
+- a box is ``[x, y, w, h]`` in pixels, float64, ``x`` and ``y`` the top-left corner (0-based);
+- an image is uint8 ``[H, W, 3]``, in the channel order that the tracker asks for (``TrackerSpec.color``);
+- times are seconds unless a name ends in ``_ms``;
+- a graph's tensors are static in shape, batch first. Image inputs are uint8 NHWC: the conversion to float
+  and NCHW is part of the graph, so that every backend can fold it into its first convolution.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence as Seq
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Boxes = npt.NDArray[np.float64]
+"""One box ``[4]`` or several ``[T, 4]``."""
+Image = npt.NDArray[np.uint8]
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
+Metrics = dict[str, float]
+
+
+# ---------------------------------------------------------------------------------------- models
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A named tensor of static shape; ``dtype`` is NumPy's name for it (``float32``, ``uint8``)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class GraphSpec:
+    """A static graph. An input that bears the name of another graph's output is fed from it."""
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def input_names(self) -> tuple[str, ...]:
+        return tuple(tensor.name for tensor in self.inputs)
+
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(tensor.name for tensor in self.outputs)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a tracker's graphs come from; resolved only in the process that prepares.
+
+    ``factory`` is ``"package.module:function"``. For ``kind="torch"`` it is called as
+    ``factory(weights, **options)`` and returns ``{graph name: torch.nn.Module}``; for ``kind="onnx"`` it
+    returns ``{graph name: onnx.ModelProto}``. ``weights`` holds the files it reads, in order; empty means
+    random weights drawn with ``seed``. ``code`` names further modules whose source enters the artifact's key
+    (the factory's own module always does).
+    """
+
+    kind: Literal["torch", "onnx"]
+    factory: str
+    weights: tuple[Path, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    code: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A set of named graphs on disk, ready to be opened by a backend.
+
+    ``format`` is ``torch``, ``onnx`` or ``openvino``; ``precision`` is ``fp32``, ``fp16`` or ``int8``;
+    ``key`` is the SHA-256 of all that the files depend on; ``info`` is what preparation recorded (parity,
+    exporter, opset, sizes, durations).
+    """
+
+    format: str
+    precision: str
+    files: Mapping[str, Path]
+    graphs: Mapping[str, GraphSpec]
+    key: str
+    folder: Path
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+# ------------------------------------------------------------------------------ sequences and tracks
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One video: paths of its frames, the first box, and what is known of the truth.
+
+    ``size`` is (width, height) of the frames in pixels, or None where no images are at hand. ``truth`` is
+    ``[T, 4]``; ``visible`` is a bool ``[T]``, False where the target is wholly covered (GOT-10k ``cover`` 0).
+    """
+
+    name: str
+    frames: tuple[Path, ...]
+    init_box: Boxes
+    size: tuple[int, int] | None = None
+    truth: Boxes | None = None
+    visible: npt.NDArray[np.bool_] | None = None
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+@dataclass(frozen=True)
+class Track:
+    """What a tracker made of a sequence.
+
+    ``boxes`` is ``[T, 4]`` with the given box first; ``seconds`` is ``[T]``, ``init``'s time first, then one per
+    update; ``stages`` maps ``decode``, ``preprocess``, ``inference``, ``postprocess`` to seconds ``[T]``.
+    """
+
+    sequence: str
+    boxes: Boxes
+    seconds: npt.NDArray[np.float64]
+    stages: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    repetition: int = 1
+
+
+class Dataset(ABC):
+    """An ordered set of sequences with a way to score and to pack results."""
+
+    name: str
+    split: str
+    has_truth: bool
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Sequence]: ...
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def digest(self) -> str:
+        """SHA-256 over names, frame counts, image sizes in bytes and annotations of all sequences used."""
+
+
+# ------------------------------------------------------------------------------- running a network
+
+
+class Session(Protocol):
+    """One graph, ready to run. Not shared between threads: each worker opens its own."""
+
+    spec: GraphSpec
+
+    def run(self, inputs: Mapping[str, Array]) -> Arrays:
+        """Runs the graph once. The caller owns the arrays returned; inputs are not kept."""
+        ...
+
+
+class Backend(ABC):
+    """A runtime. Constructors only check; ``open`` does the work.
+
+    ``format`` names the artifact format it opens; ``precisions`` the artifact precisions it can run.
+    """
+
+    name: ClassVar[str]
+    format: ClassVar[str]
+    precisions: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def open(self, artifact: Artifact) -> dict[str, Session]:
+        """A fresh, independent session for every graph; models are read and compiled on the first call only."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, str]:
+        """What the runtime really does (effective device, threads, streams, precision, provider, version)."""
+
+    @abstractmethod
+    def load_times(self) -> Metrics:
+        """Seconds spent by the first ``open``: ``read`` and ``compile``."""
+
+    def parallel_requests(self) -> int:
+        """How many sequences are best kept in flight over the opened models."""
+        return 1
+
+    def prepare_parallel(self, requests: int) -> None:
+        """Called before the first ``open`` when ``requests`` sequences will be tracked at once."""
+        del requests
+
+
+class Tracker(ABC):
+    """A running tracker of one target. Created by ``TrackerSpec.start``."""
+
+    @abstractmethod
+    def init(self, image: Image, box: Boxes) -> None:
+        """Takes the template from ``image`` at ``box`` (``[4]``)."""
+
+    @abstractmethod
+    def update(self, image: Image) -> Boxes:
+        """The target's box ``[4]`` in the next frame."""
+
+    @abstractmethod
+    def place(self, box: Boxes) -> None:
+        """Sets the previous box without touching the template (truth feedback, teacher forcing)."""
+
+
+class TrackerSpec(ABC):
+    """A tracker with its settings: its graphs, where they come from, and how to start it.
+
+    Subclasses are dataclasses whose fields are the keys of the tracker's YAML file (``name`` and ``target``
+    aside). ``per_frame`` names the graphs that run on every frame; the others run once a sequence.
+    """
+
+    name: str
+    color: ClassVar[Literal["rgb", "bgr"]] = "rgb"
+    deterministic: ClassVar[bool] = True
+    per_frame: ClassVar[tuple[str, ...]] = ("search",)
+
+    @property
+    @abstractmethod
+    def graphs(self) -> Mapping[str, GraphSpec]:
+        """The graphs by name, each before those that read its outputs."""
+
+    @abstractmethod
+    def source(self) -> Source:
+        """Where the graphs come from. Raises WeightsError, with what to get and where to put it."""
+
+    @abstractmethod
+    def start(self, sessions: Mapping[str, Session]) -> Tracker:
+        """A tracker over these sessions; cheap, called once a sequence."""
+
+    @property
+    def random_weights(self) -> bool:
+        """True when the weights are random: speed is measured, accuracy does not exist."""
+        return False
+
+
+# ------------------------------------------------------------------------------------------ tasks
+
+
+class Progress(Protocol):
+    """Shows how far a job is; writes nothing while a frame is being timed."""
+
+    def start(self, title: str, total: int) -> None: ...
+
+    def step(self, amount: int = 1, note: str = "") -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Context:
+    """All that a task needs. ``folder`` is the job's own; everything a task writes lies under it."""
+
+    config: Mapping[str, Any]
+    artifact: Artifact
+    backend: Backend
+    tracker: TrackerSpec
+    dataset: Dataset
+    folder: Path
+    threads: int
+    seed: int
+    progress: Progress
+    round: int = 1
+
+
+@dataclass
+class TaskResult:
+    """What a task found. ``files`` are paths relative to the job's folder; ``sequences`` are per-sequence scores."""
+
+    metrics: Metrics = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    sequences: dict[str, Metrics] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Task(ABC):
+    """One kind of measurement. Subclasses are dataclasses whose fields are the keys of the task's YAML file."""
+
+    name: str
+
+    @abstractmethod
+    def run(self, context: Context) -> TaskResult: ...
+
+
+NamedArrays = Mapping[str, Array]
+Names = Seq[str]
