@@ -81,7 +81,7 @@ def check(value: Any, hint: Any, where: str) -> Any:
         return _check_literal(value, typing.get_args(hint), where)
     if origin in (typing.Union, types.UnionType):
         return _check_union(value, typing.get_args(hint), where)
-    if origin in (list, tuple) or origin is not None and issubclass(origin, (Iterable,)):
+    if origin in (list, tuple) or (origin is not None and issubclass(origin, (Iterable,))):
         return _check_container(value, origin, typing.get_args(hint), where)
     return _check_plain(value, hint, where)
 
