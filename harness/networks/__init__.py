@@ -1,0 +1,1 @@
+"""Torch modules of the trackers, their graphs, and a safe reader of checkpoints."""
