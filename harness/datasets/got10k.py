@@ -1,0 +1,33 @@
+"""dataset=got10k: the GOT-10k benchmark's val and test splits, from a copy on disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.datasets.layout import FolderDataset
+
+HOME = "http://got-10k.aitestunion.com/downloads"
+
+
+@dataclass
+class GOT10k(FolderDataset):
+    """GOT-10k under ``dataset.root``, the folder of ``val`` and ``test`` (default: the variable GOT10K_ROOT).
+
+    Both splits have 180 sequences. ``test`` gives each sequence's first box alone: results are packed for the
+    benchmark's server, which has the truth.
+    """
+
+    split: Literal["val", "test"] = "val"  # type: ignore[assignment]
+    name: str = "got10k"
+
+    def __post_init__(self) -> None:
+        self.root = self.root or os.environ.get("GOT10K_ROOT", "")
+        super().__post_init__()
+
+    def missing(self) -> str:
+        return (
+            "set dataset.root or the environment variable GOT10K_ROOT to the folder that holds GOT-10k's val and test; "
+            f"the data set is to be had after registration at {HOME}, so it is not downloaded here"
+        )
