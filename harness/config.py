@@ -87,7 +87,9 @@ def check(value: Any, hint: Any, where: str) -> Any:
 
 
 def _check_literal(value: Any, accepted: tuple[Any, ...], where: str) -> Any:
-    if value not in accepted or isinstance(value, bool) != any(item is value for item in accepted if isinstance(item, bool)):
+    if value not in accepted or isinstance(value, bool) != any(
+        item is value for item in accepted if isinstance(item, bool)
+    ):
         words = ", ".join(str(item) for item in accepted)
         raise ConfigError(f"{where} is {value!r}{suggestion(value, accepted)}; accepted: {words}.")
     return value
@@ -128,8 +130,15 @@ def _check_plain(value: Any, hint: Any, where: str) -> Any:
 
 
 _TYPE_WORDS = {
-    int: "a whole number", float: "a number", str: "a word", bool: "true or false", Path: "a path", list: "a list",
-    tuple: "a list", type(None): "null", dict: "a mapping",
+    int: "a whole number",
+    float: "a number",
+    str: "a word",
+    bool: "true or false",
+    Path: "a path",
+    list: "a list",
+    tuple: "a list",
+    type(None): "null",
+    dict: "a mapping",
 }
 
 

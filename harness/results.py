@@ -31,7 +31,9 @@ def write_bytes(path: Path, data: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror}); choose a folder that can be written.") from error
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}); choose a folder that can be written."
+        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -41,7 +43,9 @@ def write_bytes(path: Path, data: bytes) -> Path:
         os.replace(temporary, path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
-        raise StoreError(f"{path} cannot be written ({error.strerror}); free space or choose another folder.") from error
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}); free space or choose another folder."
+        ) from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -1,0 +1,236 @@
+"""OpenVINO over the prepared IR."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from harness.config import at_least
+from harness.errors import BackendError, DeviceError, SkipJob
+from harness.interfaces import Array, Arrays, Artifact, Backend, GraphSpec, Metrics, Session
+
+DEVICES = ("cpu", "gpu", "npu", "auto", "hetero", "multi")
+HINTS = ("none", "latency", "throughput", "cumulative_throughput")
+PRECISIONS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
+
+
+@dataclass
+class OpenVino(Backend):
+    """``backend=openvino``.
+
+    ``source`` says what the IR is made from: the ONNX file (``onnx``), the torch module (``torch``), or ``file``: no IR,
+    OpenVINO reads the ONNX file itself. ``precision`` is the arithmetic asked of the device; ``weights`` how the IR stores
+    its weights (``fp16`` halves the file and loses accuracy). ``streams`` and ``requests`` default to what
+    the hint implies; ``pinning`` to OpenVINO's choice. ``model_cache`` keeps compiled models between runs.
+    """
+
+    name: ClassVar[str] = "openvino"
+    format: ClassVar[str] = "openvino"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "int8")
+
+    source: Literal["onnx", "torch", "file"] = "onnx"
+    precision: Literal["fp32", "fp16", "bf16", "device"] = "fp32"
+    weights: Literal["fp32", "fp16"] = "fp32"
+    streams: int | None = None
+    requests: int | None = None
+    pinning: bool | None = None
+    model_cache: bool = True
+    priorities: list[str] = field(default_factory=list)
+    properties: dict[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    hint: str = "none"
+    threads: int = 1
+    cache: str = ""
+    _compiled: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
+    _times: Metrics = field(default_factory=dict, init=False, repr=False)
+    _parallel: int = field(default=1, init=False, repr=False)
+    _core: Any = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise SkipJob(f"backend=openvino cannot run on device={self.device}; accepted: {', '.join(DEVICES)}.")
+        if self.hint not in HINTS:
+            raise SkipJob(f"backend=openvino knows no hint={self.hint}; accepted: {', '.join(HINTS)}.")
+        at_least(self.streams, 1, "backend.streams")
+        at_least(self.requests, 1, "backend.requests")
+
+    # ------------------------------------------------------------------------------------ opening
+
+    def prepare_parallel(self, requests: int) -> None:
+        self._parallel = requests
+
+    def open(self, artifact: Artifact) -> dict[str, Session]:
+        if artifact.key not in self._compiled:
+            self._compiled[artifact.key] = self._compile(artifact)
+        compiled = self._compiled[artifact.key]
+        return {name: OpenVinoSession(artifact.graphs[name], model) for name, model in compiled.items()}
+
+    def _compile(self, artifact: Artifact) -> dict[str, Any]:
+        core = self.core()
+        times = {"read": 0.0, "compile": 0.0}
+        compiled = {}
+        for name in artifact.graphs:
+            begin = perf_counter()
+            try:
+                model = core.read_model(str(artifact.files[name]))
+                read = perf_counter()
+                compiled[name] = core.compile_model(model, self.device_string(), self.settings())
+            except RuntimeError as error:
+                raise BackendError(f"OpenVINO cannot open {artifact.files[name]}: {first_line(error)}") from error
+            times["read"] += read - begin
+            times["compile"] += perf_counter() - read
+        self._times = times
+        return compiled
+
+    def core(self) -> Any:
+        """OpenVINO's Core, created once; checks that the device exists."""
+        if self._core is None:
+            import openvino as ov
+
+            self._core = ov.Core()
+            wanted = self.priorities or ([] if self.device in ("auto", "hetero", "multi") else [self.device.upper()])
+            for device in wanted:
+                if not any(
+                    found.split(".")[0] == device.split(".")[0].upper() for found in self._core.available_devices
+                ):
+                    raise DeviceError(
+                        f"OpenVINO sees no {device} here; it sees {', '.join(self._core.available_devices)}. Choose one of "
+                        "them, or install the device's driver."
+                    )
+        return self._core
+
+    def device_string(self) -> str:
+        """OpenVINO's name for the device: ``CPU``, ``AUTO``, ``MULTI:GPU,CPU``."""
+        name = self.device.upper()
+        if self.device in ("hetero", "multi") and not self.priorities:
+            return f"{name}:{','.join(sorted(self.core().available_devices, key=lambda item: item == 'CPU'))}"
+        return f"{name}:{','.join(self.priorities)}" if self.priorities else name
+
+    def settings(self) -> dict[str, Any]:
+        """The properties given to ``compile_model``."""
+        chosen: dict[str, Any] = {}
+        if self.hint != "none":
+            chosen["PERFORMANCE_HINT"] = self.hint.upper()
+        if self.device == "cpu":
+            chosen["INFERENCE_NUM_THREADS"] = self.threads
+            if self.precision != "device":
+                chosen["INFERENCE_PRECISION_HINT"] = PRECISIONS[self.precision]
+            if self.pinning is not None:
+                chosen["ENABLE_CPU_PINNING"] = self.pinning
+        elif self.device == "gpu" and self.precision != "device":
+            chosen["INFERENCE_PRECISION_HINT"] = PRECISIONS[self.precision]
+        streams = self.streams
+        if streams is None and self._parallel > 1 and self.hint == "none":
+            streams = self._parallel
+        if streams is not None:
+            chosen["NUM_STREAMS"] = str(streams)
+        if self.requests is not None:
+            chosen["PERFORMANCE_HINT_NUM_REQUESTS"] = str(self.requests)
+        if self.model_cache and self.cache:
+            folder = Path(self.cache) / "openvino"
+            folder.mkdir(parents=True, exist_ok=True)
+            chosen["CACHE_DIR"] = str(folder)
+        return chosen | dict(self.properties)
+
+    # --------------------------------------------------------------------------------- what it does
+
+    def parallel_requests(self) -> int:
+        if self.requests is not None:
+            return self.requests
+        if self.streams is not None:
+            return self.streams
+        if self.device == "cpu":
+            return self.threads
+        models = [model for graphs in self._compiled.values() for model in graphs.values()]
+        return max((int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) for model in models), default=1)
+
+    def describe(self) -> dict[str, str]:
+        import openvino as ov
+
+        model = list(next(iter(self._compiled.values())).values())[-1]
+        devices = property_of(model, "EXECUTION_DEVICES")
+        first = devices.strip("[]' ").split(",")[0].strip("' ").strip("()") or "CPU"
+        try:
+            full_name = str(self.core().get_property(first.split(".")[0], "FULL_DEVICE_NAME"))
+        except RuntimeError:
+            full_name = first
+        return {
+            "runtime": f"openvino {ov.__version__}",
+            "device": f"{devices} {full_name}".strip(),
+            "threads": property_of(model, "INFERENCE_NUM_THREADS"),
+            "streams": property_of(model, "NUM_STREAMS"),
+            "precision": property_of(model, "INFERENCE_PRECISION_HINT"),
+            "provider": self.device_string(),
+            "hint": property_of(model, "PERFORMANCE_HINT"),
+            "requests": property_of(model, "OPTIMAL_NUMBER_OF_INFER_REQUESTS"),
+            "pinning": property_of(model, "ENABLE_CPU_PINNING"),
+            "from_cache": property_of(model, "LOADED_FROM_CACHE"),
+        }
+
+    def load_times(self) -> Metrics:
+        return dict(self._times)
+
+
+class OpenVinoSession:
+    """One infer request with buffers of its own, filled and run again for every frame."""
+
+    def __init__(self, spec: GraphSpec, compiled: Any) -> None:
+        import openvino as ov
+
+        self.spec = spec
+        self._request = compiled.create_infer_request()
+        self._buffers: dict[str, Array] = {}
+        for tensor in spec.inputs:
+            buffer = np.empty(tensor.shape, tensor.dtype)
+            self._request.set_tensor(tensor.name, ov.Tensor(buffer, shared_memory=True))
+            self._buffers[tensor.name] = buffer
+        self._outputs = [(tensor.name, self._request.get_tensor(tensor.name).data) for tensor in spec.outputs]
+        self._start, self._wait = self._request.start_async, self._request.wait
+
+    def run(self, inputs: Mapping[str, Array]) -> Arrays:
+        for name, buffer in self._buffers.items():
+            np.copyto(buffer, inputs[name], casting="no")
+        self._start()
+        self._wait()
+        return {name: data.copy() for name, data in self._outputs}
+
+
+def property_of(model: Any, name: str) -> str:
+    """A property of a compiled model as text; empty where the device has no such property."""
+    try:
+        value = model.get_property(name)
+    except RuntimeError:
+        return ""
+    text = str(getattr(value, "name", value))
+    return text.removeprefix("<Type: '").removesuffix("'>").removeprefix("PerformanceMode.")
+
+
+def first_line(error: BaseException) -> str:
+    """The line of an OpenVINO error that tells, without the source position before it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (telling or lines or ["unknown error"])[-1][:300]
+
+
+def available() -> list[dict[str, str]]:
+    """What this backend can run on here: rows of device, name and precisions."""
+    import openvino as ov
+
+    core = ov.Core()
+    rows = []
+    for device in core.available_devices:
+        precisions = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+        rows.append(
+            {
+                "device": device.lower(),
+                "name": str(core.get_property(device, "FULL_DEVICE_NAME")).strip() or platform.processor(),
+                "precisions": ", ".join(str(item).lower() for item in precisions),
+            }
+        )
+    return rows

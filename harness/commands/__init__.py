@@ -1,0 +1,1 @@
+"""Commands of ``python -m harness WORD``: one module each, imported only when called."""

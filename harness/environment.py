@@ -1,0 +1,199 @@
+"""What machine this is, what limits it has, which versions run: everything a reader needs to judge a speed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import subprocess
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+PACKAGES = (
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "numpy",
+    "opencv-python",
+    "mlflow",
+    "hydra-core",
+    "pandas",
+)
+# What decides the speed of float and int8 arithmetic on x86 and Arm, as the kernel names it.
+FEATURES = (
+    "avx",
+    "avx2",
+    "fma",
+    "avx512f",
+    "avx512bw",
+    "avx_vnni",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_tile",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "bf16",
+    "sve",
+)
+_NOT_THE_MACHINE = ("governor", "memory_available_mb", "load_1min", "threads_allowed", "kernel", "python")
+
+
+def describe() -> dict[str, Any]:
+    """The environment as it goes into results.json; ``machine`` is a digest of what the machine is."""
+    cpu = cpu_info()
+    found: dict[str, Any] = {
+        "processor": cpu["model"],
+        "architecture": platform.machine(),
+        "features": cpu["features"],
+        "cores": psutil.cpu_count(logical=False) or os.cpu_count() or 1,
+        "logical_cores": os.cpu_count() or 1,
+        "memory_mb": round(psutil.virtual_memory().total / 2**20),
+        "virtual": cpu["virtual"],
+        "system": platform.system(),
+        "hostname": platform.node(),
+    }
+    identity = {key: value for key, value in found.items() if key != "memory_mb"}
+    found["machine"] = hashlib.sha256(repr(sorted(identity.items())).encode()).hexdigest()[:12]
+    found |= {
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "governor": governor(),
+        "cpu_limit": cgroup_cpu_limit(),
+        "threads_allowed": thread_budget(),
+        "memory_available_mb": round(psutil.virtual_memory().available / 2**20),
+        "load_1min": round(os.getloadavg()[0], 2),
+        "versions": versions(),
+        **git_state(),
+    }
+    return found
+
+
+@lru_cache(maxsize=1)
+def cpu_info() -> dict[str, Any]:
+    """Model name, speed-relevant features and whether the processor is a virtual machine's."""
+    model, flags = platform.processor() or platform.machine(), set[str]()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                model = value.strip()
+            if key.strip() in ("flags", "Features"):
+                flags = set(value.split())
+                break
+    except OSError:
+        pass
+    return {"model": model, "features": [name for name in FEATURES if name in flags], "virtual": "hypervisor" in flags}
+
+
+def governor() -> str:
+    """The frequency governor of the first core, or ``unknown`` (virtual machines show none)."""
+    try:
+        return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def cgroup_cpu_limit() -> float | None:
+    """Cores that the control group allows (quota / period), or None where there is no limit."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        quota_us = int(Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text())
+        period_us = int(Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text())
+        return quota_us / period_us if quota_us > 0 else None
+    except (OSError, ValueError):
+        return None
+
+
+def thread_budget() -> int:
+    """Threads that may run at once here: the affinity mask, cut by the control group's quota, at least one."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = cgroup_cpu_limit()
+    return max(1, min(allowed, int(limit) if limit else allowed))
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that decide results; read without importing them."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@lru_cache(maxsize=1)
+def git_state() -> dict[str, Any]:
+    """``commit`` and ``dirty`` of the checkout this package lies in; empty outside a checkout."""
+    folder = Path(__file__).resolve().parent
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        dirty = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": "", "dirty": False}
+    return {"commit": commit, "dirty": dirty}
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=20, check=True)
+    return done.stdout.strip()
+
+
+def peak_rss_mb() -> float:
+    """This process's peak resident memory in MiB (VmHWM: unlike ru_maxrss it is not inherited from the parent)."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        if found:
+            return int(found.group(1)) / 1024
+    except OSError:
+        pass
+    info = psutil.Process().memory_info()
+    return float(getattr(info, "peak_wset", info.rss)) / 2**20
+
+
+def limit_threads(environment: dict[str, str], threads: int) -> dict[str, str]:
+    """Adds the variables by which libraries read their thread count when they load."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "TBB_NUM_THREADS")
+    return {**environment, **{name: str(threads) for name in names}}
+
+
+class LoadWatch:
+    """Measures how much of the machine other processes used between ``start`` and ``stop``."""
+
+    def __init__(self) -> None:
+        self._busy = self._wall = self._own = 0.0
+
+    def start(self) -> None:
+        self._busy, self._wall, self._own = self._read()
+
+    def stop(self) -> float:
+        """Cores used by processes that are not this one or its ended children, on average."""
+        busy, wall, own = self._read()
+        elapsed = (wall - self._wall) / max(1, os.cpu_count() or 1)
+        if elapsed <= 0:
+            return 0.0
+        return max(0.0, (busy - self._busy) - (own - self._own)) / elapsed
+
+    @staticmethod
+    def _read() -> tuple[float, float, float]:
+        times = psutil.cpu_times()
+        idle = times.idle + getattr(times, "iowait", 0.0)
+        wall = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+        steal = getattr(times, "steal", 0.0)
+        own = os.times()
+        return wall - idle - steal, wall, own.user + own.system + own.children_user + own.children_system

@@ -1,0 +1,118 @@
+"""Does a converted graph still compute what its source computes? Seeded inputs, largest absolute difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import PrepareError
+from harness.interfaces import Array, Arrays, Artifact, Backend, GraphSpec
+
+REFERENCE_FILE = "parity.npz"
+_DRAWS = 2
+
+
+def seeded_inputs(graph: GraphSpec, known: Mapping[str, Array], seed: int) -> Arrays:
+    """Inputs for ``graph``: images of smooth noise, other graphs' outputs where the names match, else normal numbers."""
+    generator = np.random.default_rng(seed)
+    inputs: Arrays = {}
+    for tensor in graph.inputs:
+        if tensor.name in known:
+            inputs[tensor.name] = known[tensor.name]
+        elif tensor.dtype == "uint8":
+            inputs[tensor.name] = _smooth_image(tensor.shape, generator)
+        else:
+            inputs[tensor.name] = generator.standard_normal(tensor.shape).astype(tensor.dtype)
+    return inputs
+
+
+def _smooth_image(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    """Noise at several scales: like an image, unlike white noise, it has structure that survives pooling."""
+    image = np.zeros(shape)
+    for scale in (1, 4, 16):
+        size = [*shape[:1], *[-(-side // scale) for side in shape[1:3]], *shape[3:]]
+        coarse = generator.random(size)
+        fine = coarse.repeat(scale, 1).repeat(scale, 2)
+        image += fine[:, : shape[1], : shape[2]]
+    return (image / 3 * 255).astype(np.uint8)
+
+
+def make_reference(
+    graphs: Mapping[str, GraphSpec], run: Callable[[str, Arrays], Arrays], path: Path, seed: int
+) -> None:
+    """Runs every graph on seeded inputs through ``run(graph, inputs)`` and keeps inputs and outputs in ``path``."""
+    kept: Arrays = {}
+    for draw in range(_DRAWS):
+        known: Arrays = {}
+        for name, graph in graphs.items():
+            inputs = seeded_inputs(graph, known, seed + draw)
+            outputs = run(name, inputs)
+            check_outputs(graph, outputs)
+            known |= outputs
+            kept |= {f"{draw}/{name}/in/{key}": value for key, value in inputs.items()}
+            kept |= {f"{draw}/{name}/out/{key}": value for key, value in outputs.items()}
+    np.savez(path, **kept)  # type: ignore[arg-type]
+
+
+def check_outputs(graph: GraphSpec, outputs: Mapping[str, Array]) -> None:
+    """Raises PrepareError where an output is missing, of another shape, or not finite."""
+    for tensor in graph.outputs:
+        if tensor.name not in outputs:
+            raise PrepareError(f"graph {graph.name} gives no output {tensor.name!r}; it gives {', '.join(outputs)}.")
+        found = outputs[tensor.name]
+        if tuple(found.shape) != tensor.shape:
+            raise PrepareError(
+                f"graph {graph.name}, output {tensor.name}: shape {list(found.shape)} where the tracker expects "
+                f"{list(tensor.shape)}; check the tracker's sizes against its weights."
+            )
+        if not np.isfinite(found).all():
+            raise PrepareError(f"graph {graph.name}, output {tensor.name} is not finite on seeded inputs.")
+
+
+def measure(artifact: Artifact, backend: Backend, reference: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """``{graph: {output: {max_abs_diff, range}}}`` of ``artifact`` against the reference outputs."""
+    sessions = backend.open(artifact)
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    with np.load(reference, allow_pickle=False) as kept:
+        for name, graph in artifact.graphs.items():
+            rows = found.setdefault(name, {})
+            for draw in range(_DRAWS):
+                inputs = {item: kept[f"{draw}/{name}/in/{item}"] for item in graph.input_names()}
+                outputs = sessions[name].run(inputs)
+                check_outputs(graph, outputs)
+                for key in graph.output_names():
+                    _compare(rows, key, outputs[key], kept[f"{draw}/{name}/out/{key}"])
+    return found
+
+
+def _compare(rows: dict[str, dict[str, float]], key: str, found: Array, expected: Array) -> None:
+    difference = float(np.abs(found.astype(float) - expected).max())
+    spread = float(expected.max() - expected.min())
+    before = rows.get(key, {"max_abs_diff": 0.0, "range": 0.0})
+    rows[key] = {"max_abs_diff": max(before["max_abs_diff"], difference), "range": max(before["range"], spread)}
+
+
+def judge(parity: Mapping[str, Mapping[str, Mapping[str, float]]], tolerance: float, what: str) -> None:
+    """Raises PrepareError, naming the output and by how much, where a difference exceeds ``tolerance`` of the range."""
+    for graph, outputs in parity.items():
+        for name, row in outputs.items():
+            allowed = tolerance * max(row["range"], 1e-12)
+            if row["max_abs_diff"] > allowed:
+                raise PrepareError(
+                    f"{what}: output {name} of graph {graph} differs from its source by {row['max_abs_diff']:.3g}, which is "
+                    f"more than prepare.tolerance allows ({allowed:.3g} = {tolerance:g} of its range {row['range']:.3g})."
+                )
+
+
+def largest(parity: Mapping[str, Mapping[str, Mapping[str, float]]]) -> float:
+    """The largest absolute difference over all graphs and outputs; 0 where nothing was compared."""
+    return max((row["max_abs_diff"] for outputs in parity.values() for row in outputs.values()), default=0.0)
+
+
+def summary(info: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parity record of an artifact's info; empty for a source."""
+    found = info.get("parity")
+    return found if isinstance(found, Mapping) else {}

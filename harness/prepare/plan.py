@@ -1,0 +1,315 @@
+"""What has to be prepared, and under which key: computed by the parent without importing any runtime.
+
+A plan is a chain of steps, each with its parent: the tracker's source, then ONNX, IR, int8 as the backend and the
+quantisation ask. A step's key is the SHA-256 of all that its files depend on: the weights' bytes, the code that
+builds, the options, the versions of the libraries, and the parent's key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError, DataError, PrepareError, SkipJob
+from harness.interfaces import Artifact, Backend, GraphSpec, Source, TensorSpec, TrackerSpec
+from harness.results import plain, read_json
+
+ARTIFACT_FILE = "artifact.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``prepare`` of the configuration.
+
+    ``exporter`` is torch's (``dynamo`` or ``torchscript``), ``opset`` ONNX's; ``tolerance`` the largest difference from
+    the source's outputs that is accepted, as a share of an output's range (``tolerance_fp16`` for fp16 weights);
+    ``cache`` the folder that holds prepared models, shared by all jobs.
+    """
+
+    exporter: str = "dynamo"
+    opset: int = 18
+    tolerance: float = 1e-4
+    tolerance_fp16: float = 5e-2
+    cache: str = "outputs/cache"
+
+    def __post_init__(self) -> None:
+        if self.exporter not in ("dynamo", "torchscript"):
+            raise ConfigError(f"prepare.exporter is {self.exporter!r}; accepted: dynamo, torchscript.")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One link of the chain. ``builder`` is ``module:function``, called as ``function(step, parent, folder)``."""
+
+    format: str
+    precision: str
+    builder: str
+    options: Mapping[str, Any]
+    parent: Step | None
+    graphs: tuple[GraphSpec, ...]
+    tolerance: float | None
+    key: str = ""
+    seed: int = 0
+
+    def chain(self) -> list[Step]:
+        """The steps from the source to this one."""
+        return [*(self.parent.chain() if self.parent else []), self]
+
+
+class Quantizer(ABC):
+    """The ``quantization`` section. Adds steps to a plan; ``NoQuantizer`` adds none."""
+
+    @abstractmethod
+    def add(self, step: Step, job: QuantizationJob) -> Step:
+        """The plan that ends in a quantised artifact, or ``step`` itself."""
+
+    def check(self, job: QuantizationJob) -> None:
+        """Raises SkipJob or ConfigError where this quantisation does not fit the job."""
+        del job
+
+
+@dataclass(frozen=True)
+class QuantizationJob:
+    """What a quantiser may look at: the parts of the job and the sections they were built from."""
+
+    tracker: TrackerSpec
+    backend: Backend
+    config: Mapping[str, Any]
+    threads: int
+    seed: int
+
+
+@dataclass
+class NoQuantizer(Quantizer):
+    """``quantization=none``."""
+
+    def add(self, step: Step, job: QuantizationJob) -> Step:
+        del job
+        return step
+
+
+# ------------------------------------------------------------------------------------------- planning
+
+
+def plan(tracker: TrackerSpec, backend: Backend, settings: Settings, seed: int) -> Step:
+    """The chain of steps that ends in what ``backend`` opens."""
+    root = source_step(tracker, seed)
+    if backend.format == root.format:
+        return root
+    if backend.format == "torch":
+        raise SkipJob(
+            f"tracker {tracker.name} is loaded from ONNX files, which backend=torch cannot run; give tracker.weights "
+            "a checkpoint of torch, or choose backend=onnx or openvino."
+        )
+    if backend.format == "onnx":
+        return onnx_step(root, settings)
+    return ir_step(root, backend, settings)
+
+
+def source_step(tracker: TrackerSpec, seed: int) -> Step:
+    """The first step: the tracker's own source, with seeded inputs and outputs to compare later steps with."""
+    source = tracker.source()
+    options = {
+        "kind": source.kind,
+        "factory": source.factory,
+        "weights": [str(path.resolve()) for path in source.weights],
+        "sha256": [file_digest(path) for path in source.weights],
+        "options": plain(dict(source.options)),
+        "seed": source.seed if not source.weights else 0,
+        "code": code_digest((source.factory.partition(":")[0], *source.code)),
+    }
+    packages = ("torch", "onnx") if source.kind == "torch" else ("onnx", "onnxruntime")
+    return make_step(
+        "torch" if source.kind == "torch" else "onnx",
+        "fp32",
+        f"harness.prepare.steps:from_{source.kind}",
+        options,
+        None,
+        tuple(tracker.graphs.values()),
+        packages,
+        seed=seed,
+    )
+
+
+def onnx_step(parent: Step, settings: Settings) -> Step:
+    """torch -> ONNX."""
+    options = {"exporter": settings.exporter, "opset": settings.opset}
+    return make_step(
+        "onnx",
+        "fp32",
+        "harness.prepare.steps:export_onnx",
+        options,
+        parent,
+        parent.graphs,
+        ("torch", "onnx", "onnxscript", "onnxruntime"),
+        settings.tolerance,
+    )
+
+
+def ir_step(root: Step, backend: Backend, settings: Settings) -> Step:
+    """ONNX (or torch) -> OpenVINO's IR, with fp32 weights unless the backend asks for fp16."""
+    source = str(getattr(backend, "source", "onnx"))
+    weights = str(getattr(backend, "weights", "fp32"))
+    parent = root
+    if source == "torch" and root.format != "torch":
+        raise SkipJob("backend.source=torch needs a tracker whose weights are torch's; this one comes from ONNX files.")
+    if source != "torch" and root.format == "torch":
+        parent = onnx_step(root, settings)
+    if source == "file" and weights != "fp32":
+        raise ConfigError("backend.source=file reads the ONNX file as it is; backend.weights=fp16 needs source=onnx.")
+    tolerance = settings.tolerance if weights == "fp32" else settings.tolerance_fp16
+    builder = {"file": "keep_onnx", "torch": "torch_to_ir"}.get(source, "onnx_to_ir")
+    return make_step(
+        "openvino",
+        weights,
+        f"harness.prepare.steps:{builder}",
+        {"weights": weights},
+        parent,
+        root.graphs,
+        ("openvino",),
+        tolerance,
+    )
+
+
+def make_step(
+    format_: str,
+    precision: str,
+    builder: str,
+    options: Mapping[str, Any],
+    parent: Step | None,
+    graphs: tuple[GraphSpec, ...],
+    packages: Sequence[str],
+    tolerance: float | None = None,
+    seed: int | None = None,
+    unkeyed: Mapping[str, Any] | None = None,
+) -> Step:
+    """A step with its key. ``unkeyed`` options reach the builder but do not change what it builds."""
+    seed = seed if seed is not None else (parent.seed if parent else 0)
+    builder_module = builder.partition(":")[0]
+    hashed = {key: value for key, value in options.items() if key != "weights" or "sha256" not in options}
+    content = {
+        "format": format_,
+        "precision": precision,
+        "builder": builder,
+        "options": hashed,
+        "seed": seed,
+        "parent": parent.key if parent else None,
+        "graphs": [asdict(graph) for graph in graphs],
+        "code": code_digest((builder_module,)),
+        "versions": {name: version_of(name) for name in packages},
+        "tolerance": tolerance,
+    }
+    key = hashlib.sha256(json.dumps(plain(content), sort_keys=True).encode()).hexdigest()
+    return Step(
+        format_,
+        precision,
+        builder,
+        {**options, **(unkeyed or {})},
+        parent,
+        graphs,
+        tolerance,
+        key,
+        seed,
+    )
+
+
+# ------------------------------------------------------------------------------------------- digests
+
+
+@lru_cache(maxsize=64)
+def _digest(path: str, size: int, modified: int) -> str:
+    del size, modified
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes (read again only when size or time of change differ)."""
+    try:
+        stat = path.stat()
+        return _digest(str(path), stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+def code_digest(modules: Sequence[str]) -> str:
+    """SHA-256 of the modules' source text, found without importing them."""
+    digest = hashlib.sha256()
+    for name in modules:
+        spec = util.find_spec(name)
+        if spec is None or not spec.origin or not os.path.isfile(spec.origin):
+            raise ConfigError(f"module {name!r} is not on the Python path; the tracker's source names it.")
+        digest.update(Path(spec.origin).read_bytes())
+    return digest.hexdigest()
+
+
+def version_of(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+# ------------------------------------------------------------------------------------------ the cache
+
+
+def artifact_folder(cache: Path, key: str) -> Path:
+    """Where an artifact lies in the cache."""
+    return cache / "artifacts" / key[:20]
+
+
+def lookup(step: Step, cache: Path) -> Artifact | None:
+    """The artifact of ``step`` where it is in the cache, else None."""
+    folder = artifact_folder(cache, step.key)
+    return load_artifact(folder) if (folder / ARTIFACT_FILE).is_file() else None
+
+
+def load_artifact(folder: Path) -> Artifact:
+    """Reads ``artifact.json``. Raises PrepareError where it is damaged or its files are gone."""
+    try:
+        raw = read_json(folder / ARTIFACT_FILE)
+        graphs = {item["name"]: graph_from(item) for item in raw["graphs"]}
+        files = {name: folder / path for name, path in raw["files"].items()}
+        artifact = Artifact(raw["format"], raw["precision"], files, graphs, raw["key"], folder, raw["info"])
+    except (DataError, KeyError, TypeError) as error:
+        raise PrepareError(f"the prepared model in {folder} is damaged ({error}); delete that folder.") from error
+    gone = [str(path) for path in files.values() if not path.is_file()]
+    if gone:
+        raise PrepareError(f"the prepared model in {folder} lacks {', '.join(gone)}; delete that folder.")
+    return artifact
+
+
+def graph_from(raw: Mapping[str, Any]) -> GraphSpec:
+    """A GraphSpec from its JSON form."""
+    inputs, outputs = (
+        tuple(TensorSpec(item["name"], tuple(item["shape"]), item["dtype"]) for item in raw[side])
+        for side in ("inputs", "outputs")
+    )
+    return GraphSpec(raw["name"], inputs, outputs)
+
+
+def source_of(step: Step) -> Source:
+    """The Source that the chain of ``step`` begins with."""
+    options = step.chain()[0].options
+    return Source(
+        options["kind"],
+        options["factory"],
+        tuple(Path(path) for path in options["weights"]),
+        options["options"],
+        options["seed"],
+    )
+
+
+@dataclass
+class Timings:
+    """Seconds of each step that had to be built; empty when all came from the cache."""
+
+    built: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,87 @@
+"""Progress of a job: a bar on a terminal, a line now and then in a log file, nothing where it is not wanted."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from tqdm import tqdm
+
+tqdm.monitor_interval = 0  # no thread that wakes up while frames are timed
+_LOG_EVERY_S = 15.0
+
+
+class Bar:
+    """A bar that redraws in place; only for terminals."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] | None = None
+
+    def start(self, title: str, total: int) -> None:
+        self.close()
+        self._bar = tqdm(total=total, desc=title, unit="frame", file=sys.stderr, mininterval=0.25, leave=False)
+
+    def step(self, amount: int = 1, note: str = "") -> None:
+        if self._bar is not None:
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(amount)
+
+    def say(self, text: str) -> None:
+        tqdm.write(text, file=sys.stderr)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class Lines:
+    """Whole lines, one every fifteen seconds at most: what a log file can bear."""
+
+    def __init__(self) -> None:
+        self._title, self._total, self._done = "", 0, 0
+        self._began = self._last = 0.0
+
+    def start(self, title: str, total: int) -> None:
+        self._title, self._total, self._done = title, total, 0
+        self._began = self._last = time.monotonic()
+
+    def step(self, amount: int = 1, note: str = "") -> None:
+        self._done += amount
+        now = time.monotonic()
+        if now - self._last >= _LOG_EVERY_S or self._done == self._total:
+            self._last = now
+            self.say(f"{self._title}: {self._done}/{self._total} in {now - self._began:.0f} s {note}".rstrip())
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        self._title = ""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def start(self, title: str, total: int) -> None:
+        del title, total
+
+    def step(self, amount: int = 1, note: str = "") -> None:
+        del amount, note
+
+    def say(self, text: str) -> None:
+        del text
+
+    def close(self) -> None:
+        return
+
+
+def make(mode: str | None = None) -> Bar | Lines | Silent:
+    """``bar``, ``lines`` or ``off``; by default from HARNESS_PROGRESS, else a bar where stderr is a terminal."""
+    mode = mode or os.environ.get("HARNESS_PROGRESS") or ("bar" if sys.stderr.isatty() else "lines")
+    if mode == "bar":
+        return Bar()
+    return Lines() if mode == "lines" else Silent()
