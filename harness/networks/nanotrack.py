@@ -250,7 +250,8 @@ class NanoTrack(nn.Module):
         self.ban_head: nn.Module = {"v1": HeadV1, "v2": HeadV2, "v3": HeadV3}[version]()
 
     def forward(self, template_features: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
-        """``[1, C, 8, 8]`` and BGR ``[1, 3, 255, 255]`` in 0-255 to logits ``[1, 2, R, R]``, distances ``[1, 4, R, R]``."""
+        """``[1, C, 8, 8]`` and BGR ``[1, 3, 255, 255]`` in 0-255 to logits ``[1, 2, R, R]`` and distances
+        ``[1, 4, R, R]`` (left, top, right, bottom in search pixels, positive)."""
         return self.ban_head(template_features, self.backbone(search))  # type: ignore[no-any-return]
 
 

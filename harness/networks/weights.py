@@ -258,7 +258,8 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> Non
     infinite = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
     if infinite:
         raise WeightsError(f"{path} has numbers that are not finite in {_listing(infinite)}; it is damaged.")
-    module.load_state_dict(dict(state), strict=not any(name.endswith(counter) and name not in state for name in expected))
+    counters = {name: value for name, value in expected.items() if name.endswith(counter)}
+    module.load_state_dict({**counters, **state})
 
 
 def _listing(names: list[str]) -> str:
