@@ -30,8 +30,8 @@ TRUTH_FILE = "groundtruth.txt"
 META_FILE = "meta_info.ini"
 LIST_FILE = "list.txt"
 
-TruthKind = Literal["every", "first", "any"]
-"""Lines of truth that are accepted: one per frame, the first alone, or either."""
+TruthKind = Literal["every", "any"]
+"""Lines of truth that are accepted: one per frame, or also the first frame's alone."""
 
 # ------------------------------------------------------------------------------------- one sequence
 
@@ -50,7 +50,7 @@ def read_sequence(folder: Path, *, truth: TruthKind = "every", images: bool = Tr
         raise DataError(f"{folder} holds no images; expected 00000001.jpg, 00000002.jpg and so on.")
     boxes = read_truth(folder, len(frames) if frames else None, truth)
     count = len(frames) or len(boxes)
-    complete = len(boxes) == count and (truth != "first" or count > 1)
+    complete = len(boxes) == count and (truth == "every" or count > 1)
     labels = read_labels(folder, count)
     meta = read_meta(folder)
     size = resolution(folder, meta) or (image_size(frames[0]) if frames else None)
@@ -217,7 +217,7 @@ def read_names(path: Path) -> list[str]:
     return names
 
 
-def select(names: list[str], wanted: list[str] | None, limit: int | None, where: Path) -> list[str]:
+def select_names(names: list[str], wanted: list[str] | None, limit: int | None, where: Path) -> list[str]:
     """``names`` that match any of ``wanted`` (names or globs), in their order, the first ``limit`` of them."""
     chosen = names
     if wanted is not None:
@@ -269,6 +269,10 @@ class FolderDataset(Dataset):
         """How many lines of truth a sequence must have."""
         return "any" if self.split == "test" else "every"
 
+    def read(self, name: str) -> Sequence:
+        """One sequence. Raises DataError."""
+        return read_sequence(self.folder / name, truth=self.truth_kind())
+
     # ---------------------------------------------------------------------------------------------
 
     @property
@@ -285,7 +289,7 @@ class FolderDataset(Dataset):
     def load(self) -> list[Sequence]:
         """All sequences, read once. Raises DataError at the first fault."""
         if self._loaded is None:
-            loaded = [read_sequence(self.folder / name, truth=self.truth_kind()) for name in self.names]
+            loaded = [self.read(name) for name in self.names]
             without = [sequence.name for sequence in loaded if sequence.truth is None]
             if without and len(without) < len(loaded):
                 raise DataError(
@@ -308,9 +312,9 @@ class FolderDataset(Dataset):
             raise DataError(f"dataset.root is not set; {self.missing()}.")
         if not self.folder.is_dir():
             raise DataError(f"{self.folder} does not exist; {self.missing()}.")
-        return select(self._all_names(), self.sequences, self.limit, self.folder)
+        return select_names(self.all_names(), self.sequences, self.limit, self.folder)
 
-    def _all_names(self) -> list[str]:
+    def all_names(self) -> list[str]:
         """Names in the order of ``list.txt``; without one, folders with a truth, sorted."""
         path = self.folder / LIST_FILE
         if path.is_file():
