@@ -1,0 +1,24 @@
+"""Trackers: what surrounds a network, in NumPy and OpenCV, the same for every backend. No runtime is imported here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import WeightsError
+
+RANDOM = "random"
+PACKAGE = "package:"
+
+
+def weights_path(weights: str, advice: str) -> Path:
+    """The file that ``tracker.weights`` names; ``package:`` stands for the installed package's folder.
+
+    Raises WeightsError, which ends in ``advice`` (what to get and where to put it), where there is no such file.
+    """
+    if weights.startswith(PACKAGE):
+        path = Path(__file__).resolve().parent.parent / weights.removeprefix(PACKAGE)
+    else:
+        path = Path(weights).expanduser().absolute()
+    if not path.is_file():
+        raise WeightsError(f"tracker.weights is {weights}, but there is no file {path}. {advice}")
+    return path
