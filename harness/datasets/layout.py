@@ -343,8 +343,3 @@ def sequence_digest(folder: Path, sequence: Sequence) -> str:
         path = folder / name
         total.update(f"{name}:".encode() + (path.read_bytes() if path.is_file() else b"-"))
     return total.hexdigest()
-
-
-def jpeg_complete(data: bytes) -> bool:
-    """Whether a JPEG ends with its end marker, so that nothing was cut off (decoders fill the rest with grey)."""
-    return data.rfind(b"\xff\xd9", max(0, len(data) - 4096)) >= 0
