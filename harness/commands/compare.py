@@ -1,0 +1,78 @@
+"""``python -m harness compare RUN RUN ...``: a table, verdicts and a page over any runs; a gate with ``--fail-if``."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.report.sources import Job
+
+SUMMARY = "compare runs: table, verdicts, report.html; a gate with --fail-if"
+EXAMPLE = 'python -m harness compare outputs/2026-01-31/12-00-00 --fail-if "fps < 0.95x" "ao < -0.01"'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="a job's or a sweep's folder, the id of a run (ours or MLflow's, six characters suffice), or a bundle (.zip)",
+    )
+    parser.add_argument("--baseline", metavar="RUN", help="the run to compare with (default: the first that is well)")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="where the files go (default: outputs/comparisons/<time>)")
+    parser.add_argument(
+        "--fail-if",
+        nargs="+",
+        default=[],
+        action="extend",
+        metavar="CONDITION",
+        help="exit with 1 if a run meets it: 'fps < 0.95x' (ratio to the baseline), 'fps < -5%%' (change), "
+        "'ao < -0.01' (signed: difference), 'ao < 0.6' (unsigned: the value)",
+    )
+    parser.add_argument("--outputs", metavar="DIR", type=Path, default=Path("outputs"), help="where run ids are looked for")
+
+
+def run(args: argparse.Namespace) -> int:
+    from harness.report import comparison, gates, summary
+
+    conditions = [gates.parse(text) for text in args.fail_if]
+    with ExitStack() as stack:
+        jobs = find(args.runs, args.outputs, stack)
+        baseline = None
+        if args.baseline:
+            wanted = find([args.baseline], args.outputs, stack)
+            if not any(job.folder.resolve() == wanted[0].folder.resolve() for job in jobs):
+                jobs.insert(0, wanted[0])
+            baseline = comparison.find_baseline(jobs, wanted, args.baseline)
+        folder = args.out or args.outputs / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        command = " ".join(["python -m harness compare", *args.runs])
+        title = f"Comparison of {len(jobs)} run{'s' if len(jobs) != 1 else ''}"
+        made = summary.write(jobs, folder, baseline, title, command)
+    print(made.table)
+    print(f"Report: {folder / summary.PAGE_FILE}")
+    stopped = gates.judge(conditions, made.comparison)
+    for sentence in stopped:
+        print(f"Gate: {sentence}")
+    if conditions and not stopped:
+        print(f"Gate: passed ({', '.join(gate.text for gate in conditions)}).")
+    return 1 if stopped else 0
+
+
+def find(words: list[str], outputs: Path, stack: ExitStack) -> list[Job]:
+    """The jobs that ``words`` name, each once; bundles are unpacked to a folder that ``stack`` removes."""
+    from harness.report import sources
+
+    found: dict[Path, Job] = {}
+    for word in words:
+        for job in sources.resolve(word, outputs, lambda path: _unpack(path, stack)):
+            found.setdefault(job.folder.resolve(), job)
+    return list(found.values())
+
+
+def _unpack(bundle: Path, stack: ExitStack) -> Path:
+    """Unpacks a checked bundle to a temporary folder."""
+    raise NotImplementedError

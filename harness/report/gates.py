@@ -1,0 +1,129 @@
+"""The gate: ``--fail-if "fps < 0.95x" "ao < -0.01"``.
+
+Grammar: ``METRIC OP NUMBER[x|%]`` with OP one of < <= > >=.
+
+- ``0.95x``: the metric divided by the baseline's;
+- ``-5%``: its change relative to the baseline's, in percent;
+- ``-0.01`` or ``+0.01`` (signed): its difference from the baseline's;
+- ``20`` (unsigned): the metric itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import ConfigError
+from harness.report.comparison import Comparison, Row
+
+_RULE = re.compile(
+    r"^\s*(?P<metric>[A-Za-z][\w./-]*)\s*(?P<op><=|>=|<|>)\s*(?P<number>[+-]?\s*(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"\s*(?P<unit>x|%)?\s*$"
+)
+_TESTS: dict[str, Callable[[float, float], bool]] = {
+    "<": lambda value, limit: value < limit,
+    "<=": lambda value, limit: value <= limit,
+    ">": lambda value, limit: value > limit,
+    ">=": lambda value, limit: value >= limit,
+}
+_SPEEDY = ("fps", "latency", "stage_ms", "load_ms", "rss", "throughput", "benchmark_app")
+_ACCURATE = ("ao", "mao", "sr50", "sr75")
+
+Kind = Literal["ratio", "percent", "difference", "value"]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A condition under which the comparison fails."""
+
+    text: str
+    metric: str
+    op: str
+    limit: float
+    kind: Kind
+
+    def fires(self, value: float) -> bool:
+        return _TESTS[self.op](value, self.limit)
+
+
+def parse(text: str) -> Gate:
+    """Raises ConfigError with the grammar where ``text`` is not a condition."""
+    match = _RULE.match(text)
+    if not match:
+        raise ConfigError(
+            f"--fail-if {text!r} is not a condition; write METRIC < NUMBER (also <=, >, >=), the number as 0.95x (ratio "
+            "to the baseline), -5% (relative change), -0.01 or +0.01 (difference) or 20 (the value itself)."
+        )
+    number = match["number"].replace(" ", "")
+    kinds: dict[str, Kind] = {"x": "ratio", "%": "percent"}
+    kind: Kind = kinds.get(match["unit"] or "", "difference" if number[0] in "+-" else "value")
+    if kind == "ratio" and float(number) <= 0:
+        raise ConfigError(f"--fail-if {text!r}: a ratio is positive; write for example 0.95x.")
+    return Gate(text.strip(), match["metric"], match["op"], float(number), kind)
+
+
+def judge(gates: list[Gate], comparison: Comparison) -> list[str]:
+    """A sentence for each run that a gate stops; what cannot be judged is stopped too, since silence is no pass.
+
+    Conditions on the baseline's own value hold for the baseline as well; relative ones for all the others.
+    """
+    sentences = [
+        f"{row.shown} {row.job.results.status}: {row.job.failure()}"
+        for row in comparison.rows
+        if row.job.results.status == "failed" and gates
+    ]
+    for gate in gates:
+        rows = [row for row in comparison.well if gate.kind == "value" or row is not comparison.base]
+        if not rows:
+            sentences.append(f"'{gate.text}' could not be judged: no run to judge.")
+        for row in rows:
+            sentence = _judge_one(gate, row, comparison.base)
+            if sentence:
+                sentences.append(sentence)
+    return sentences
+
+
+def _judge_one(gate: Gate, row: Row, base: Row | None) -> str:
+    reason = _why_not(gate, row)
+    own = value_of(row, gate.metric)
+    other = value_of(base, gate.metric) if base is not None else None
+    if not reason and own is None:
+        reason = "it has no such metric"
+    if not reason and gate.kind != "value" and (other is None or (gate.kind != "difference" and other == 0)):
+        reason = "the baseline has no such metric, or it is zero"
+    if reason or own is None:
+        return f"{row.shown}: '{gate.text}' could not be judged: {reason}."
+    value, words = _measure(gate, own, other)
+    return f"{row.shown}: {gate.metric} {words}, which meets '{gate.text}'." if gate.fires(value) else ""
+
+
+def _measure(gate: Gate, own: float, other: float | None) -> tuple[float, str]:
+    if gate.kind == "value" or other is None:
+        return own, f"is {own:.6g}"
+    if gate.kind == "difference":
+        return own - other, f"is {own - other:+.6g} from the baseline ({own:.6g} against {other:.6g})"
+    if gate.kind == "ratio":
+        return own / other, f"is {own / other:.4g}x the baseline ({own:.6g} against {other:.6g})"
+    change = 100.0 * (own / other - 1.0)
+    return change, f"changed by {change:+.2f}% ({own:.6g} against {other:.6g})"
+
+
+def value_of(row: Row | None, metric: str) -> float | None:
+    """A metric of results.json, or one of ``agreement/*`` which only the comparison knows."""
+    if row is None:
+        return None
+    if metric.startswith("agreement/"):
+        return row.agreement.metrics().get(metric) if row.agreement else (1.0 if row.baseline else None)
+    return row.job.metrics.get(metric)
+
+
+def _why_not(gate: Gate, row: Row) -> str:
+    if gate.kind == "value":
+        return ""
+    if gate.metric in _ACCURATE:
+        return row.why_not_difference
+    if any(word in gate.metric for word in _SPEEDY) and row.why_not_ratio != "no speed measured in the same way":
+        return row.why_not_ratio
+    return ""

@@ -1,0 +1,104 @@
+"""A job in the forms that MLflow draws itself: tables (``log_table``) and metrics with steps (line charts).
+
+Steps are thresholds, percentiles or places of sequences, never frames: a run logs a few hundred points, not one a frame.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness import metrics
+from harness.report import statistics
+from harness.report.sources import Job, load
+
+Series = dict[str, list[tuple[int, float]]]
+
+
+def tables(source: Job | Path) -> dict[str, pd.DataFrame]:
+    """Tables of a job (or of the job in a folder) by name, every column of plain numbers or text:
+
+    ``sequences`` (a row a sequence: sequence, frames, ao, sr50, sr75, fps as far as known), ``success_curve``
+    (threshold, share of frames above it), ``latency_percentiles`` (percentile, ms), ``stages`` (stage, p50 in ms).
+    """
+    job = _job(source)
+    found = {
+        "sequences": _sequences(job),
+        "success_curve": _curve(job),
+        "latency_percentiles": _percentiles(job),
+        "stages": _stages(job),
+    }
+    return {name: table for name, table in found.items() if len(table)}
+
+
+def series(source: Job | Path) -> Series:
+    """Metrics with steps of a job (or of the job in a folder): name -> [(step, value)].
+
+    ``success_curve`` (step: overlap threshold in percent, 0 to 100), ``sequence/ao`` and ``sequence/fps`` (step: place
+    of the sequence in the order of names, the same for all runs over the same data), ``latency_ms/by_percentile``
+    (step: percentile, 1 to 100). Without what they need (truth, latency) they are absent.
+    """
+    job = _job(source)
+    found: Series = {}
+    curve = _curve(job)
+    if len(curve):
+        found["success_curve"] = [(round(100 * t), float(v)) for t, v in curve.itertuples(index=False)]
+    rows = _sequences(job)
+    for column in ("ao", "fps"):
+        if column in rows:
+            values = [(place, float(value)) for place, value in enumerate(rows[column]) if np.isfinite(value)]
+            found[f"sequence/{column}"] = values
+    percentiles = _percentiles(job)
+    if len(percentiles):
+        found["latency_ms/by_percentile"] = [(int(p), float(v)) for p, v in percentiles.itertuples(index=False)]
+    return {name: values for name, values in found.items() if values}
+
+
+def _job(source: Job | Path) -> Job:
+    return load(source) if isinstance(source, Path) else source
+
+
+def columns_and_data(table: pd.DataFrame) -> dict[str, list[Any]]:
+    """The table as MLflow stores tables: ``{"columns": [...], "data": [[...], ...]}``; NaN becomes None."""
+    data = [[None if isinstance(v, float) and not np.isfinite(v) else v for v in row] for row in table.to_numpy(object)]
+    return {"columns": [str(name) for name in table.columns], "data": data}
+
+
+def _sequences(job: Job) -> pd.DataFrame:
+    rows = []
+    for name in sorted(job.results.sequences):
+        own = job.results.sequences[name]
+        hidden = {"ao", "sr50", "sr75"} if job.random_weights else set()
+        rows.append({"sequence": name, **{key: float(own[key]) for key in _SCORES if key in own and key not in hidden}})
+    return pd.DataFrame(rows)
+
+
+_SCORES = ("frames", "ao", "sr50", "sr75", "fps")
+
+
+def _curve(job: Job) -> pd.DataFrame:
+    curve = None
+    if job.tracked is not None and "ao" in job.metrics and not job.random_weights:
+        curve = statistics.success(job.tracked)
+    if curve is None:
+        return pd.DataFrame()
+    return pd.DataFrame({"threshold": metrics.THRESHOLDS, "success": curve})
+
+
+def _percentiles(job: Job) -> pd.DataFrame:
+    if job.timed is None:
+        return pd.DataFrame()
+    steps = np.arange(1, 101)
+    return pd.DataFrame({"percentile": steps, "ms": 1e3 * np.percentile(job.timed["seconds"].to_numpy(float), steps)})
+
+
+def _stages(job: Job) -> pd.DataFrame:
+    rows = [
+        {"stage": name.removeprefix("stage_ms/"), "p50_ms": value}
+        for name, value in job.metrics.items()
+        if name.startswith("stage_ms/")
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,253 @@
+"""Boxes of runs and truth drawn on the frames: as a film (MP4) and as a contact sheet (PNG).
+
+Frames come from the data set that the runs' configuration names; boxes are those of frames.parquet, as shipped.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from harness import metrics
+from harness.decoding import read_image
+from harness.errors import ConfigError, DataError, StoreError
+from harness.interfaces import Boxes, Dataset, Image, Sequence
+from harness.report import plots
+from harness.report.sources import Job, give_labels
+from harness.results import write_bytes
+
+TRUTH_COLOR = (255, 255, 255)
+SMALLEST = 480
+"""Frames narrower than this are enlarged, so that labels can be read."""
+LARGEST = 1280
+FPS = 25.0
+SHEET_FRAMES = 12
+SHEET_COLUMNS = 4
+TILE = 400
+
+Color = tuple[int, int, int]
+
+
+@dataclass
+class Layer:
+    """Boxes ``[T, 4]`` to draw in one colour (BGR) under one name."""
+
+    name: str
+    color: Color
+    boxes: Boxes
+    thickness: int = 2
+
+
+# -------------------------------------------------------------------------------------------- entries
+
+
+def render(jobs: list[Job], sequence: str, out: Path) -> list[Path]:
+    """Writes ``<sequence>.mp4`` and ``<sequence>.png`` (a contact sheet) under ``out`` with the boxes of all ``jobs``.
+
+    Raises DataError where the sequence or its frames are not to be had, ConfigError where a run has no boxes of it.
+    """
+    if not jobs:
+        raise ConfigError("no run is given to render; name a job's or a sweep's folder or a run id.")
+    give_labels(jobs)
+    source = find_sequence(jobs[0], sequence)
+    layers = _layers(jobs, source)
+    stem = _safe(sequence)
+    sheet = write_sheet(source, layers, out / f"{stem}.png")
+    return [write_film(source, layers, out / f"{stem}.mp4"), sheet]
+
+
+def contact_sheet(job: Job, sequence: str, out: Path) -> Path:
+    """Writes the contact sheet of one job and sequence to the file ``out`` (PNG)."""
+    give_labels([job])
+    source = find_sequence(job, sequence)
+    return write_sheet(source, _layers([job], source), out)
+
+
+def notable(job: Job) -> dict[str, str]:
+    """``{"worst": name, "median": name}``: the sequences of lowest and of median AO; empty without scores."""
+    if job.random_weights:
+        return {}
+    scored = sorted((row["ao"], name) for name, row in job.results.sequences.items() if "ao" in row)
+    if not scored:
+        return {}
+    return {"worst": scored[0][1], "median": scored[len(scored) // 2][1]}
+
+
+# ------------------------------------------------------------------------------------ frames and boxes
+
+
+def find_sequence(job: Job, name: str) -> Sequence:
+    """The sequence ``name`` of the data set that made ``job``. Raises DataError, with the names there are."""
+    from harness.config import build
+
+    section = job.results.config.get("dataset")
+    if not isinstance(section, Mapping) or "target" not in section:
+        raise DataError(f"{job.folder}: the run's configuration names no data set, so there are no frames to draw on.")
+    # Only this sequence is needed: the others may have gone since.
+    dataset = build(section, Dataset, "dataset")  # type: ignore[type-abstract]
+    for sequence in dataset:
+        if sequence.name == name:
+            if not sequence.frames:
+                raise DataError(f"{name} has no images in {dataset.name}, so there is nothing to draw on.")
+            return sequence
+    names = ", ".join(sorted(job.results.sequences)[:8])
+    raise DataError(f"{name} is not among the sequences of {job.shown or job.folder} (there are: {names}, ...).")
+
+
+def _layers(jobs: list[Job], source: Sequence) -> list[Layer]:
+    layers = []
+    if source.truth is not None:
+        layers.append(Layer("truth", TRUTH_COLOR, np.asarray(source.truth, float), 1))
+    look = plots.styles(jobs)
+    for job in jobs:
+        red, green, blue = (round(255 * part) for part in look[job.folder].color)
+        layers.append(Layer(job.shown, (blue, green, red), _boxes(job, source)))
+    return layers
+
+
+def _boxes(job: Job, source: Sequence) -> Boxes:
+    rows = job.tracked
+    if rows is not None:
+        rows = rows[(rows["sequence"] == source.name) & (rows["repetition"] == rows["repetition"].min())]
+    if rows is None or rows.empty:
+        raise ConfigError(f"{job.shown} has no boxes of {source.name}; choose a sequence that it tracked.")
+    boxes: Boxes = rows.sort_values("frame")[["x", "y", "w", "h"]].to_numpy(float)
+    if len(boxes) > len(source.frames):
+        raise DataError(f"{job.shown} has {len(boxes)} boxes of {source.name}, the data set {len(source.frames)} frames.")
+    return boxes
+
+
+def _pictures(source: Sequence, layers: list[Layer], frames: list[int], width: int) -> Iterator[Image]:
+    """The frames with everything drawn, all of one even size ``width`` x height."""
+    height = 0
+    for index in frames:
+        image = read_image(Path(source.frames[index]), "bgr")
+        scale = width / image.shape[1]
+        height = height or 2 * round(image.shape[0] * scale / 2)
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        canvas = cv2.resize(image, (width, height), interpolation=method)
+        yield draw(canvas, source, layers, index, scale)  # type: ignore[arg-type]
+
+
+def draw(canvas: Image, source: Sequence, layers: list[Layer], index: int, scale: float) -> Image:
+    """Draws the boxes of frame ``index``, a legend with each run's overlap, and the frame's number."""
+    legend: list[tuple[str, Color]] = []
+    truth = source.truth[index] if source.truth is not None else None
+    for layer in layers:
+        if index >= len(layer.boxes) or not np.isfinite(layer.boxes[index]).all():
+            continue
+        box = layer.boxes[index]
+        x, y, w, h = (round(float(np.clip(value * scale, -1e5, 1e5))) for value in box)
+        cv2.rectangle(canvas, (x, y), (x + w, y + h), (0, 0, 0), layer.thickness + 2, cv2.LINE_AA)
+        cv2.rectangle(canvas, (x, y), (x + w, y + h), layer.color, layer.thickness, cv2.LINE_AA)
+        text = layer.name
+        if truth is not None and layer.name != "truth":
+            text += f"  IoU {metrics.iou(box[None], truth[None], source.size)[0]:.2f}"
+        legend.append((text, layer.color))
+    _write(canvas, [(f"{source.name}  {index}/{len(source.frames) - 1}", (255, 255, 255)), *legend])
+    return canvas
+
+
+def _write(canvas: Image, lines: list[tuple[str, Color]]) -> None:
+    """Lines of text at the top left on a dark ground."""
+    size, step = 0.45, 18
+    widest = max(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0] for text, _ in lines)
+    region = canvas[: 8 + step * len(lines), : widest + 16]
+    region[:] = (region * 0.35).astype(np.uint8)
+    for row, (text, color) in enumerate(lines):
+        spot = (8, 18 + step * row)
+        # The font knows ASCII only.
+        cv2.putText(canvas, text.encode("ascii", "replace").decode(), spot, cv2.FONT_HERSHEY_SIMPLEX, size, color, 1,
+                    cv2.LINE_AA)  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------- files
+
+
+def write_sheet(source: Sequence, layers: list[Layer], path: Path, count: int = SHEET_FRAMES) -> Path:
+    """A contact sheet: ``count`` frames spread evenly over the sequence, first and last among them."""
+    last = min(len(source.frames), max(len(layer.boxes) for layer in layers)) - 1
+    frames = sorted({round(index) for index in np.linspace(0, last, min(count, last + 1))})
+    tiles = list(_pictures(source, layers, frames, TILE))
+    blank = np.full_like(tiles[0], 32)
+    tiles += [blank] * (-len(tiles) % min(SHEET_COLUMNS, len(tiles)))
+    columns = min(SHEET_COLUMNS, len(tiles))
+    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+    done, data = cv2.imencode(".png", np.vstack(rows), [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    if not done:
+        raise StoreError(f"{path} could not be encoded as PNG.")
+    return write_bytes(path, data.tobytes())
+
+
+def write_film(source: Sequence, layers: list[Layer], path: Path, fps: float = FPS) -> Path:
+    """An MP4 of all frames: H.264 where ffmpeg is at hand (browsers play it), else MPEG-4 part 2 by OpenCV."""
+    count = min(len(source.frames), max(len(layer.boxes) for layer in layers))
+    width = read_image(Path(source.frames[0]), "bgr").shape[1]
+    width = 2 * (min(max(width, SMALLEST), LARGEST) // 2)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(suffix=".mp4", prefix=f".{path.stem}.", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror}); choose a folder that can be written.") from error
+    temporary = Path(name)
+    try:
+        if not _by_ffmpeg(_pictures(source, layers, list(range(count)), width), temporary, fps):
+            _by_opencv(_pictures(source, layers, list(range(count)), width), temporary, fps)
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _by_ffmpeg(pictures: Iterator[Image], path: Path, fps: float) -> bool:
+    """Pipes raw frames to ffmpeg; False where there is none or it has no H.264 encoder."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        return False
+    first = next(pictures)
+    height, width = first.shape[:2]
+    words = [program, "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{width}x{height}"]
+    words += ["-r", str(fps), "-i", "-", "-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", "22"]
+    words += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", "-f", "mp4", str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        assert child.stdin is not None
+        try:
+            child.stdin.write(first.tobytes())
+            for picture in pictures:
+                child.stdin.write(picture.tobytes())
+            child.stdin.close()
+        except BrokenPipeError:  # it has given up: its exit status says so below
+            pass
+    return child.returncode == 0 and path.stat().st_size > 0
+
+
+def _by_opencv(pictures: Iterator[Image], path: Path, fps: float) -> None:
+    writer: Any = None
+    try:
+        for picture in pictures:
+            if writer is None:
+                size = (picture.shape[1], picture.shape[0])
+                writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
+                if not writer.isOpened():
+                    raise StoreError(f"{path}: OpenCV has no MP4 encoder here; install ffmpeg.")
+            writer.write(picture)
+    finally:
+        if writer is not None:
+            writer.release()
+
+
+def _safe(name: str) -> str:
+    """A file's stem from a sequence's name: nothing that could leave the folder."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip(".") or "sequence"

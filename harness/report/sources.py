@@ -1,0 +1,260 @@
+"""Finds the jobs that a person means: a job's folder, a sweep's folder, a run id, or a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.errors import DataError
+from harness.results import FRAMES_FILE, RESULTS_FILE, Results, read_frames, read_json
+
+SWEEP_FILE = "sweep.json"
+MLFLOW_FILE = "mlflow.json"
+SHORTEST_ID = 6
+"""Fewest leading characters of a run id that are taken for it."""
+
+Unpack = Callable[[Path], Path]
+"""Turns a bundle (a zip file) into a folder of jobs; given by whoever knows bundles."""
+
+LATENCY = "latency_ms/p50"
+"""A job without this metric did not measure latency (parallel runs, files without times)."""
+
+
+@dataclass
+class Job:
+    """A job's folder with its results and, read when first asked for, its samples per frame."""
+
+    folder: Path
+    results: Results
+    sweep: Path | None = None
+    number: str = ""
+    label: str = field(default="", compare=False)
+
+    @property
+    def id(self) -> str:
+        return self.results.id
+
+    @property
+    def ok(self) -> bool:
+        return self.results.status == "ok"
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return self.results.metrics
+
+    @property
+    def random_weights(self) -> bool:
+        return bool(self.results.scoring.get("random_weights", False))
+
+    @property
+    def shown(self) -> str:
+        """The label as people see it: random weights are said wherever the run is named."""
+        return f"{self.label} [random weights]" if self.random_weights else self.label
+
+    @property
+    def machine(self) -> str:
+        """The digest of the machine that measured; empty where it is not known (scored result files)."""
+        return str(self.results.environment.get("machine") or "")
+
+    @cached_property
+    def frames(self) -> pd.DataFrame | None:
+        """All rows of frames.parquet, or None where the job has none."""
+        if not (self.folder / FRAMES_FILE).is_file():
+            return None
+        frames = read_frames(self.folder)
+        for column, default in (("repetition", 1), ("round", 1)):
+            if column not in frames:
+                frames[column] = default
+        return frames
+
+    @cached_property
+    def tracked(self) -> pd.DataFrame | None:
+        """The rows that boxes are judged by: of each sequence its first round (later rounds repeat the boxes)."""
+        if self.frames is None or self.frames.empty:
+            return None
+        first = self.frames.groupby("sequence")["round"].transform("min")
+        return self.frames[self.frames["round"] == first]
+
+    @cached_property
+    def timed(self) -> pd.DataFrame | None:
+        """The updates whose times are latencies: frame 0 dropped; None for contended or untimed runs."""
+        if self.frames is None or LATENCY not in self.metrics or "seconds" not in self.frames:
+            return None
+        rows = self.frames[(self.frames["frame"] > 0) & np.isfinite(self.frames["seconds"])]
+        if "contended" in rows:
+            rows = rows[~rows["contended"].astype(bool)]
+        return rows if len(rows) else None
+
+    def failure(self) -> str:
+        """Why the job has no results, in a line; empty for a job that is well."""
+        if self.ok:
+            return ""
+        error = self.results.error or {}
+        message = str(error.get("message") or error.get("kind") or "no reason recorded")
+        return " ".join(message.split())
+
+
+def load(folder: Path, sweep: Path | None = None, number: str = "") -> Job:
+    """The job in ``folder``. Raises DataError where there is none."""
+    return Job(folder, Results.load(folder), sweep, number)
+
+
+def jobs_of(sweep: Path) -> list[Job]:
+    """All jobs under ``sweep`` in sweep.json's order; a single job's folder gives that job alone.
+
+    A job that sweep.json names but that left no results.json is given as failed, so that it is seen.
+    """
+    if (sweep / RESULTS_FILE).is_file():
+        return [load(sweep)]
+    folders = _listed(sweep)
+    for path in sorted(sweep.glob(f"*/{RESULTS_FILE}"), key=lambda path: _natural(path.parent.name)):
+        if path.parent.name not in folders:
+            folders.append(path.parent.name)
+    if not folders:
+        raise DataError(f"{sweep} holds no job: neither {RESULTS_FILE} nor {SWEEP_FILE}, nor folders with results.")
+    jobs = []
+    for name in folders:
+        if (sweep / name / RESULTS_FILE).is_file():
+            jobs.append(load(sweep / name, sweep, name))
+        else:
+            jobs.append(Job(sweep / name, _lost(name), sweep, name))
+    return jobs
+
+
+def _lost(name: str) -> Results:
+    reason = {"kind": "lost", "message": f"left no {RESULTS_FILE}"}
+    return Results(id="", name=f"job {name}", status="failed", config={}, error=reason)
+
+
+def _listed(sweep: Path) -> list[str]:
+    """Folder names of the jobs that sweep.json lists, in its order."""
+    if not (sweep / SWEEP_FILE).is_file():
+        return []
+    raw = read_json(sweep / SWEEP_FILE)
+    entries = raw.get("jobs", []) if isinstance(raw, dict) else []
+    names = []
+    for entry in entries:
+        value = entry
+        if isinstance(entry, dict):
+            value = next((entry[key] for key in ("folder", "number", "num", "job") if key in entry), None)
+        if value is not None:
+            names.append(Path(str(value)).name)
+    return names
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Orders folders 2 before 10."""
+    return (int(name) if name.isdigit() else 10**9, name)
+
+
+# ------------------------------------------------------------------------------------ from words
+
+
+def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = None) -> list[Job]:
+    """The jobs that ``word`` names.
+
+    ``word`` is a job's folder, a sweep's folder, a bundle (a zip file, opened by ``unpack``), or the id of a run
+    (the harness's or MLflow's, six leading characters suffice), which is looked for under ``outputs``.
+    """
+    path = Path(word).expanduser()
+    if path.is_dir():
+        return jobs_of(path)
+    if path.is_file():
+        if path.name == RESULTS_FILE:
+            return [load(path.parent)]
+        if path.suffix.lower() == ".zip" and unpack is not None:
+            return _under(unpack(path), path)
+        raise DataError(f"{path} is a file; give a job's or a sweep's folder, a run id, or a bundle (.zip).")
+    found = _by_id(word.lower(), outputs)
+    if found:
+        return found
+    raise DataError(
+        f"'{word}' is neither a folder nor the id of a run under {outputs}/; give a job's folder, a sweep's folder, "
+        "a bundle (.zip) or at least six characters of a run id."
+    )
+
+
+def _under(folder: Path, bundle: Path) -> list[Job]:
+    """All jobs of an unpacked bundle, sweeps in their own order."""
+    if (folder / RESULTS_FILE).is_file() or (folder / SWEEP_FILE).is_file():
+        return jobs_of(folder)
+    jobs: list[Job] = []
+    seen: set[Path] = set()
+    for sweep in sorted(folder.rglob(SWEEP_FILE)):
+        group = jobs_of(sweep.parent)
+        seen.update(job.folder for job in group)
+        jobs.extend(group)
+    for path in sorted(folder.rglob(RESULTS_FILE)):
+        if path.parent not in seen:
+            jobs.append(load(path.parent))
+    if not jobs:
+        raise DataError(f"{bundle} holds no {RESULTS_FILE}; it is not a bundle of runs.")
+    return jobs
+
+
+def _by_id(word: str, outputs: Path) -> list[Job]:
+    if len(word) < SHORTEST_ID or not outputs.is_dir() or not word.isalnum():
+        return []
+    hits: dict[Path, list[Job]] = {}
+    for folder, words in _known(outputs):
+        if any(name.startswith(word) for name in words):
+            hits[folder] = jobs_of(folder)
+    if len(hits) > 1:
+        places = ", ".join(str(folder) for folder in sorted(hits)[:4])
+        raise DataError(f"'{word}' fits {len(hits)} runs ({places}); give more of the id, or the folder.")
+    return next(iter(hits.values()), [])
+
+
+def _known(outputs: Path) -> Iterator[tuple[Path, set[str]]]:
+    """Every job and sweep folder under ``outputs`` with the ids that it answers to."""
+    for path in sorted([*outputs.rglob(RESULTS_FILE), *outputs.rglob(SWEEP_FILE)]):
+        try:
+            own = read_json(path)
+            logged = read_json(path.with_name(MLFLOW_FILE)) if path.with_name(MLFLOW_FILE).is_file() else {}
+        except DataError:
+            continue
+        words = {str(own.get("id", "")).lower()} if isinstance(own, dict) else set()
+        yield path.parent, {word for word in words | _ids(logged) if word}
+
+
+def _ids(logged: Any) -> set[str]:
+    """The run ids that mlflow.json gives for its own folder (not those of its parent or its children)."""
+    if not isinstance(logged, dict):
+        return set()
+    return {str(logged[key]).lower() for key in ("run_id", "id", "run") if isinstance(logged.get(key), str)}
+
+
+# ------------------------------------------------------------------------------------------ labels
+
+CHOICES = ("tracker", "backend", "device", "hint", "quantization", "dataset", "task")
+
+
+def give_labels(jobs: list[Job]) -> None:
+    """Gives every job a label that no other has: its name, then what tells it apart, then its number."""
+    for job in jobs:
+        job.label = job.results.name or job.number or job.id[:8] or job.folder.name
+    _tell_apart(jobs, lambda job: ", ".join(_differing(job, jobs)))
+    _tell_apart(jobs, lambda job: job.folder.name)
+    _tell_apart(jobs, lambda job: job.id[:8])
+    _tell_apart(jobs, lambda job: f"{jobs.index(job) + 1}")
+
+
+def _differing(job: Job, jobs: list[Job]) -> list[str]:
+    return [
+        job.results.choice(group)
+        for group in CHOICES
+        if len({other.results.choice(group) for other in jobs}) > 1 and job.results.choice(group) not in job.label
+    ]
+
+
+def _tell_apart(jobs: list[Job], word: Callable[[Job], str]) -> None:
+    labels = [job.label for job in jobs]
+    for job in jobs:
+        if labels.count(job.label) > 1 and (extra := word(job)):
+            job.label = f"{job.label} ({extra})"

@@ -1,0 +1,66 @@
+"""What is made at the end of a sweep, and by ``compare``: the table, its files and the page."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.report import comparison as comparing, tables
+from harness.report.comparison import Comparison
+from harness.report.sources import SWEEP_FILE, Job, jobs_of
+from harness.results import read_json, write_text
+
+CSV_FILE = "summary.csv"
+MARKDOWN_FILE = "summary.md"
+PAGE_FILE = "report.html"
+
+
+@dataclass
+class Summary:
+    """``table`` is for the terminal; ``agreement`` maps a job's id to its ``agreement/*`` metrics."""
+
+    table: str
+    comparison: Comparison
+    agreement: dict[str, dict[str, float]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
+def summarise(sweep: Path) -> Summary:
+    """Compares all jobs under ``sweep`` (or the one job in it) with the first that is well, and writes
+
+    ``summary.csv``, ``summary.md``, ``report.html`` and ``plots/*.png`` there. Raises DataError without jobs.
+    """
+    jobs = jobs_of(sweep)
+    return write(jobs, sweep, title=f"Report of {'/'.join(sweep.resolve().parts[-2:])}", command=_command(sweep, jobs))
+
+
+def write(jobs: list[Job], folder: Path, baseline: Job | None = None, title: str = "", command: str = "") -> Summary:
+    """The same for any jobs: compares, writes all files under ``folder``, and returns what there is to show."""
+    from harness.report import page, plots
+
+    found = comparing.compare(jobs, baseline)
+    files = [
+        write_text(folder / CSV_FILE, tables.csv_text(found)),
+        write_text(folder / MARKDOWN_FILE, f"# {title or 'Comparison'}\n\n{tables.markdown(found)}"),
+    ]
+    pictures = plots.comparison_pictures(found)
+    files += [plots.save_png(picture, folder / "plots") for picture in pictures]
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    files.append(write_text(folder / PAGE_FILE, page.html(found, pictures, title or "Comparison", made, command)))
+    agreed = {row.job.id: row.agreement.metrics() for row in found.rows if row.agreement is not None}
+    return Summary(tables.text(found), found, agreed, found.warnings, files)
+
+
+def _command(sweep: Path, jobs: list[Job]) -> str:
+    """The command line that made the sweep, as far as its files tell."""
+    if (sweep / SWEEP_FILE).is_file():
+        raw = read_json(sweep / SWEEP_FILE)
+        words = raw.get("overrides") if isinstance(raw, dict) else None
+        if isinstance(words, list):
+            return " ".join(["python -m harness -m", *(shlex.quote(str(word)) for word in words)])
+    if len(jobs) == 1:
+        return " ".join(["python -m harness", *(shlex.quote(str(word)) for word in jobs[0].results.overrides)])
+    return ""
