@@ -28,7 +28,7 @@ def read_image(path: Path, color: Color) -> Image:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); the data set is incomplete.") from error
-    image = decode(data, color)
+    image = decode(data, color) if complete(data) else None
     if image is None:
         raise DataError(
             f"{path} is not an image that can be decoded ({len(data)} bytes); restore it from the data set."
@@ -45,6 +45,11 @@ def decode(data: bytes, color: Color) -> Image | None:
         if image is not None:
             return image
     return cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[color] | cv2.IMREAD_IGNORE_ORIENTATION)  # type: ignore[return-value]
+
+
+def complete(data: bytes) -> bool:
+    """False for a JPEG without its end marker: decoders would fill the missing part with grey, silently."""
+    return data[:2] != b"\xff\xd8" or data.rfind(b"\xff\xd9", max(0, len(data) - 4096)) >= 0
 
 
 def _decode_jpeg(data: bytes, color: Color) -> Image | None:

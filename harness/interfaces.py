@@ -285,6 +285,12 @@ class Task(ABC):
     """One kind of measurement. Subclasses are dataclasses whose fields are the keys of the task's YAML file."""
 
     name: str
+    uses_backend: ClassVar[bool] = True
+    """False where the task runs the model files by itself: device and hint are then its own affair."""
+
+    def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
+        """Raises SkipJob or ConfigError where the task does not fit the rest of the job."""
+        del config, tracker, dataset
 
     @abstractmethod
     def run(self, context: Context) -> TaskResult: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -187,6 +188,7 @@ def _export(module: Any, graph: GraphSpec, path: Path, dynamo: bool, opset: int)
     import torch
 
     arguments = tuple(torch.zeros(item.shape, dtype=getattr(torch, item.dtype)) for item in graph.inputs)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision, which is not needed
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporters warn of their own deprecations and of constants
         torch.onnx.export(

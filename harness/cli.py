@@ -1,0 +1,527 @@
+"""The command line: overrides run jobs through Hydra, a bare first word is a command. The only importer of hydra.
+
+Configurations are composed and checked here before Hydra runs anything: a mistake is then one sentence and exit code 2,
+where Hydra's own handler would exit with 1 in words of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import pkgutil
+import sys
+import traceback
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import commands, mlflow_log, runner
+from harness.config import conf_folder
+from harness.errors import ConfigError, DataError, HarnessError, SkipJob
+from harness.experiment import build_experiment
+from harness.results import Results, read_json, write_json
+
+LAST = Path("outputs/last.json")
+COMMAND_FILE = "command.json"
+HYDRA_FLAGS = ("--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
+
+
+# --------------------------------------------------------------------------------------------- entry
+
+
+def main(words: Sequence[str]) -> int:
+    """Runs a command line; returns the exit code: 0, 1 failed work, 2 the user's mistake, 130 Ctrl-C."""
+    verbose = "-v" in words
+    if verbose:
+        os.environ["HARNESS_VERBOSE"] = "1"
+    words = [word for word in words if word != "-v"]
+    try:
+        return dispatch(words)
+    except HarnessError as error:
+        if verbose:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\ninterrupted; finished sequences are kept: resume=last goes on from there.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except OSError as error:
+        if verbose:
+            traceback.print_exc()
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}; free space or choose another folder.", file=sys.stderr)
+        return 1
+
+
+def dispatch(words: list[str]) -> int:
+    """A command, the help, or jobs."""
+    if any(word in ("-h", "--help") for word in words) and not _is_command(words):
+        from harness.manual import manual
+
+        print(manual(command_summaries()))
+        return 0
+    if _is_command(words):
+        return run_command(words[0], words[1:])
+    return run_jobs(words)
+
+
+def _is_command(words: list[str]) -> bool:
+    return bool(words) and not words[0].startswith("-") and "=" not in words[0] and words[0][0] not in "+~"
+
+
+# ------------------------------------------------------------------------------------------ commands
+
+
+def command_names() -> dict[str, str]:
+    """Command -> module: ``check-dataset`` -> ``check_dataset``."""
+    names = [item.name for item in pkgutil.iter_modules(commands.__path__)]
+    return {name.strip("_").replace("_", "-"): name for name in sorted(names)}
+
+
+def command_summaries() -> list[tuple[str, str, str]]:
+    """(command, summary, example) of every command."""
+    found = []
+    for word, module_name in command_names().items():
+        module = importlib.import_module(f"harness.commands.{module_name}")
+        found.append((word, str(module.SUMMARY), str(module.EXAMPLE)))
+    return found
+
+
+def run_command(word: str, rest: list[str]) -> int:
+    """Runs ``python -m harness WORD ...``."""
+    names = command_names()
+    if word not in names:
+        close = difflib.get_close_matches(word, names, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigError(
+            f"{word!r} is no command; {hint}Commands: {', '.join(names)}. Settings are given as key=value "
+            "(python -m harness --help)."
+        )
+    module = importlib.import_module(f"harness.commands.{names[word]}")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m harness {word}",
+        description=module.__doc__ or module.SUMMARY,
+        epilog=f"example: {module.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    try:
+        arguments = parser.parse_args(rest)
+    except SystemExit as stop:  # argparse has said what is wrong
+        return int(stop.code or 0)
+    return int(module.run(arguments))
+
+
+# ----------------------------------------------------------------------------------------- composing
+
+
+@dataclass
+class Plan:
+    """What a command line asks for: its jobs' overrides and configurations, before anything has run."""
+
+    words: list[str]
+    multirun: bool
+    jobs: list[tuple[list[str], dict[str, Any]]]
+    varied: list[str]
+    folder: str = ""
+    skips: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass
+class _State:
+    """What Hydra's callbacks and the task function leave for the end of a run."""
+
+    plan: Plan | None = None
+    sweep: Path | None = None
+    folders: list[Path] = field(default_factory=list)
+
+
+STATE = _State()
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[str], bool, str | None]:
+    """(overrides, Hydra's flags, multirun, config dir) of a command line."""
+    overrides, flags, multirun, config_dir = [], [], False, None
+    rest = iter(words)
+    for word in rest:
+        if word in ("-m", "--multirun"):
+            multirun = True
+        elif word in ("--config-dir", "-cd"):
+            config_dir = next(rest, None)
+        elif word.startswith("--config-dir="):
+            config_dir = word.partition("=")[2]
+        elif word in HYDRA_FLAGS:
+            flags.append(word)
+            if word not in ("--resolve",):
+                flags.append(next(rest, ""))
+        elif word.startswith("-"):
+            raise ConfigError(
+                f"{word} is no option of the harness; options: -m (sweep), -v (tracebacks), --config-dir DIR, --help."
+            )
+        else:
+            overrides.append(word)
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise ConfigError(f"--config-dir {config_dir} is not a folder; give the folder that holds your YAML groups.")
+    return overrides, flags, multirun, str(Path(config_dir).resolve()) if config_dir else None
+
+
+def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, words: list[str]) -> Plan:
+    """Composes every job of the command line. Raises ConfigError in one sentence."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    search = [f"hydra.searchpath=[file://{config_dir}]"] if config_dir else []
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
+        try:
+            plain, swept = _split_sweeps(overrides)
+            root = compose("config", overrides=[*search, *plain, *_first_of(swept)], return_hydra_config=True)
+            mode = str(root.hydra.mode or "").rsplit(".", 1)[-1]
+            multirun = multirun or mode == "MULTIRUN"
+            if swept and not multirun:
+                raise ConfigError(f"{swept[0]} names several values, which makes a sweep; add -m to run one.")
+            if multirun:
+                plain = _with_sweeper_params(root, plain, swept)
+                batches = _expand(plain)
+            else:
+                batches = [plain]
+            jobs = []
+            for batch in batches:
+                composed = compose("config", overrides=[*search, *batch])
+                jobs.append((batch, _resolved(composed)))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(_in_our_words(error)) from error
+    return Plan(words, multirun, jobs, _varied(jobs) if multirun else [])
+
+
+def _resolved(composed: Any) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    container = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def _split_sweeps(overrides: list[str]) -> tuple[list[str], list[str]]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    plain: list[str] = []
+    swept: list[str] = []
+    for text, parsed in zip(overrides, OverridesParser.create().parse_overrides(overrides), strict=True):
+        (swept if parsed.is_sweep_override() else plain).append(text)
+    return plain, swept
+
+
+def _first_of(swept: list[str]) -> list[str]:
+    return _expand(swept)[0] if swept else []
+
+
+def _expand(overrides: list[str]) -> list[list[str]]:
+    """The jobs that Hydra's basic sweeper makes of ``overrides``, in its order."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    return [list(batch) for group in BasicSweeper.split_arguments(parsed, None) for batch in group]
+
+
+def _with_sweeper_params(root: Any, plain: list[str], swept: list[str]) -> list[str]:
+    """Adds the sweep that a recipe states in ``hydra.sweeper.params``, where the command line does not override it."""
+    params = root.hydra.sweeper.get("params") or {}
+    given = {_key(text) for text in (*plain, *swept)}
+    return [*(f"{key}={value}" for key, value in params.items() if key not in given), *plain, *swept]
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
+
+
+def _varied(jobs: list[tuple[list[str], dict[str, Any]]]) -> list[str]:
+    """The keys whose values differ between jobs, in the order of the command line."""
+    values: dict[str, set[str]] = {}
+    for batch, _ in jobs:
+        for text in batch:
+            values.setdefault(_key(text), set()).add(text.partition("=")[2])
+    return [key for key, found in values.items() if len(found) > 1]
+
+
+def _in_our_words(error: Exception) -> str:
+    """Hydra's complaint as one sentence that ends with what to do."""
+    text = " ".join(str(error).split())
+    for old, new in (("Could not find", "there is no"), ("In 'config': ", "")):
+        text = text.replace(old, new)
+    text = text.replace("there is no there is no", "there is no").replace("Available options in", "; choices of")
+    close = _closest_key(text)
+    return f"the configuration cannot be composed: {text.rstrip('.')}{close}. (python -m harness --help lists groups and keys.)"
+
+
+def _closest_key(text: str) -> str:
+    import re
+
+    found = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
+    if not found:
+        return ""
+    from harness.manual import known_keys
+
+    word = next(item for item in found.groups() if item)
+    keys = known_keys()
+    close = difflib.get_close_matches(word, keys, n=1) or difflib.get_close_matches(
+        word.rpartition(".")[2], [key.rpartition(".")[2] for key in keys], n=1
+    )
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+# ------------------------------------------------------------------------------------------- running
+
+
+def run_jobs(words: list[str]) -> int:
+    """Composes, checks, runs, reports."""
+    overrides, flags, multirun, config_dir = split_words(words)
+    overrides, multirun, config_dir = _resumed(overrides, multirun, config_dir)
+    plan = make_plan(overrides, multirun, config_dir, list(words))
+    if not flags:
+        check_plan(plan)
+    STATE.plan, STATE.sweep, STATE.folders = plan, None, []
+    _hydra(overrides, flags, plan.multirun, config_dir)
+    if flags:
+        return 0
+    return finish_sweep(plan) if plan.multirun else finish_single()
+
+
+def _resumed(overrides: list[str], multirun: bool, config_dir: str | None) -> tuple[list[str], bool, str | None]:
+    """Turns ``resume=last`` or a folder into the overrides that run in that folder again."""
+    wanted = next((text.partition("=")[2].strip("'\"") for text in overrides if _key(text) == "resume"), "off")
+    if wanted == "off":
+        return overrides, multirun, config_dir
+    if wanted == "last":
+        if not LAST.is_file():
+            raise DataError(f"resume=last: no run is recorded in {LAST}; give a run's folder or leave resume out.")
+        wanted = str(read_json(LAST)["folder"])
+    folder = Path(wanted)
+    if not (folder / COMMAND_FILE).is_file():
+        raise DataError(
+            f"resume={wanted}: that is not a run's folder (it has no {COMMAND_FILE}); give one under outputs/."
+        )
+    record = read_json(folder / COMMAND_FILE)
+    own = [text for text in overrides if _key(text) != "resume"]
+    if not own:
+        own, multirun, config_dir = list(record["overrides"]), bool(record["multirun"]), record["config_dir"]
+    own = [text for text in own if _key(text) not in ("resume", "hydra.run.dir", "hydra.sweep.dir")]
+    where = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+    return [*own, f"resume='{folder}'", f"{where}='{folder}'"], multirun, config_dir
+
+
+def check_plan(plan: Plan) -> None:
+    """Builds every job once, so that mistakes show before the first one runs. Raises what makes all of them fail."""
+    errors: dict[int, HarnessError] = {}
+    for index, (_, config) in enumerate(plan.jobs):
+        try:
+            mlflow_log.target_of(config)
+            build_experiment(config)
+        except SkipJob as error:
+            if not plan.multirun:
+                raise
+            plan.skips[index] = str(error)
+        except HarnessError as error:
+            errors[index] = error
+    runnable = len(plan.jobs) - len(plan.skips) - len(errors)
+    if errors and not runnable:
+        raise next(iter(errors.values()))
+
+
+def _hydra(overrides: list[str], flags: list[str], multirun: bool, config_dir: str | None) -> None:
+    import hydra
+
+    arguments = [*flags, *overrides]
+    if multirun and not flags:
+        arguments.append("--multirun")
+    if config_dir:
+        arguments += ["--config-dir", config_dir]
+    saved = sys.argv
+    sys.argv = ["harness", *arguments]
+    try:
+        from hydra.core.global_hydra import GlobalHydra
+
+        GlobalHydra.instance().clear()
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job_main)()
+    finally:
+        sys.argv = saved
+
+
+def job_main(composed: Any) -> str:
+    """One job, called by Hydra, possibly in a process of its launcher. Returns the job's status."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra_config = HydraConfig.get()
+    folder = Path(hydra_config.runtime.output_dir)
+    sweep = Path(hydra_config.sweep.dir) if hydra_config.mode == RunMode.MULTIRUN else None
+    overrides = [str(text) for text in hydra_config.overrides.task]
+    config = _resolved(composed)
+    record = read_json(sweep / "sweep.json") if sweep else {}
+    chosen = {_key(text): text.partition("=")[2] for text in overrides}
+    varied = {key: chosen[key] for key in record.get("varied", []) if key in chosen}
+    job = runner.Job(config, folder, overrides, varied, sweep is not None)
+    if sweep is None:
+        record_command(folder)
+    STATE.folders.append(folder)
+    title = f"[{int(hydra_config.job.num) + 1}/{record['count']}] {job.name}" if sweep else job.name
+    print(f"{title}: {folder}", file=sys.stderr, flush=True)
+    results = runner.run_job(job)
+    if results.status != "ok" and sweep is not None and results.error:
+        print(f"{results.status}: {results.error['message']}", file=sys.stderr, flush=True)
+    if rounds_of(config) == 1:
+        log_job(folder, sweep)
+    return results.status
+
+
+def rounds_of(config: Mapping[str, Any]) -> int:
+    """``task.repeats`` of a configuration."""
+    return int(config.get("task", {}).get("repeats") or 1)
+
+
+def log_job(folder: Path, sweep: Path | None) -> None:
+    """Plots, then MLflow. A store that is away is said, never fatal: the folder is complete."""
+    from harness.report import plots
+
+    results = Results.load(folder)
+    target = mlflow_log.target_of(results.config)
+    if results.status == "ok":
+        plots.job_plots(folder)
+    try:
+        mlflow_log.log_folder(folder, parent=sweep, target=target)
+    except mlflow_log.LoggingFailed as error:
+        print(f"warning: {error}", file=sys.stderr, flush=True)
+
+
+def record_command(folder: Path) -> None:
+    """Leaves what ``resume`` needs: in the run's folder, and which run was the last."""
+    plan = STATE.plan
+    if plan is None:
+        return
+    overrides, _, multirun, config_dir = split_words(plan.words)
+    if any(_key(text) == "resume" for text in overrides) and (folder / COMMAND_FILE).is_file():
+        write_json(LAST, {"folder": str(folder)})
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(
+        folder / COMMAND_FILE,
+        {"words": plan.words, "overrides": overrides, "multirun": multirun, "config_dir": config_dir},
+    )
+    write_json(LAST, {"folder": str(folder)})
+
+
+def _sweep_callback_base() -> Any:
+    from hydra.experimental.callback import Callback
+
+    return Callback
+
+
+class SweepCallback(_sweep_callback_base()):  # type: ignore[misc]
+    """Hydra's callback: makes the sweep's record before its first job."""
+
+    def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
+        """Writes ``sweep.json``; kept when a sweep is resumed."""
+        del kwargs
+        sweep = Path(config.hydra.sweep.dir)
+        STATE.sweep = sweep
+        plan = STATE.plan
+        if plan is None:
+            return
+        runner.make_folder(sweep)
+        record_command(sweep)
+        old = read_json(sweep / "sweep.json") if (sweep / "sweep.json").is_file() else {}
+        write_json(
+            sweep / "sweep.json",
+            {
+                "id": old.get("id") or uuid.uuid4().hex,
+                "created": old.get("created") or runner.now(),
+                "name": old.get("name") or _sweep_name(plan),
+                "words": plan.words,
+                "varied": plan.varied,
+                "count": len(plan.jobs),
+                "jobs": [str(index) for index in range(len(plan.jobs))],
+            },
+        )
+
+
+def _sweep_name(plan: Plan) -> str:
+    first = plan.jobs[0][1]
+    return f"{first['task']['name']} {first['tracker']['name']}: {', '.join(plan.varied) or 'one job'}"
+
+
+# --------------------------------------------------------------------------------------------- ending
+
+
+def finish_single() -> int:
+    """The end of a single run: further rounds, the table, the exit code."""
+    folder = STATE.folders[-1]
+    results = Results.load(folder)
+    repeats = rounds_of(results.config)
+    if repeats > 1:
+        runner.more_rounds([folder], repeats)
+        log_job(folder, None)
+        results = Results.load(folder)
+    if results.status != "ok":
+        error = results.error or {}
+        print(f"error: {error.get('message', 'the job failed')}", file=sys.stderr)
+        return int(error.get("exit_code", 1))
+    report(folder)
+    return 0
+
+
+def finish_sweep(plan: Plan) -> int:
+    """The end of a sweep: further rounds in rotated order, the summary, the parent run, the exit code."""
+    sweep = STATE.sweep
+    assert sweep is not None
+    folders = [sweep / str(index) for index in range(len(plan.jobs)) if (sweep / str(index) / "results.json").is_file()]
+    repeats = max(rounds_of(config) for _, config in plan.jobs)
+    if repeats > 1:
+        runner.more_rounds(folders, repeats)
+    found = report(sweep)
+    keep_agreement(folders, found.agreement)
+    target = mlflow_log.target_of(plan.jobs[0][1])
+    for folder in folders:
+        if repeats > 1 or (folder / "agreement.json").is_file():
+            log_job(folder, sweep)
+    statuses = [Results.load(folder).status for folder in folders]
+    failed = "failed" in statuses or len(folders) < len(plan.jobs)
+    try:
+        mlflow_log.log_sweep(sweep, target, "failed" if failed else "ok")
+    except mlflow_log.LoggingFailed as error:
+        print(f"warning: {error}", file=sys.stderr)
+    if target.kind != "off":
+        print("\nlook at it: python -m harness ui", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def report(folder: Path) -> Any:
+    """Writes the summary of a run or sweep and prints its table."""
+    from harness.report.summary import summarise
+
+    found = summarise(folder)
+    print(found.table)
+    for warning in found.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"report: {folder / 'report.html'}", file=sys.stderr)
+    return found
+
+
+def keep_agreement(folders: list[Path], agreement: Mapping[str, Mapping[str, Any]]) -> None:
+    """Writes each job's agreement with the first beside its results: it is known at the sweep's end only."""
+    for folder in folders:
+        found = agreement.get(Results.load(folder).id)
+        if found:
+            write_json(folder / "agreement.json", dict(found))
+
+
+__all__ = ["SweepCallback", "main"]
