@@ -265,8 +265,12 @@ def _warnings(rows: list[Row], base: Row | None, wanted: list[str]) -> list[str]
         found.append("Random weights: speed alone is measured; accuracy and agreement do not exist.")
     if base is not None:
         found += _other_differences([row for row in rows if row.job.ok], base, wanted)
+    holders: dict[str, list[str]] = {}
     for row in rows:
-        found += [f"{row.shown}: {line}" for line in [*row.job.results.warnings, *_own_doubts(row)]]
+        for line in [*row.job.results.warnings, *_own_doubts(row)]:
+            holders.setdefault(line, []).append(row.shown)
+    several = len(rows) > 1
+    found += [f"{_whose(labels, rows)}: {line}" if several else line for line, labels in holders.items()]
     judged = [row for row in rows if row.difference]
     if judged and (count := len(judged[0].job.results.sequences)) and count < FEW_SEQUENCES:
         found.append(f"Accuracy intervals rest on {count} sequences only: they are rough, and likely too narrow.")
@@ -285,6 +289,10 @@ def _other_differences(rows: list[Row], base: Row, wanted: list[str]) -> list[st
             if row.why_not_difference and not row.job.random_weights:
                 holders.setdefault(f"accuracy not compared: {row.why_not_difference}", []).append(row.label)
     return [f"{', '.join(labels)} (against {base.label}): {line}" for line, labels in holders.items()]
+
+
+def _whose(labels: list[str], rows: list[Row]) -> str:
+    return "All runs" if len(labels) == len([row for row in rows if row.job.ok]) else ", ".join(labels)
 
 
 def _own_doubts(row: Row) -> list[str]:

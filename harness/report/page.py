@@ -226,7 +226,8 @@ def _what(found: Comparison, command: str) -> str:
         label = f"machine {letter}" if len(found.machines) > 1 else "machine"
         entries.append((label, escape(_machine(own))))
         entries.append(("system", escape(_system(own))))
-        entries.append(("versions", escape(_versions(own))))
+        # Where no machine is recorded, the versions are those of the scoring, not of what was measured.
+        entries.append(("versions" if digest else "scored with", escape(_versions(own))))
     code = dict.fromkeys(text for row in rows if (text := _code(row.job)))
     entries += [("code", escape(text)) for text in code]
     measured = [row.job.results.started for row in rows if row.job.results.started]
@@ -257,6 +258,8 @@ def _scoring(job: Job) -> str:
         return ""
     if job.random_weights:
         return "none: random weights, crops follow the ground truth; only speed is measured"
+    if job.results.dataset.get("truth") is False:
+        return "none: there is no ground truth"
     words = [f"{scoring.get('protocol', 'got10k')} protocol, frames pooled, first frame of each sequence left out"]
     words.append("covered frames left out" if scoring.get("mask") else "no cover mask")
     words.append("boxes clipped to the image" if scoring.get("bounds") else "boxes not clipped")

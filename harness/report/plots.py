@@ -104,10 +104,18 @@ def _figure(height: float, width: float = WIDTH, **layout: Any) -> tuple[Figure,
     return figure, figure.subplots(**layout)
 
 
+def _settle(figure: Figure) -> None:
+    """Works out the layout once: it costs more than drawing, and each figure is written twice."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
 def png(figure: Figure) -> bytes:
     """The figure as PNG."""
     buffer = io.BytesIO()
     with _drawing():
+        _settle(figure)
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 
@@ -116,6 +124,7 @@ def svg(figure: Figure) -> bytes:
     """The figure as SVG, text as outlines, so that it looks the same everywhere; dense lines are pixels inside it."""
     buffer = io.BytesIO()
     with _drawing():
+        _settle(figure)
         figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
@@ -131,8 +140,7 @@ def styles(jobs: list[Job]) -> dict[Path, Style]:
     spare: dict[str, str] = {}
     found: dict[Path, Style] = {}
     for job in jobs:
-        backend = job.results.choice("backend").lower()
-        backend = ALIASES.get(backend, backend)
+        backend = _backend(job)
         if backend not in BACKENDS and backend not in spare:
             spare[backend] = OTHERS[len(spare) % len(OTHERS)]
         place = seen.get(backend, 0)
@@ -142,6 +150,15 @@ def styles(jobs: list[Job]) -> dict[Path, Style]:
             color, _HATCHES[place % len(_HATCHES)], _LINES[place % len(_LINES)], _MARKERS[len(found) % len(_MARKERS)]
         )
     return found
+
+
+def _backend(job: Job) -> str:
+    """The backend's name; of runs that record none (other tools' results) the one that their own name holds."""
+    name = (job.results.choice("backend") or job.results.name).lower()
+    for known, backend in {**ALIASES, **{key: key for key in BACKENDS}}.items():
+        if known in name:
+            return backend
+    return name
 
 
 def _shade(color: str, amount: float) -> tuple[float, float, float]:
@@ -380,18 +397,20 @@ def latency_histograms(jobs: list[Job]) -> Picture | None:
             style = look[job.folder]
             share = np.full(len(values), 100.0 / len(values))
             axis.hist(np.clip(values, 0, edge), bins=list(bins), weights=share, color=style.color)
+            words = []
             for percent, line in ((50, "-"), (90, "--"), (99, ":")):
                 spot = float(np.percentile(values, percent))
+                words.append(f"p{percent} {spot:.1f}")
                 if spot <= edge:
-                    axis.axvline(spot, color="#222222", linestyle=line, linewidth=1, label=f"p{percent} {spot:.1f} ms")
+                    axis.axvline(spot, color="#222222", linestyle=line, linewidth=1)
             axis.set_title(job.shown)
+            axis.set_title(", ".join(words) + " ms", loc="right", fontsize=8.5, fontweight="normal")
             axis.set_ylabel("frames (%)")
-            axis.legend(loc="upper left" if np.median(values) > edge / 2 else "upper right", fontsize=8, ncols=3)
         axes[-1, 0].set_xlabel("time a frame (ms)")
         axes[-1, 0].set_xlim(0, edge)
     caption = (
-        "How long frames took (crop, inference, postprocessing, no decoding), in milliseconds; further left is better. Lines "
-        "mark the median, the 90th and the 99th percentile; frames beyond the right edge are counted in the last bar."
+        "How long frames took (crop, inference, postprocessing, no decoding), in milliseconds; further left is better. Lines: "
+        "median (solid), 90th (dashed) and 99th (dotted) percentile; frames beyond the right edge are counted in the last bar."
     )
     return Picture("latency_histogram", "Latency", caption, figure)
 
@@ -420,8 +439,8 @@ def latency_traces(jobs: list[Job]) -> Picture | None:
 
 
 def _starts(timed: Any) -> npt.NDArray[np.int64]:
-    keys = timed[["sequence", "repetition", "round"]].astype(str).agg("/".join, axis=1).to_numpy()
-    return np.flatnonzero(keys[1:] != keys[:-1]) + 1
+    keys = timed[["sequence", "repetition", "round"]]
+    return np.flatnonzero((keys != keys.shift()).any(axis=1).to_numpy())[1:]
 
 
 def _trace(axis: Axes, values: npt.NDArray[np.float64], starts: npt.NDArray[np.int64], style: Style) -> None:
@@ -528,7 +547,7 @@ def parting(found: Comparison) -> Picture | None:
         axes[-1, 0].set_xlabel("frame of the sequence")
     caption = (
         "Overlap (IoU) of the run's boxes with the baseline's, frame by frame: 1 means the same box. Thick grey: mean over "
-        "all sequences that last so long; thin: the three sequences that agree least. Once an overlap falls it often "
+        "all sequences that last so long (while a tenth of them do); thin: the three sequences that agree least. Once an overlap falls it often "
         "stays low, since a tracker follows its own last box."
     )
     return Picture("parting", "Where runs part", caption, figure)
@@ -540,7 +559,9 @@ def _parting_panel(axis: Axes, agreed: statistics.Agreement) -> None:
     for values in agreed.overlaps.values():
         total[: len(values)] += np.nan_to_num(values)
         count[: len(values)] += 1
-    axis.plot(np.arange(1, longest + 1), total / count, color="#888888", linewidth=2.6, label="mean of all sequences")
+    steady = int((count >= max(1, 0.1 * len(agreed.overlaps))).sum())  # a mean of very few says nothing of all
+    axis.plot(np.arange(1, steady + 1), (total / count)[:steady], color="#888888", linewidth=2.6,
+              label="mean of all sequences")  # fmt: skip
     worst = [name for name in agreed.table["sequence"].head(3) if np.nanmin(agreed.overlaps[name]) < 1.0]
     for name, color, line in zip(worst, ("#D55E00", "#0072B2", "#009E73"), ("-", "--", ":"), strict=False):
         values = agreed.overlaps[name]
@@ -548,7 +569,7 @@ def _parting_panel(axis: Axes, agreed: statistics.Agreement) -> None:
     for threshold in statistics.PARTING:
         axis.axhline(threshold, color="#222222", linewidth=0.6, linestyle=(0, (1, 3)))
     axis.set_ylim(0, 1.04)
-    axis.set_xlim(1, max(2, longest))
+    axis.set_xlim(1, max(2, steady, *(len(agreed.overlaps[name]) for name in worst)))
     axis.set_ylabel("IoU with baseline")
     axis.legend(loc="lower left", fontsize=8, bbox_to_anchor=(1.0, 0.2))
 

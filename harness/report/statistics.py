@@ -18,7 +18,7 @@ from harness.errors import DataError
 
 Floats = npt.NDArray[np.float64]
 
-DRAWS = 4000
+DRAWS = 2000
 SEED = 20200101
 LEVEL = 0.95
 BLOCK = 25

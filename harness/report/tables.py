@@ -99,15 +99,15 @@ COLUMNS = (
            lambda row: 100 * row.agreement.identical if row.agreement else None, 1,
            "share of boxes that equal the baseline's in all four shipped numbers"),
 )  # fmt: skip
-ALWAYS = ("ao", "sr50", "sr75", "fps", "latency_ms/p50", "latency_ms/p90", "latency_ms/p99", "rss_mb/peak", "speed_up")
+ACCURACY = ("ao", "sr50", "sr75")
+"""Left out where no run has them; shown empty where that is for random weights, so that nobody misses it."""
 NARROW = ("ao_difference", "model_mb", "agreement/identical_boxes", "pipeline_fps")
 """Columns that the terminal leaves out as long as there are others to show."""
 
 
 def columns(comparison: Comparison, narrow: bool = False) -> list[Column]:
-    """The columns worth showing: those that hold something, and of a tracking sweep those that everybody looks for."""
+    """The columns worth showing: those that hold something (of ``speed-up``: more than the baseline's own 1)."""
     rows = comparison.well
-    tracking = any("fps" in row.job.metrics or "ao" in row.job.metrics for row in rows)
     shown = []
     for column in COLUMNS:
         filled = any(column.value(row) is not None for row in rows)
@@ -115,9 +115,10 @@ def columns(comparison: Comparison, narrow: bool = False) -> list[Column]:
             filled = any("fps" not in row.job.metrics for row in rows)
         elif narrow and column.key in NARROW:
             continue
-        if filled and column.key == "speed_up" and len(rows) < 2:
-            continue
-        if filled or (tracking and column.key in ALWAYS and len(rows) > 1):
+        if column.key == "speed_up":
+            filled = any(row.ratio is not None for row in rows)
+        missed = column.key in ACCURACY and any(row.job.random_weights for row in rows)
+        if filled or missed:
             shown.append(column)
     return shown
 
