@@ -176,16 +176,15 @@ class NanoTrackTracker(Tracker):
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             score = 1 / (1 + np.exp(logits[0] - logits[1]))
             penalty = self._penalty(widths, heights, scale)
-            weighted = penalty * score * self._score_share + self._window
-        best = int(weighted.argmax())
+            best = int((penalty * score * self._score_share + self._window).argmax())
         w, h, rate = float(widths[best]), float(heights[best]), float(penalty[best] * score[best])
-        cx = self._points_x[best] + 0.5 * (right[best] - left[best])
-        cy = self._points_y[best] + 0.5 * (bottom[best] - top[best])
+        cx = float(self._points_x[best]) + 0.5 * (float(right[best]) - float(left[best]))
+        cy = float(self._points_y[best]) + 0.5 * (float(bottom[best]) - float(top[best]))
         if not math.isfinite(cx + cy + w + h + rate):
             raise TrackingError("the network's maps are not finite numbers; check the weights and the precision.")
         rate *= self._settings.size_lr
-        self._cx += float(cx) / scale
-        self._cy += float(cy) / scale
+        self._cx += cx / scale
+        self._cy += cy / scale
         self._w = self._w * (1 - rate) + w / scale * rate
         self._h = self._h * (1 - rate) + h / scale * rate
 

@@ -1,0 +1,207 @@
+"""SMAT's network against the published model's outputs, in torch, ONNX Runtime and OpenVINO, and its cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness.networks import smat
+from harness.networks.common import seeded_state
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+TOLERANCE = {"score_map": 1e-5, "size_map": 1e-5, "offset_map": 5e-5}
+
+
+class Whole(nn.Module):
+    """Both graphs in one, on float images: what the golden numbers were made with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = smat.SMAT()
+        self.network.load_state_dict(seeded_state(self.network.state_dict(), 0))
+
+    def forward(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.network(self.network.stem(template), search)
+
+
+@pytest.fixture(scope="module")
+def whole() -> Whole:
+    return Whole().eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def images() -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(20240104)
+    return (
+        generator.random((1, 3, 128, 128), dtype=np.float32),
+        generator.random((1, 3, 256, 256), dtype=np.float32),
+    )
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, np.ndarray]:
+    return dict(np.load(DATA / "smat_golden_network.npz"))
+
+
+def assert_golden(outputs: list[np.ndarray], golden: dict[str, np.ndarray]) -> None:
+    for (name, tolerance), found in zip(TOLERANCE.items(), outputs, strict=True):
+        assert np.abs(found - golden[name]).max() < tolerance, name
+
+
+def test_torch_repeats_the_published_maps(whole, images, golden):
+    template, search = (torch.from_numpy(image) for image in images)
+    assert_golden([value.numpy() for value in whole(template, search)], golden)
+
+
+def test_intermediate_features_repeat_the_published_means(whole, images, golden):
+    network = whole.network
+    template, search = (torch.from_numpy(image) for image in images)
+    stem = network.stem(template)
+    assert stem.shape == (1, 128, 32, 32)
+    x, z = network.backbone.mix(
+        network.backbone.before_mixing(network.stem(search)), network.backbone.before_mixing(stem)
+    )
+    for found, name in ((stem, "template_stem_mean"), (x, "backbone_x_mean"), (z, "backbone_z_mean")):
+        assert np.abs(found.mean(dim=(2, 3)).numpy() - golden[name]).max() < 1e-5, name
+
+
+@pytest.fixture(scope="module", params=["torchscript", "dynamo"])
+def exported(request, whole, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("export") / f"{request.param}.onnx"
+    inputs = (torch.zeros(1, 3, 128, 128), torch.zeros(1, 3, 256, 256))
+    options = {"external_data": False} if request.param == "dynamo" else {}
+    torch.onnx.export(
+        whole,
+        inputs,
+        str(path),
+        dynamo=request.param == "dynamo",
+        opset_version=18,
+        input_names=["template", "search"],
+        output_names=list(TOLERANCE),
+        verbose=False,
+        **options,
+    )
+    return path
+
+
+@pytest.mark.slow
+def test_onnx_runtime_repeats_the_published_maps(exported, images, golden):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    assert_golden(session.run(list(TOLERANCE), dict(zip(("template", "search"), images, strict=True))), golden)
+
+
+@pytest.mark.slow
+def test_openvino_repeats_the_published_maps(exported, images, golden):
+    import openvino
+
+    # a processor with bf16 would use it unasked
+    compiled = openvino.compile_model(str(exported), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    outputs = compiled(list(images))
+    assert_golden([outputs[name] for name in TOLERANCE], golden)
+
+
+def test_openvino_converts_the_graphs_from_torch():
+    import openvino
+
+    options = {"width": 0.25, "template": 64, "search": 128, "head": 32}
+    modules = smat.graphs([], seed=3, **options)
+    generator = np.random.default_rng(1)
+    template = generator.integers(0, 256, (1, 64, 64, 3), np.uint8)
+    search = generator.integers(0, 256, (1, 128, 128, 3), np.uint8)
+    features = modules["template"](torch.from_numpy(template))
+    expected = modules["search"](features, torch.from_numpy(search))
+    inputs = (features, torch.from_numpy(search))
+    model = openvino.convert_model(modules["search"], example_input=inputs, input=[tuple(i.shape) for i in inputs])
+    compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    outputs = compiled([features.numpy(), search])
+    for index, value in enumerate(expected):
+        assert np.abs(outputs[index] - value.numpy()).max() < 1e-4
+
+
+# ------------------------------------------------------------------------------- the exact rewrites
+
+
+def published_attention(attention: smat.SeparableAttention, x: Tensor) -> Tensor:
+    """The published order of operations: project all positions, split in three, then weigh the keys."""
+    query, key, value = attention.qkv_proj(x).split([1, attention.dim, attention.dim], dim=1)
+    context = (key * torch.softmax(query, dim=-1)).sum(dim=-1, keepdim=True)
+    return attention.out_proj(torch.relu(value) * context)
+
+
+@pytest.mark.parametrize(("dim", "groups", "positions"), [(128, 4, 320), (192, 4, 80), (128, 1, 256)])
+def test_attention_equals_the_published_arithmetic(dim, groups, positions):
+    torch.manual_seed(dim + positions)
+    attention = smat.SeparableAttention(dim).eval()
+    nn.init.normal_(attention.qkv_proj.block.conv.bias)
+    x = torch.randn(2, dim, groups, positions)
+    with torch.no_grad():
+        expected, found = published_attention(attention, x), attention(x)
+    assert (found - expected).abs().max() < 1e-5 * max(1.0, float(expected.abs().max()))
+
+
+def test_whole_network_equals_the_published_arithmetic(whole, images, monkeypatch):
+    template, search = (torch.from_numpy(image) for image in images)
+    ours = whole(template, search)
+    monkeypatch.setattr(smat.SeparableAttention, "forward", published_attention)
+    for found, expected, tolerance in zip(ours, whole(template, search), TOLERANCE.values(), strict=True):
+        assert (found - expected).abs().max() < tolerance
+
+
+def test_template_work_once_a_sequence_changes_nothing():
+    modules = smat.graphs([], seed=0)
+    network = modules["search"].network
+    generator = np.random.default_rng(5)
+    template = torch.from_numpy(generator.integers(0, 256, (1, 128, 128, 3), np.uint8))
+    search = torch.from_numpy(generator.integers(0, 256, (1, 256, 256, 3), np.uint8))
+    features = modules["template"](template)
+    assert features.shape == (1, 128, 16, 16)
+    stem = network.stem(smat.image_tensor(template))
+    for found, expected in zip(
+        modules["search"](features, search), network(stem, smat.image_tensor(search)), strict=True
+    ):
+        assert torch.equal(found, expected)
+
+
+# -------------------------------------------------------------------------------------------- cost
+
+
+def flops(model: onnx.ModelProto) -> float:
+    """Convolutions and matrix products of an ONNX graph, a multiply-add as two."""
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.output, *graph.value_info)
+    }
+    shapes |= {item.name: list(item.dims) for item in graph.initializer}
+    total = 0.0
+    for node in graph.node:
+        if node.op_type == "Conv":
+            total += 2 * np.prod(shapes[node.output[0]]) * np.prod(shapes[node.input[1]][1:])
+        elif node.op_type in ("MatMul", "Gemm"):
+            total += 2 * np.prod(shapes[node.output[0]]) * shapes[node.input[0]][-1]
+    return total
+
+
+@pytest.fixture(scope="module")
+def search_model(tmp_path_factory) -> onnx.ModelProto:
+    path = tmp_path_factory.mktemp("search") / "search.onnx"
+    inputs = (torch.zeros(1, 128, 16, 16), torch.zeros(1, 256, 256, 3, dtype=torch.uint8))
+    torch.onnx.export(smat.graphs([])["search"], inputs, str(path), dynamo=False, opset_version=18)
+    return onnx.load(str(path))
+
+
+def test_search_graph_costs_no_more_than_the_bound(search_model):
+    assert 4.0e9 < flops(search_model) <= 4.7e9
+
+
+def test_search_graph_has_no_three_way_split(search_model):
+    kinds = [node.op_type for node in search_model.graph.node]
+    assert "Split" not in kinds
+    assert "Col2Im" not in kinds
