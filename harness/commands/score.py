@@ -64,10 +64,12 @@ def log(scored: list[Scored], where: str, experiment: str | None) -> None:
     """Logs every job's folder to MLflow, unless ``where`` is ``off``."""
     if where == "off":
         return
-    from harness.mlflow_log import log_folder
+    from harness.mlflow_log import Target, log_folder
 
+    address = None if where == "local" else where
+    target = Target("server" if address else "local", uri=address, experiment=experiment or Target.experiment)
     for item in scored:
-        log_folder(item.folder, None if where == "local" else where, experiment, True)
+        log_folder(item.folder, target=target)
 
 
 # ----------------------------------------------------------------------------------------- printing

@@ -6,7 +6,7 @@
 from harness.submission.entries import Fault
 from harness.submission.facts import SequenceFacts, SplitFacts, covers_split, facts_of, shipped_test_facts
 from harness.submission.formats import ResultFolder, find_results
-from harness.submission.pack import manifest_path, pack_tracks
+from harness.submission.pack import manifest_path, pack_job, pack_tracks
 from harness.submission.validate import Report, validate
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "facts_of",
     "find_results",
     "manifest_path",
+    "pack_job",
     "pack_tracks",
     "shipped_test_facts",
     "validate",

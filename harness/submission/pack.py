@@ -6,15 +6,16 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness import environment
 from harness.errors import ArchiveError, StoreError
-from harness.interfaces import Track
-from harness.results import boxes_text, times_text, write_json
-from harness.submission.facts import SplitFacts
+from harness.interfaces import Context, Track
+from harness.results import boxes_text, plain, times_text, write_json
+from harness.submission.facts import SplitFacts, facts_of
 from harness.submission.formats import ResultFolder, find_results
 from harness.submission.validate import Report, validate
 
@@ -70,6 +71,25 @@ def pack_tracks(
         temporary.unlink(missing_ok=True)
     write_json(manifest_path(archive), content)
     return content
+
+
+def pack_job(context: Context, names: Iterable[str]) -> list[str]:
+    """``submission.zip`` and its manifest in a job's folder, whose tracks are complete; names relative to it.
+
+    Nothing is packed (and nothing returned) where ``names`` are not the whole split. Raises ArchiveError for faults.
+    """
+    facts = facts_of(context.dataset)
+    if set(names) != facts.sequences.keys():
+        return []
+    archive = context.folder / "submission.zip"
+    origin = {
+        "config": plain(context.config),
+        "artifact": context.artifact.key,
+        "versions": environment.versions(),
+        **environment.git_state(),
+    }
+    pack_tracks(context.folder, facts, archive, origin)
+    return [archive.name, manifest_path(archive).name]
 
 
 def _write(path: Path, results: ResultFolder, facts: SplitFacts) -> None:

@@ -27,9 +27,12 @@ from harness.datasets.layout import (
 from harness.errors import DataError, StoreError
 from harness.interfaces import Boxes, Sequence, Track
 from harness.metrics import Scores, agreement, first_divergent_frame, iou, latency_summary, score_tracks
-from harness.results import RESULTS_FILE, Results, track_paths, write_frames, write_text
+from harness.results import RESULTS_FILE, Results, track_paths, write_frames, write_json, write_text
 from harness.submission.formats import ResultFolder, find_results
 
+AGREEMENT_FILE = "agreement.json"
+"""Metrics that one job alone cannot know, beside its results; the MLflow logger adds them to the run's."""
+AGREEMENT = tuple(f"agreement/{key}" for key in ("mean_iou", "identical_boxes", "first_divergent_frame"))
 ACCURACY = ("ao", "sr50", "sr75", "mao")
 TARGET_LOST = 0.5
 """Overlap with the baseline's box below which two runs are said to follow different things."""
@@ -248,6 +251,8 @@ def write_job(scored: Scored, against: Reference, folder: Path, drop_first_time:
     for name in against.sequences:
         _write_exact(folder / "tracks", scored.repetitions(name))
     write_frames(folder, frames_table(scored.tracks, scored.scores))
+    if scored.agreement is not None:
+        write_json(folder / AGREEMENT_FILE, {key: scored.agreement.get(key) for key in AGREEMENT})
     scored.folder = folder
     _results(scored, against, drop_first_time, words).save(folder)
     return folder
@@ -323,7 +328,8 @@ def _config(scored: Scored, against: Reference, drop_first_time: bool) -> dict[s
     known: Mapping[str, Any] = scored.own.config if scored.own is not None else {"tracker": {"name": scored.name}}
     dataset = {key: against.dataset[key] for key in ("name", "split", "root") if key in against.dataset}
     task = {"name": "score", "drop_first_time": drop_first_time}
-    return {**known, "dataset": dataset, "task": task}
+    kept = {key: value for key, value in known.items() if key != "mlflow"}  # where the job itself was logged
+    return {**kept, "dataset": dataset, "task": task}
 
 
 def _environment(scored: Scored) -> dict[str, Any]:
