@@ -1,9 +1,12 @@
 """Trains the demo tracker's weights from nothing, on generated pairs: ``python tools/train_demo.py``.
 
-Pairs are drawn in chunks between training phases (two busy processes on two cores would take from each other);
-each chunk is seen ``--passes`` times, from the second time on mirrored and with its colour channels exchanged.
-Every step is a function of the seed and the step's number, so that an interrupted run, started again with the
-same command, goes on from its last checkpoint and ends with the same weights (on CPU, with as many threads).
+``--ranks`` processes of one thread each share every batch (small layers gain nothing from a second thread: one
+thread trains 70 pairs a second of processor time, two together 40): each draws its part of a chunk, trains on it,
+and gradients and batch-norm statistics are averaged after every step. Drawing and training take turns. Each chunk
+is seen ``--passes`` times, from the second time on mirrored and with its colour channels exchanged.
+
+Every step is a function of the plan and the step's number, so that an interrupted run, started again with the same
+command, goes on from its last checkpoint and ends with the same weights (on CPU).
 """
 
 from __future__ import annotations
@@ -14,14 +17,15 @@ import hashlib
 import json
 import math
 import multiprocessing
-import os
 import platform
 import subprocess
 import sys
+import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence as Seq
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,15 +46,22 @@ from harness.networks.smat import SMAT  # noqa: E402
 from harness.results import write_bytes  # noqa: E402
 
 _ORDER_STREAM = 2
-_BLOCK = 128
+GREY = 1 / 12
+"""Share of the samples without colour: thermal and grey video is tracked too."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the weights depend on, apart from the code, the threads and the device."""
+    """All that the weights depend on, apart from the code and the device.
+
+    The rate warms up over ``warm`` steps, stays, and falls linearly to 1 % over the last ``tail`` samples; so a run
+    can be given another end as long as its tail has not begun.
+    """
 
     samples: int = 300_000
+    tail: int = 75_000
     batch: int = 48
+    ranks: int = 2
     chunk: int = 3072
     passes: int = 2
     width: float = 0.25
@@ -62,6 +73,13 @@ class Plan:
     seed: int = 1
     bf16: bool = False
 
+    def __post_init__(self) -> None:
+        if self.batch % self.ranks or self.chunk % self.batch or self.samples < self.batch:
+            raise SystemExit(
+                f"--ranks {self.ranks} must divide --batch {self.batch}, which must divide --chunk {self.chunk} and "
+                f"be no larger than --samples {self.samples}."
+            )
+
     @property
     def steps(self) -> int:
         return self.samples // self.batch
@@ -71,72 +89,78 @@ class Plan:
         """Steps per chunk."""
         return self.chunk * self.passes // self.batch
 
+    @property
+    def level(self) -> int:
+        """The step at which the rate begins to fall."""
+        return max(0, self.samples - self.tail) // self.batch
+
     def rate_at(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to 1 % at the last step."""
         if step < self.warm:
             return self.rate * (step + 1) / self.warm
-        done = (step - self.warm) / max(self.steps - self.warm, 1)
-        return self.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+        left = (self.steps - step) / max(self.steps - self.level, 1)
+        return self.rate * (0.01 + 0.99 * min(left, 1.0))
+
+    def continues(self, other: Plan, step: int) -> bool:
+        """Whether a run of ``other``, interrupted after ``step`` steps, is the beginning of a run of this plan."""
+        same = replace(other, samples=self.samples, tail=self.tail) == self
+        return other == self or (same and step <= min(self.level, other.level))
 
 
-# ------------------------------------------------------------------------------------------ drawing
+# ------------------------------------------------------------------------------------------ batches
 
 
-def _quiet_worker() -> None:
-    cv2.setNumThreads(1)
+def draw_share(plan: Plan, rank: int, number: int) -> Pairs:
+    """The part of chunk ``number`` that ``rank`` trains on."""
+    count = plan.chunk // plan.ranks
+    return pairs("train", plan.seed, number * plan.chunk + rank * count, count)
 
 
-class Painter:
-    """Draws chunks of pairs with ``workers`` processes that sleep while the network trains."""
-
-    def __init__(self, seed: int, workers: int) -> None:
-        self.seed = seed
-        context = multiprocessing.get_context("spawn")
-        self.pool = ProcessPoolExecutor(workers, context, _quiet_worker) if workers > 1 else None
-
-    def chunk(self, number: int, count: int) -> Pairs:
-        first = number * count
-        starts = range(first, first + count, _BLOCK)
-        sizes = [min(_BLOCK, first + count - start) for start in starts]
-        if self.pool is None:
-            return pairs("train", self.seed, first, count)
-        jobs = [self.pool.submit(pairs, "train", self.seed, s, n) for s, n in zip(starts, sizes, strict=True)]
-        parts = [job.result() for job in jobs]
-        return Pairs(
-            np.concatenate([part.template for part in parts]),
-            np.concatenate([part.search for part in parts]),
-            np.concatenate([part.box for part in parts]),
-        )
-
-    def close(self) -> None:
-        if self.pool is not None:
-            self.pool.shutdown(cancel_futures=True)
+Batch = tuple[np.ndarray, bool, np.ndarray]
 
 
-def phase_batches(plan: Plan, number: int) -> list[tuple[np.ndarray, bool, np.ndarray]]:
-    """For every step of a phase: indices into the chunk, whether mirrored, the order of the colour channels."""
-    rng = generator("train", plan.seed, _ORDER_STREAM, number)
+def phase_batches(plan: Plan, rank: int, number: int) -> list[Batch]:
+    """For every step of a phase: indices into the share, whether mirrored, the order of the colour channels."""
+    rng = generator("train", plan.seed, _ORDER_STREAM, rank, number)
+    count, size = plan.chunk // plan.ranks, plan.batch // plan.ranks
     batches = []
     for turn in range(plan.passes):
-        order = rng.permutation(plan.chunk)
-        for start in range(0, plan.chunk, plan.batch):
+        order = rng.permutation(count)
+        for start in range(0, count, size):
             channels = rng.permutation(3) if turn else np.arange(3)
-            batches.append((order[start : start + plan.batch], turn % 2 == 1, channels))
+            batches.append((order[start : start + size], turn % 2 == 1, channels))
     return batches
 
 
-def tensors(data: Pairs, index: np.ndarray, mirror: bool, channels: np.ndarray, device: str) -> tuple[Tensor, ...]:
-    """A batch in channels_last: template and search in [0, 1], box ``[B, 4]``."""
+def tensors(data: Pairs, batch: Batch, device: str) -> tuple[Tensor, ...]:
+    """A batch in channels_last: template and search in [0, 1], box ``[B, 4]``; its first samples lose their colour."""
+    index, mirror, channels = batch
     box = torch.from_numpy(data.box[index])
     if mirror:
         box[:, 0] = 1 - box[:, 0]
+    grey = round(len(index) * GREY)
     images = []
     for images_of in (data.template, data.search):
         picked = images_of[index][..., channels]
+        picked[:grey] = picked[:grey].mean(-1, keepdims=True).astype(np.uint8)
         picked = picked[:, :, ::-1] if mirror else picked
         image = torch.from_numpy(np.ascontiguousarray(picked)).to(device)
         images.append(image.permute(0, 3, 1, 2).float().div_(255))
     return images[0], images[1], box.to(device)
+
+
+class Exchange:
+    """Averages a vector over the ranks through shared memory; every rank gets the same sum, in the same order."""
+
+    def __init__(self, context: Any, ranks: int, length: int) -> None:
+        self.rows = torch.zeros(ranks, length).share_memory_()
+        self.barrier = context.Barrier(ranks)
+
+    def mean(self, rank: int, vector: Tensor) -> Tensor:
+        self.rows[rank] = vector
+        self.barrier.wait(1800)
+        result = self.rows.mean(0)
+        self.barrier.wait(1800)
+        return result
 
 
 # ------------------------------------------------------------------------------------------ training
@@ -164,7 +188,27 @@ class Trainer:
         network = SMAT(width=self.plan.width, template=TEMPLATE, search=SEARCH, head=self.plan.head)
         return network.to(self.device, memory_format=torch.channels_last).train()
 
-    def train(self, template: Tensor, search: Tensor, box: Tensor) -> dict[str, float]:
+    def shared(self) -> list[Tensor]:
+        """What the ranks average after a step: batch-norm statistics."""
+        return [b for b in self.network.buffers() if b.is_floating_point()]
+
+    def length(self) -> int:
+        """Numbers that the ranks exchange per step."""
+        return sum(t.numel() for t in [*self.order, *self.shared()])
+
+    @torch.no_grad()
+    def _agree(self, exchange: Exchange, rank: int) -> None:
+        for parameter in self.order:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        parts = [p.grad for p in self.order] + self.shared()
+        mean = exchange.mean(rank, torch.cat([part.reshape(-1) for part in parts]))
+        for part, piece in zip(parts, mean.split([part.numel() for part in parts]), strict=True):
+            part.copy_(piece.view(part.shape))
+
+    def train(
+        self, template: Tensor, search: Tensor, box: Tensor, exchange: Exchange | None = None, rank: int = 0
+    ) -> dict[str, float]:
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate_at(self.step)
         kind = torch.device(self.device).type
@@ -173,6 +217,8 @@ class Trainer:
         loss, terms = tracking_loss(*maps, box)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        if exchange is not None:
+            self._agree(exchange, rank)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
         self.optimiser.step()
         self.step += 1
@@ -205,7 +251,7 @@ class Trainer:
         """Goes on from ``path``. Raises SystemExit where it was made by another plan."""
         with safe_open(path, framework="pt") as file:
             notes = file.metadata()
-            if json.loads(notes["plan"]) != asdict(self.plan):
+            if not self.plan.continues(Plan(**json.loads(notes["plan"])), int(notes["step"])):
                 raise SystemExit(f"{path} was made with other settings ({notes['plan']}); use them or another --state.")
             data = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         for prefix, network in (("network.", self.network), ("average.", self.average)):
@@ -245,14 +291,14 @@ def commit() -> str:
 
 
 def machine() -> str:
-    """Processor, threads and torch of this machine, in a line."""
+    """Processor and torch of this machine, in a line."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    return f"{name}, torch {torch.__version__}"
 
 
 def export(trainer: Trainer, path: Path) -> None:
@@ -278,38 +324,81 @@ def export(trainer: Trainer, path: Path) -> None:
     write_bytes(path, safetensors_bytes(state, notes))
 
 
-def run(plan: Plan, state: Path, device: str, workers: int, stop: int | None, every: float, out: Path | None) -> Trainer:
-    """Trains to the plan's end (or to step ``stop``), saving to ``state`` every ``every`` seconds and at the end."""
-    trainer = Trainer(plan, device)
-    if state.is_file():
-        trainer.resume(state)
-    last = plan.steps if stop is None else min(stop, plan.steps)
-    painter = Painter(plan.seed, workers)
-    bar = tqdm(total=last * plan.batch, initial=trainer.step * plan.batch, unit="pair", mininterval=2, smoothing=0.05)
+@dataclass(frozen=True)
+class Job:
+    """One run: where it keeps its state, how long it goes, who shares it."""
+
+    plan: Plan
+    state: Path
+    device: str = "cpu"
+    stop: int | None = None
+    every: float = 60.0
+    exchange: Exchange | None = None
+
+    @property
+    def last(self) -> int:
+        return self.plan.steps if self.stop is None else min(self.stop, self.plan.steps)
+
+
+def run(job: Job) -> Trainer:
+    """Trains to the plan's end, or to step ``stop``; starts the other ranks and leaves their end to their own."""
+    plan = job.plan
+    if plan.ranks == 1:
+        return train_rank(job, 0)
+    context = multiprocessing.get_context("spawn")
+    job = replace(job, exchange=Exchange(context, plan.ranks, Trainer(plan, job.device).length()))
+    helpers = [context.Process(target=_helper, args=(job, rank), daemon=True) for rank in range(1, plan.ranks)]
+    for helper in helpers:
+        helper.start()
+    try:
+        return train_rank(job, 0)
+    finally:
+        job.exchange.barrier.abort()
+        for helper in helpers:
+            helper.join(60)
+
+
+def _helper(job: Job, rank: int) -> None:
+    keep_memory()
+    try:
+        train_rank(job, rank)
+    except threading.BrokenBarrierError:
+        pass  # rank 0 has ended or failed, and says so itself
+
+
+def train_rank(job: Job, rank: int) -> Trainer:
+    """The work of one rank; rank 0 shows the progress and saves every ``every`` seconds and at the end."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    plan, trainer = job.plan, Trainer(job.plan, job.device)
+    if job.state.is_file():
+        trainer.resume(job.state)
+    if job.exchange is not None:
+        job.exchange.barrier.wait(1800)  # nobody saves before all have read
+    bar = tqdm(
+        total=job.last * plan.batch, initial=trainer.step * plan.batch, unit="pair", mininterval=2, smoothing=0.05,
+        disable=rank != 0,
+    )  # fmt: skip
     saved = clock = time.monotonic()
     mean: dict[str, float] = {}
-    try:
-        while trainer.step < last:
-            number, done = divmod(trainer.step, plan.phase)
-            data = painter.chunk(number, plan.chunk)
-            for index, mirror, channels in phase_batches(plan, number)[done:]:
-                terms = trainer.train(*tensors(data, index, mirror, channels, device))
-                mean = {k: mean.get(k, v) * 0.98 + 0.02 * v for k, v in terms.items()}
-                bar.update(plan.batch)
-                bar.set_postfix({k: f"{v:.3f}" for k, v in mean.items()}, refresh=False)
-                now = time.monotonic()
-                trainer.seconds, clock = trainer.seconds + now - clock, now
-                if now - saved > every:
-                    trainer.save(state)
-                    saved = now
-                if trainer.step >= last:
-                    break
-    finally:
-        bar.close()
-        painter.close()
-    trainer.save(state)
-    if out is not None:
-        export(trainer, out)
+    while trainer.step < job.last:
+        number, done = divmod(trainer.step, plan.phase)
+        data = draw_share(plan, rank, number)
+        for batch in phase_batches(plan, rank, number)[done:]:
+            terms = trainer.train(*tensors(data, batch, job.device), job.exchange, rank)
+            mean = {k: mean.get(k, v) * 0.98 + 0.02 * v for k, v in terms.items()}
+            bar.update(plan.batch)
+            bar.set_postfix({k: f"{v:.3f}" for k, v in mean.items()}, refresh=False)
+            now = time.monotonic()
+            trainer.seconds, clock = trainer.seconds + now - clock, now
+            if rank == 0 and now - saved > job.every:
+                trainer.save(job.state)
+                saved = now
+            if trainer.step >= job.last:
+                break
+    bar.close()
+    if rank == 0:
+        trainer.save(job.state)
     return trainer
 
 
@@ -324,7 +413,7 @@ def keep_memory() -> None:
         pass
 
 
-def arguments(words: list[str] | None = None) -> argparse.Namespace:
+def arguments(words: Seq[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     plan = Plan()
     for name, value in asdict(plan).items():
@@ -333,7 +422,6 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         else:
             parser.add_argument(f"--{name}", type=type(value), default=value, help=" ")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads, drawing processes")
     parser.add_argument("--state", type=Path, default=Path("outputs/train_demo/state.safetensors"), help="checkpoint")
     parser.add_argument("--out", type=Path, default=Path("outputs/train_demo/smat_demo.safetensors"), help="weights")
     parser.add_argument("--every", type=float, default=60.0, help="seconds between checkpoints")
@@ -342,19 +430,17 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def main(words: list[str] | None = None) -> int:
+def main(words: Seq[str] | None = None) -> int:
     args = arguments(words)
     plan = Plan(**{name: getattr(args, name) for name in asdict(Plan())})
-    if plan.chunk % plan.batch:
-        raise SystemExit(f"--chunk {plan.chunk} must be a multiple of --batch {plan.batch}.")
     keep_memory()
-    torch.set_num_threads(args.threads)
     if args.export_only:
+        torch.set_num_threads(1)
         trainer = Trainer(plan, args.device)
         trainer.resume(args.state)
-        export(trainer, args.out)
     else:
-        trainer = run(plan, args.state, args.device, args.threads, args.stop, args.every, args.out)
+        trainer = run(Job(plan, args.state, args.device, args.stop, args.every))
+    export(trainer, args.out)
     print(f"step {trainer.step}, {trainer.step * plan.batch} samples, digest {trainer.digest()}")
     return 0
 
