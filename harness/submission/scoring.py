@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,6 @@ from harness.submission.formats import ResultFolder, find_results
 AGREEMENT_FILE = "agreement.json"
 """Metrics that one job alone cannot know, beside its results; the MLflow logger adds them to the run's."""
 AGREEMENT = tuple(f"agreement/{key}" for key in ("mean_iou", "identical_boxes", "first_divergent_frame"))
-ACCURACY = ("ao", "sr50", "sr75", "mao")
 TARGET_LOST = 0.5
 """Overlap with the baseline's box below which two runs are said to follow different things."""
 
@@ -178,17 +177,16 @@ def score_folder(results: ResultFolder, against: Reference, drop_first_time: boo
         )
     tracks = results.tracks(against.sequences)
     _check_lengths(results, tracks, against)
-    # as read: files of other tools may have more decimals than a submission, and the toolkit uses them all
-    scores = score_tracks(
-        tracks, against.sequences.values(), as_shipped=False, drop_first_time=drop_first_time, seed=seed
-    )
-    warnings = [*against.notes, *scores.warnings, *_file_warnings(results, tracks, against)]
     own = _own_results(results)
+    sequences = list(against.sequences.values())
+    notes = list(against.notes)
     if own is not None and own.scoring.get("random_weights"):
-        for key in ACCURACY:
-            scores.metrics.pop(key, None)
-        warnings.append("Random weights: speed alone is meant, so no accuracy is reported.")
-    return Scored(results, tracks, scores, warnings, own)
+        sequences = [replace(sequence, truth=None) for sequence in sequences]
+        notes.append(f"{own.name}: random weights; speed alone is meant, so no accuracy is reported.")
+    # as read: files of other tools may have more decimals than a submission, and the toolkit uses them all
+    scores = score_tracks(tracks, sequences, as_shipped=False, drop_first_time=drop_first_time, seed=seed)
+    notes += [*scores.warnings, *_file_warnings(results, tracks, against)]
+    return Scored(results, tracks, scores, notes, own)
 
 
 def _check_lengths(results: ResultFolder, tracks: list[Track], against: Reference) -> None:
