@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from harness.report.sources import Job
+from harness.report.sources import SWEEP_FILE, Job
 from harness.results import read_json
-
-JOB_FILE = "job.json"
 
 GROUPS = ("tracker", "backend", "device", "hint", "quantization")
 """Groups that runs put together by hand are compared for; whatever else differs between them is a warning."""
@@ -45,7 +44,7 @@ def varied(jobs: list[Job]) -> list[str]:
     words say nothing: the groups tracker, backend, device, hint and quantization that differ.
     """
     sweeps = {job.sweep for job in jobs}
-    if len(sweeps) == 1 and None not in sweeps and (keys := _said(jobs) or _words_that_differ(jobs)):
+    if len(sweeps) == 1 and None not in sweeps and (keys := _said(jobs[0].sweep) or _words_that_differ(jobs)):
         return keys
     return [group for group in GROUPS if len({_choice(job, group) for job in jobs if job.results.config}) > 1]
 
@@ -54,15 +53,13 @@ def _choice(job: Job, group: str) -> str:
     return repr(job.results.config.get(group))
 
 
-def _said(jobs: list[Job]) -> list[str]:
-    """The keys under ``varied`` in the jobs' job.json."""
-    keys: dict[str, None] = {}
-    for job in jobs:
-        if (job.folder / JOB_FILE).is_file():
-            raw = read_json(job.folder / JOB_FILE)
-            found = raw.get("varied") if isinstance(raw, dict) else None
-            keys.update(dict.fromkeys(found if isinstance(found, dict) else {}))
-    return list(keys)
+def _said(sweep: Path | None) -> list[str]:
+    """The keys that the sweep's own record says it varies."""
+    if sweep is None or not (sweep / SWEEP_FILE).is_file():
+        return []
+    raw = read_json(sweep / SWEEP_FILE)
+    found = raw.get("varied") if isinstance(raw, dict) else None
+    return [str(key) for key in found] if isinstance(found, list) else []
 
 
 def _words_that_differ(jobs: list[Job]) -> list[str]:

@@ -93,15 +93,17 @@ def find_sequence(job: Job, name: str) -> Sequence:
     section = job.results.config.get("dataset")
     if not isinstance(section, Mapping) or "target" not in section:
         raise DataError(f"{job.folder}: the run's configuration names no data set, so there are no frames to draw on.")
-    # Only this sequence is needed: the others may have gone since.
-    dataset = build(section, Dataset, "dataset")  # type: ignore[type-abstract]
+    if name not in job.results.sequences:
+        names = ", ".join(sorted(job.results.sequences)[:8]) or "none"
+        raise DataError(f"{name} is not among the sequences that {job.shown or job.folder} tracked; some are: {names}.")
+    narrowed = dict(section)
+    if "sequences" in narrowed:  # the other sequences need not be read, nor be there
+        narrowed |= {"sequences": [name], **({"limit": None} if "limit" in narrowed else {})}
+    dataset = build(narrowed, Dataset, "dataset")  # type: ignore[type-abstract]
     for sequence in dataset:
-        if sequence.name == name:
-            if not sequence.frames:
-                raise DataError(f"{name} has no images in {dataset.name}, so there is nothing to draw on.")
+        if sequence.name == name and sequence.frames:
             return sequence
-    names = ", ".join(sorted(job.results.sequences)[:8])
-    raise DataError(f"{name} is not among the sequences of {job.shown or job.folder} (there are: {names}, ...).")
+    raise DataError(f"{name} has no images in the data set {dataset.name}, so there is nothing to draw on.")
 
 
 def _layers(jobs: list[Job], source: Sequence) -> list[Layer]:

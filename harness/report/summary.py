@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from harness.report import comparison as comparing, tables
 from harness.report.comparison import Comparison
@@ -19,7 +20,7 @@ PAGE_FILE = "report.html"
 
 @dataclass
 class Summary:
-    """``table`` is for the terminal; ``agreement`` maps a job's id to its ``agreement/*`` metrics."""
+    """``table`` (with the verdicts, without the warnings) is for the terminal; ``agreement`` maps a job's id to its ``agreement/*`` metrics."""
 
     table: str
     comparison: Comparison
@@ -34,7 +35,10 @@ def summarise(sweep: Path) -> Summary:
     ``summary.csv``, ``summary.md``, ``report.html`` and ``plots/*.png`` there. Raises DataError without jobs.
     """
     jobs = jobs_of(sweep)
-    return write(jobs, sweep, title=f"Report of {'/'.join(sweep.resolve().parts[-2:])}", command=_command(sweep, jobs))
+    record = read_json(sweep / SWEEP_FILE) if (sweep / SWEEP_FILE).is_file() else {}
+    place = "/".join(sweep.resolve().parts[-2:])
+    title = f"{record.get('name') or (jobs[0].results.name if len(jobs) == 1 else 'Report')} ({place})"
+    return write(jobs, sweep, title=title, command=_command(record, jobs))
 
 
 def write(jobs: list[Job], folder: Path, baseline: Job | None = None, title: str = "", command: str = "") -> Summary:
@@ -54,13 +58,9 @@ def write(jobs: list[Job], folder: Path, baseline: Job | None = None, title: str
     return Summary(tables.text(found), found, agreed, found.warnings, files)
 
 
-def _command(sweep: Path, jobs: list[Job]) -> str:
-    """The command line that made the sweep, as far as its files tell."""
-    if (sweep / SWEEP_FILE).is_file():
-        raw = read_json(sweep / SWEEP_FILE)
-        words = raw.get("overrides") if isinstance(raw, dict) else None
-        if isinstance(words, list):
-            return " ".join(["python -m harness -m", *(shlex.quote(str(word)) for word in words)])
-    if len(jobs) == 1:
-        return " ".join(["python -m harness", *(shlex.quote(str(word)) for word in jobs[0].results.overrides)])
-    return ""
+def _command(record: dict[str, Any], jobs: list[Job]) -> str:
+    """The command line that made the sweep or the single job, as far as its files tell."""
+    words = record.get("words") or (jobs[0].results.overrides if len(jobs) == 1 else None)
+    if not isinstance(words, list):
+        return ""
+    return " ".join(["python -m harness", *(shlex.quote(str(word)) for word in words)])

@@ -131,7 +131,7 @@ def subject(comparison: Comparison) -> str:
 def grid(comparison: Comparison, shown: list[Column]) -> tuple[list[str], list[list[str]]]:
     """Head and body as text. A job without results has its status and reason in the last cell."""
     machines = comparison.machines
-    head = [subject(comparison), *(_head(column) for column in shown)]
+    head = [subject(comparison), *([_head(column) for column in shown] or ["status"])]
     if len(machines) > 1:
         head.insert(1, "machine")
     body = []
@@ -152,7 +152,7 @@ def _head(column: Column) -> str:
 
 
 def text(comparison: Comparison) -> str:
-    """The table for a terminal, with the verdicts and warnings below it."""
+    """The table for a terminal, with the verdicts below it."""
     head, body = grid(comparison, columns(comparison, narrow=True))
     lines = _aligned(head, body)
     if comparison.base is not None and len(comparison.rows) > 1:
@@ -160,8 +160,6 @@ def text(comparison: Comparison) -> str:
     verdicts = [row.verdict for row in comparison.well if not row.baseline]
     if verdicts:
         lines += ["", *comparison.headlines, *(f"- {sentence}" for sentence in verdicts)]
-    if comparison.warnings:
-        lines += ["", "Warnings:", *(f"- {line}" for line in comparison.warnings)]
     return "\n".join(lines) + "\n"
 
 

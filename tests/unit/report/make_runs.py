@@ -173,8 +173,8 @@ def make_sweep(folder: Path, jobs: list[dict[str, Any]], overrides: list[str] | 
         make_job(folder / str(number), **{"seed": number + 1, **keywords})
     write_json(
         folder / "sweep.json",
-        {"id": "5" * 32, "created": "2026-01-01T10:00:00+00:00", "overrides": overrides or ["backend=torch,onnx"],
-         "jobs": [str(number) for number in range(len(jobs))]},
+        {"id": "5" * 32, "created": "2026-01-01T10:00:00+00:00", "words": ["-m", *(overrides or ["backend=torch,onnx"])],
+         "name": "evaluate smat_demo", "jobs": [str(number) for number in range(len(jobs))]},
     )  # fmt: skip
     return folder
 

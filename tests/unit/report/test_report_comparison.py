@@ -1,0 +1,212 @@
+"""What is compared with what, what is said about it, and when the gate closes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import make_runs
+import pytest
+
+from harness.errors import ConfigError
+from harness.report import differences, gates
+from harness.report.comparison import Comparison, compare, find_baseline
+from harness.report.sources import Job, jobs_of, load
+
+
+def pair(tmp_path: Path, **second: Any) -> list[Job]:
+    """Two jobs that differ in the backend and in ``second``."""
+    make_runs.make_job(tmp_path / "first", "torch", latency_ms=100)
+    make_runs.make_job(tmp_path / "second", **({"backend": "onnx", "latency_ms": 50} | second))
+    return [load(tmp_path / "first"), load(tmp_path / "second")]
+
+
+def warned(found: Comparison, *words: str) -> bool:
+    return any(all(word in line for word in words) for line in found.warnings)
+
+
+def test_the_usual_sweep(tmp_path: Path) -> None:
+    found = compare(jobs_of(make_runs.usual(tmp_path / "s")))
+    torch, onnx, openvino, int8, failed, skipped = found.rows
+    assert found.base is torch
+    assert torch.verdict.startswith("torch is the baseline")
+    assert onnx.ratio is not None
+    assert onnx.ratio.value == pytest.approx(onnx.job.metrics["fps"] / torch.job.metrics["fps"])
+    assert onnx.ratio.low is not None
+    assert onnx.ratio.high is not None
+    assert onnx.ratio.low <= onnx.ratio.value <= onnx.ratio.high
+    assert "AO the same, every box identical" in onnx.verdict
+    assert openvino.agreement is not None
+    assert 0.99 < openvino.agreement.mean_iou < 1
+    assert int8.difference["ao"].excludes(0.0) == -1
+    assert ": a loss" in int8.verdict
+    assert failed.verdict == "onnx, int8: failed (onnxruntime: <Unsupported> node & friends)."
+    assert "skipped" in skipped.verdict
+    assert found.headlines[0].startswith("Fastest: openvino, int8")
+    assert found.varied == ["backend", "quantization"]
+    assert warned(found, "8 sequences only")
+    assert warned(found, "onnx", "other load on the machine")
+
+
+def test_no_loss_shown_and_no_difference_in_speed(tmp_path: Path) -> None:
+    found = compare(pair(tmp_path, latency_ms=100, seed=2))
+    verdict = found.rows[1].verdict
+    assert "no loss shown" in verdict
+    assert "[" in verdict
+    found = compare(pair(tmp_path / "x", latency_ms=125))
+    assert ": slower" in found.rows[1].verdict
+
+
+def test_random_weights_have_no_accuracy_and_are_named(tmp_path: Path) -> None:
+    jobs = pair(tmp_path, random_weights=True)
+    found = compare(jobs)
+    row = found.rows[1]
+    assert row.shown == "onnx [random weights]"
+    assert not row.accuracy
+    assert not row.difference
+    assert row.agreement is None
+    assert "random weights have no accuracy" in row.verdict
+    assert row.ratio is not None
+    assert warned(found, "Random weights")
+
+
+def test_other_data_or_scoring_are_not_compared_in_accuracy(tmp_path: Path) -> None:
+    found = compare(pair(tmp_path, frames=50))
+    assert not found.rows[1].difference
+    assert found.rows[1].agreement is None
+    assert "the data differ" in found.rows[1].verdict
+    jobs = pair(tmp_path / "x")
+    jobs[1].results.scoring["mask"] = True
+    found = compare(jobs)
+    assert "the scoring differs (mask is True here and False in the baseline)" in found.rows[1].verdict
+
+
+def test_other_machines_stand_side_by_side(tmp_path: Path) -> None:
+    found = compare(pair(tmp_path, environment={"machine": "ffff", "governor": "powersave"}))
+    assert found.rows[1].ratio is None
+    assert "measured on different machines" in found.rows[1].verdict
+    assert found.machines == {"aaaabbbbcccc": "A", "ffff": "B"}
+    assert found.rows[1].difference
+    assert warned(found, "another machine")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"environment": {"governor": "powersave"}}, ["governor: powersave against performance"]),
+        ({"environment": {"commit": "feed"}}, ["commit: feed against 0123"]),
+        ({"environment": {"versions": {**make_runs.VERSIONS, "numpy": "1.0"}}}, ["versions.numpy: 1.0 against 2.4.6"]),
+        ({"config": {"threads": 8}}, ["threads: 8 against 2"]),
+        ({"config": {"task": {"name": "evaluate", "mode": "serial", "repeats": 1, "warmup": 9}}}, ["task.warmup: 9"]),
+    ],
+)
+def test_what_nobody_asked_to_vary_is_a_warning(tmp_path: Path, change: dict[str, Any], words: list[str]) -> None:
+    assert warned(compare(pair(tmp_path, **change)), "onnx (against torch)", *words)
+
+
+def test_what_the_sweep_varies_is_no_warning(tmp_path: Path) -> None:
+    jobs = [
+        {"backend": "openvino", "config": {"threads": 1}, "overrides": ["threads=1"], "name": "1"},
+        {"backend": "openvino", "config": {"threads": 2}, "overrides": ["threads=2"], "name": "2"},
+    ]
+    found = compare(jobs_of(make_runs.make_sweep(tmp_path / "s", jobs, ["threads=1,2"])))
+    assert found.varied == ["threads"]
+    assert not warned(found, "threads:")
+
+
+def test_passing_values_of_the_environment_are_no_difference(tmp_path: Path) -> None:
+    jobs = pair(tmp_path, environment={"load_1min": 3.5, "memory_available_mb": 17, "hostname": "bench"})
+    assert differences.unwanted(jobs[1], jobs[0], ["backend"]) == []
+
+
+def test_scores_that_the_frames_do_not_give_are_doubted(tmp_path: Path) -> None:
+    jobs = pair(tmp_path)
+    jobs[1].results.metrics["ao"] += 0.01
+    assert warned(compare(jobs), "its frames give")
+
+
+def test_labels_are_told_apart(tmp_path: Path) -> None:
+    names = ["a", "b", "c"]
+    for name in names:
+        make_runs.make_job(tmp_path / name, "onnx", config={"hint": {"name": "none" if name == "a" else "latency"}})
+    jobs = [load(tmp_path / name) for name in names]
+    compare(jobs)
+    assert [job.label for job in jobs] == ["onnx (none)", "onnx (latency) (b)", "onnx (latency) (c)"]
+
+
+def test_contended_runs_have_no_latency_but_a_speed(tmp_path: Path) -> None:
+    jobs = pair(tmp_path, parallel=True)
+    found = compare(jobs)
+    assert jobs[1].timed is None
+    assert found.rows[1].speed_metric == "pipeline_fps"
+    assert found.rows[1].ratio is not None  # pipeline against pipeline: like with like
+    ratio = jobs[1].metrics["pipeline_fps"] / jobs[0].metrics["pipeline_fps"]
+    assert found.rows[1].ratio.value == pytest.approx(ratio)
+
+
+def test_baseline_is_the_first_that_is_well_or_the_one_named(tmp_path: Path) -> None:
+    jobs = jobs_of(make_runs.make_sweep(tmp_path / "s", [{"status": "failed"}, {}, {"backend": "onnx"}]))
+    assert compare(jobs).base is not None
+    assert compare(jobs).base.job is jobs[1]  # type: ignore[union-attr]
+    assert find_baseline(jobs, [jobs[2]], "2") is jobs[2]
+    with pytest.raises(ConfigError, match="failed"):
+        find_baseline(jobs, [jobs[0]], "0")
+    with pytest.raises(ConfigError, match="not among"):
+        find_baseline(jobs[1:], [jobs[0]], "0")
+
+
+# ---------------------------------------------------------------------------------------------- gates
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "limit"),
+    [
+        ("fps < 0.95x", "ratio", 0.95),
+        ("ao<-0.01", "difference", -0.01),
+        ("latency_ms/p99 > +5", "difference", 5.0),
+        ("fps <= -5%", "percent", -5.0),
+        ("agreement/mean_iou < 0.97", "value", 0.97),
+        ("rss_mb/peak >= 1e3", "value", 1000.0),
+    ],
+)
+def test_gate_grammar(text: str, kind: str, limit: float) -> None:
+    gate = gates.parse(text)
+    assert (gate.kind, gate.limit) == (kind, limit)
+
+
+@pytest.mark.parametrize("text", ["fps", "fps < ", "fps = 3", "< 3", "fps < 3y", "fps < x", "fps < 0x", "__import__('os')", ""])
+def test_what_is_no_gate_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="--fail-if"):
+        gates.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "stopped"),
+    [
+        ("fps < 1.5x", False),
+        ("fps < 3x", True),
+        ("fps < +50%", False),
+        ("ao < -0.01", True),
+        ("ao < -0.5", False),
+        ("ao < 0.1", False),
+        ("agreement/mean_iou < 0.99", True),
+        ("latency_ms/p50 > 0.9x", False),
+        ("no_such > 1", True),
+    ],
+)
+def test_gate(tmp_path: Path, text: str, stopped: bool) -> None:
+    found = compare(pair(tmp_path, noise_px=6.0, seed=5))
+    sentences = gates.judge([gates.parse(text)], found)
+    assert bool(sentences) == stopped, sentences
+    assert all("onnx" in sentence or gates.parse(text).kind == "value" for sentence in sentences)
+
+
+def test_a_gate_that_cannot_be_judged_is_closed(tmp_path: Path) -> None:
+    found = compare(pair(tmp_path, environment={"machine": "other"}))
+    assert "different machines" in gates.judge([gates.parse("fps < 0.95x")], found)[0]
+    found = compare(pair(tmp_path / "x", random_weights=True))
+    assert "random weights" in gates.judge([gates.parse("ao < -0.01")], found)[0]
+    found = compare(pair(tmp_path / "y", status="failed"))
+    assert any("failed" in line for line in gates.judge([gates.parse("ao < -0.01")], found))
+    found = compare(pair(tmp_path / "z")[:1])
+    assert "no run to judge" in gates.judge([gates.parse("ao < -0.01")], found)[0]
