@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from contextlib import ExitStack
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
         title = f"Comparison of {len(jobs)} run{'s' if len(jobs) != 1 else ''}"
         made = summary.write(jobs, folder, baseline, title, command)
     print(made.table)
+    for line in made.warnings:
+        print(f"warning: {line}")
     print(f"Report: {folder / summary.PAGE_FILE}")
     stopped = gates.judge(conditions, made.comparison)
     for sentence in stopped:
@@ -74,5 +78,13 @@ def find(words: list[str], outputs: Path, stack: ExitStack) -> list[Job]:
 
 
 def _unpack(bundle: Path, stack: ExitStack) -> Path:
-    """Unpacks a checked bundle to a temporary folder."""
-    raise NotImplementedError
+    """Has ``harness.share`` check and unpack ``bundle`` to a folder that ``stack`` removes; returns that folder."""
+    from harness.errors import DataError
+
+    try:
+        share = import_module("harness.share")
+    except ModuleNotFoundError as error:
+        raise DataError(f"{bundle}: this installation cannot read bundles; import the bundle where it can.") from error
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bundle-")))
+    share.unpack(bundle, folder)
+    return folder
