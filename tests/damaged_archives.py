@@ -30,9 +30,9 @@ def unpacked(archive: Path) -> Files:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
-def packed(files: Files) -> bytes:
+def packed(files: Files, method: int = zipfile.ZIP_STORED) -> bytes:
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(data, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return data.getvalue()
