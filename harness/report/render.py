@@ -23,7 +23,7 @@ from harness.decoding import read_image
 from harness.errors import ConfigError, DataError, StoreError
 from harness.interfaces import Boxes, Dataset, Image, Sequence
 from harness.report import plots
-from harness.report.sources import Job, give_labels
+from harness.report.sources import Job, give_labels, load
 from harness.results import write_bytes
 
 TRUTH_COLOR = (255, 255, 255)
@@ -81,6 +81,24 @@ def notable(job: Job) -> dict[str, str]:
     if not scored:
         return {}
     return {"worst": scored[0][1], "median": scored[len(scored) // 2][1]}
+
+
+def job_pictures(folder: Path, films: bool = False) -> list[Path]:
+    """Contact sheets (and films) of a job's worst and median sequence under ``folder/plots``; none without scores.
+
+    Raises DataError where the frames are gone.
+    """
+    job = load(folder)
+    made = []
+    for word, name in notable(job).items():
+        give_labels([job])
+        source = find_sequence(job, name)
+        layers = _layers([job], source)
+        stem = folder / plots.PLOTS / f"{word}_{_safe(name)}"
+        made.append(write_sheet(source, layers, stem.with_name(f"{stem.name}.png")))
+        if films:
+            made.append(write_film(source, layers, stem.with_name(f"{stem.name}.mp4")))
+    return made
 
 
 # ------------------------------------------------------------------------------------ frames and boxes
