@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import commands, mlflow_log, runner
-from harness.config import conf_folder
+from harness.config import conf_folder, suggestion
 from harness.errors import ConfigError, DataError, HarnessError, SkipJob
 from harness.experiment import build_experiment
 from harness.results import Results, read_json, write_json
@@ -255,29 +255,46 @@ def _varied(jobs: list[tuple[list[str], dict[str, Any]]]) -> list[str]:
 
 
 def _in_our_words(error: Exception) -> str:
-    """Hydra's complaint as one sentence that ends with what to do."""
-    text = " ".join(str(error).split())
-    for old, new in (("Could not find", "there is no"), ("In 'config': ", "")):
-        text = text.replace(old, new)
-    text = text.replace("there is no there is no", "there is no").replace("Available options in", "; choices of")
-    close = _closest_key(text)
-    return f"the configuration cannot be composed: {text.rstrip('.')}{close}. (python -m harness --help lists groups and keys.)"
-
-
-def _closest_key(text: str) -> str:
+    """Hydra's complaint as one sentence: what, what is accepted, what to do."""
     import re
 
-    found = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
-    if not found:
-        return ""
+    text = " ".join(str(error).split())
+    choice = re.search(r"Could not find '([^'/]+)/([^']+)'", text)
+    if choice:
+        group, word = choice.groups()
+        accepted = _choices(text, error)
+        if accepted:
+            return f"{group}={word} is unknown{suggestion(word, accepted)}; accepted: {', '.join(accepted)}."
+    key = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
+    if key:
+        word = next(item for item in key.groups() if item)
+        return f"there is no key {word!r}{_closest_key(word)}; python -m harness --help lists groups and keys."
+    text = text.split(" Config search path")[0].rstrip(".")
+    return f"the command line cannot be understood: {text}; python -m harness --help shows how settings are given."
+
+
+def _choices(text: str, error: Exception) -> list[str]:
+    """The group's choices, as Hydra lists them in its message."""
+    lines = str(error).splitlines()
+    for index, line in enumerate(lines):
+        if line.startswith("Available options in"):
+            names = []
+            for item in lines[index + 1 :]:
+                if not item.startswith("\t"):
+                    break
+                names.append(item.strip())
+            return names
+    return []
+
+
+def _closest_key(word: str) -> str:
     from harness.manual import known_keys
 
-    word = next(item for item in found.groups() if item)
     keys = known_keys()
-    close = difflib.get_close_matches(word, keys, n=1) or difflib.get_close_matches(
-        word.rpartition(".")[2], [key.rpartition(".")[2] for key in keys], n=1
-    )
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = difflib.get_close_matches(word, keys, n=1)
+    if not close:  # the right key in the wrong group
+        close = [key for key in keys if key.rpartition(".")[2] == word.rpartition(".")[2]][:1]
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 # ------------------------------------------------------------------------------------------- running

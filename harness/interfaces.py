@@ -183,6 +183,10 @@ class Backend(ABC):
     def load_times(self) -> Metrics:
         """Seconds spent by the first ``open``: ``read`` and ``compile``."""
 
+    def check_device(self) -> None:
+        """Raises DeviceError where this machine lacks the device; cheap, called before models are prepared."""
+        return
+
     def parallel_requests(self) -> int:
         """How many sequences are best kept in flight over the opened models."""
         return 1

@@ -79,7 +79,7 @@ def run_job(job: Job) -> Results:
         id=_identity(job.folder),
         name=job.name,
         status="ok",
-        config=plain(job.config),
+        config=plain({**job.config, "resume": "off"}),
         overrides=list(job.overrides),
         started=now(),
     )

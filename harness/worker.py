@@ -65,6 +65,8 @@ def prepare(experiment: Experiment) -> Artifact:
     from harness.prepare.steps import realise
 
     display = progress.make()
+    if experiment.task.uses_backend:
+        experiment.backend.check_device()  # before minutes of preparing for a device that is not there
     try:
         return realise(experiment.step(), experiment.cache, display, experiment.threads)
     finally:

@@ -65,7 +65,7 @@ class Onnx(Backend):
             name: OnnxSession(artifact.graphs[name], session) for name, session in self._sessions[artifact.key].items()
         }
 
-    def _create(self, path: str) -> Any:
+    def check_device(self) -> None:
         import onnxruntime as ort
 
         provider = self.provider or PROVIDERS[self.device]
@@ -74,6 +74,12 @@ class Onnx(Backend):
                 f"ONNX Runtime here has no {provider}; it has {', '.join(ort.get_available_providers())}. "
                 "Choose another device, or install the onnxruntime build for that device."
             )
+
+    def _create(self, path: str) -> Any:
+        import onnxruntime as ort
+
+        self.check_device()
+        provider = self.provider or PROVIDERS[self.device]
         options = ort.SessionOptions()
         options.intra_op_num_threads = max(1, self.threads // self._requests)
         options.inter_op_num_threads = 1

@@ -62,6 +62,9 @@ class OpenVino(Backend):
 
     # ------------------------------------------------------------------------------------ opening
 
+    def check_device(self) -> None:
+        self.core()
+
     def prepare_parallel(self, requests: int) -> None:
         self._parallel = requests
 

@@ -49,12 +49,18 @@ class Torch(Backend):
     def parallel_requests(self) -> int:
         return self.threads
 
+    def check_device(self) -> None:
+        if self.device == "cuda":
+            import torch
+
+            if not torch.cuda.is_available():
+                raise DeviceError("device=cuda: torch sees no CUDA device here; use device=cpu.")
+
     def open(self, artifact: Artifact) -> dict[str, Session]:
         import torch
 
         if artifact.key not in self._modules:
-            if self.device == "cuda" and not torch.cuda.is_available():
-                raise DeviceError("device=cuda: torch sees no CUDA device here; use device=cpu.")
+            self.check_device()
             torch.set_num_threads(max(1, self.threads // self._requests))
             begin = perf_counter()
             modules = load_modules(artifact)

@@ -129,7 +129,7 @@ class Evaluate(Task):
         first = warm_up(runner, missing[0], self.warmup)
         notes["start_s"] = since_spawn()
         repetitions = self.count_repetitions(context.tracker)
-        context.progress.start("", sum(len(item) for item in missing) * repetitions)
+        context.progress.start("tracking", sum(len(item) for item in missing) * repetitions)
         feedback = self._feedback_of(context)
         speed = SpeedNote()
         for sequence in missing:

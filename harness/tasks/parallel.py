@@ -30,7 +30,7 @@ def track_parallel(
     waiting = sorted(sequences, key=len)  # popped from the end: the longest first, so that none is left over late
     lock, stop, errors = threading.Lock(), threading.Event(), list[BaseException]()
     sessions = [backend.open(context.artifact) for _ in range(count)]
-    context.progress.start("", sum(len(item) for item in sequences) * repetitions)
+    context.progress.start("tracking", sum(len(item) for item in sequences) * repetitions)
 
     def take() -> Sequence | None:
         with lock:
