@@ -1,7 +1,7 @@
 """Training pairs of the demo tracker: a template crop, a search crop and the target's box in it.
 
 Crops are drawn at their own size, as ``harness.datasets.drawing`` draws the demo's frames, instead of cut from
-frames: the template's side is 2 times, the search crop's side 4 times sqrt(w h) of the target, the latter off
+frames: the template's side is 2 times, the search crop's side 3 times sqrt(w h) of the target, the latter off
 centre and off scale as a tracker's own feedback is. Pair ``i`` is a function of (space, seed, i) alone, but for
 its bank, which is a function of (space, seed, i // ``BANK_LIFE``).
 """
@@ -31,8 +31,8 @@ from harness.datasets.drawing import (
 )
 from harness.interfaces import Image
 
-TEMPLATE, SEARCH = 64, 128
-TEMPLATE_FACTOR, SEARCH_FACTOR = 2.0, 4.0
+TEMPLATE, SEARCH = 64, 96
+TEMPLATE_FACTOR, SEARCH_FACTOR = 2.0, 3.0
 TARGET_PIXELS = SEARCH / SEARCH_FACTOR
 """sqrt(w h) of a target in either crop: the template's 64 / 2 is the same number."""
 
@@ -43,7 +43,7 @@ _BANK_STREAM, _PAIR_STREAM = 0, 1
 
 @dataclass(frozen=True)
 class Pairs:
-    """``template`` uint8 ``[N, 64, 64, 3]`` RGB, ``search`` ``[N, 128, 128, 3]``, ``box`` float32 ``[N, 4]``: centre,
+    """``template`` uint8 ``[N, 64, 64, 3]`` RGB, ``search`` ``[N, 96, 96, 3]``, ``box`` float32 ``[N, 4]``: centre,
     width and height in units of the search crop's side."""
 
     template: Image
@@ -142,7 +142,7 @@ class _Scene:
         """The search window is drawn as feedback would place it: mostly near, sometimes towards its edge."""
         rng = self.rng
         spread = rng.choice([0.15, 0.4, 0.0], p=[0.35, 0.4, 0.25])
-        shift = rng.normal(0, spread, 2) if spread else rng.uniform(-1.45, 1.45, 2)
+        shift = rng.normal(0, spread, 2) if spread else rng.uniform(-1.15, 1.15, 2)
         scale = math.exp(rng.normal(0, 0.12 if rng.random() < 0.6 else 0.3))
         zoom = float(np.clip(scale, 0.45, 2.0)) * TARGET_PIXELS
         at = SEARCH / 2 + shift * TARGET_PIXELS
@@ -180,7 +180,7 @@ class _Scene:
         if rng.random() < 0.25:
             self._skyline(image, view)
         for _ in range(int(rng.poisson(1.2))):
-            draw(image, self._stray(rng.uniform(0.3, 2.2), rng.uniform(-2.6, 2.6, 2)), view)
+            draw(image, self._stray(rng.uniform(0.3, 2.2), rng.uniform(-2.0, 2.0, 2)), view)
         if rng.random() < 0.5 * hard:
             for _ in range(int(rng.integers(1, 4))):
                 draw(image, self._double(), view)
@@ -214,7 +214,7 @@ class _Scene:
     def _double(self) -> Layer:
         """A distractor: like the target in shape (other colours) or of its kind, beside it."""
         rng = self.rng
-        angle, far = rng.uniform(0, 2 * math.pi), rng.uniform(0.8, 2.2)
+        angle, far = rng.uniform(0, 2 * math.pi), rng.uniform(0.75, 1.8)
         at = (far * math.cos(angle), far * math.sin(angle))
         same = [item for item in self.bank.figures if item.kind == self.target.kind and item is not self.target]
         pose = self._pose(rng.normal(0, 0.4), math.exp(rng.normal(0, 0.15)), self.shear)

@@ -234,7 +234,8 @@ class Scene:
             rest = centred(item, affine((1, math.exp(rng.normal(0, 0.3))), rng.uniform(-math.pi, math.pi)), 0.0)
             at = rng.uniform(0, WORLD, 2)
             draw(world, Layer(item, chain(affine((size, size), at=(float(at[0]), float(at[1]))), rest)), affine())
-        return cv2.GaussianBlur(world, (0, 0), 0.7)
+        softened: Image = cv2.GaussianBlur(world, (0, 0), 0.7)
+        return softened
 
     def _camera(self) -> list[Floats]:
         """World to frame, per frame: pan, zoom, roll and a hand's tremor."""
@@ -266,7 +267,7 @@ class Scene:
         rng, script = self.rng, self.script
         turn = script.spin * np.arange(self.frames) + wave(rng, self.frames, script.turn, 50)
         sizes = size * np.exp(wave(rng, self.frames, math.log(script.scale), 90))
-        phase = np.arange(self.frames) * rng.uniform(0.03, 0.07) + rng.random()
+        phase = np.arange(self.frames, dtype=np.float64) * rng.uniform(0.03, 0.07) + rng.random()
         rest = centred(item, affine((-1.0 if rng.random() < 0.5 else 1.0, 1.0), rng.normal(0, 0.1)), float(phase[0]))
         stretch = np.exp(wave(rng, self.frames, math.log(script.stretch), 45))
         actor = _Actor(item, rest, np.zeros((self.frames, 2)), sizes, stretch, turn, phase)

@@ -7,20 +7,20 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import cv2
-import numpy as np
 from filelock import FileLock
 
 from harness.datasets import choreography, drawing
 from harness.datasets.choreography import FRAMES, HEIGHT, SCRIPTS, WIDTH, Scene, Script, cover_level, random_script
 from harness.datasets.layout import LIST_FILE, META_FILE, TRUTH_FILE, FolderDataset, select_names
 from harness.errors import ConfigError, StoreError
-from harness.interfaces import Sequence
+from harness.interfaces import Image, Sequence
 
 QUALITY = 92
 CALIBRATION_SEQUENCES = 8
@@ -60,7 +60,7 @@ def version() -> str:
     """16 hex digits that change whenever the code that draws does: a stale cache is never read."""
     total = hashlib.sha256()
     for module in (drawing, choreography):
-        total.update(Path(module.__file__).read_bytes())
+        total.update(Path(str(module.__file__)).read_bytes())
     total.update(repr((QUALITY, CALIBRATION_SEQUENCES)).encode())
     return total.hexdigest()[:16]
 
@@ -145,11 +145,11 @@ def _meta(scene: Scene, script: Script, frames: int) -> list[str]:
     ]
 
 
-def _write_lines(path: Path, lines: object) -> None:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")  # type: ignore[attr-defined]
+def _write_lines(path: Path, lines: Iterable[object]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def _write_image(path: Path, image: np.ndarray) -> None:  # type: ignore[type-arg]
+def _write_image(path: Path, image: Image) -> None:
     """RGB to JPEG. Raises OSError where the file cannot be written."""
     done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     if not done:

@@ -18,9 +18,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from harness.interfaces import Boxes, Image
+from harness.interfaces import Array, Boxes, Image
 
 Floats = npt.NDArray[np.float64]
+Plane = npt.NDArray[np.float32]
+Numbers = Seq[float] | Floats
 Rng = np.random.Generator
 
 VERSION = 1
@@ -35,14 +37,14 @@ _SEED_MARK = 0x5EED
 
 
 def generator(space: str, *words: int) -> Rng:
-    """The random generator of ``words`` (each >= 0) in the seed space ``space`` (a key of ``SPACES``)."""
+    """The random generator of ``words`` (each >= 0; trailing zeros do not count) in the seed space ``space``."""
     return np.random.default_rng([_SEED_MARK, SPACES[space], *words])
 
 
 # ------------------------------------------------------------------------------------------ affine maps
 
 
-def affine(scale: Seq[float] = (1.0, 1.0), angle: float = 0.0, shear: float = 0.0, at: Seq[float] = (0, 0)) -> Floats:
+def affine(scale: Numbers = (1.0, 1.0), angle: float = 0.0, shear: float = 0.0, at: Numbers = (0, 0)) -> Floats:
     """Rotation by ``angle`` (radians) after a shear after scaling by ``scale`` (x, y), then a move to ``at``."""
     cos, sin = math.cos(angle), math.sin(angle)
     sx, sy = scale
@@ -56,20 +58,21 @@ def affine(scale: Seq[float] = (1.0, 1.0), angle: float = 0.0, shear: float = 0.
 
 def chain(outer: Floats, inner: Floats) -> Floats:
     """``outer`` after ``inner``."""
-    result = outer[:, :2] @ inner
+    result: Floats = outer[:, :2] @ inner
     result[:, 2] += outer[:, 2]
     return result
 
 
 def mapped(matrix: Floats, points: Floats) -> Floats:
     """``points`` ``[N, 2]`` through ``matrix``."""
-    return points @ matrix[:, :2].T + matrix[:, 2]
+    moved: Floats = points @ matrix[:, :2].T + matrix[:, 2]
+    return moved
 
 
 # --------------------------------------------------------------------------------------------- textures
 
 
-def value_noise(rng: Rng, size: int, coarse: int = 2, octaves: int = 6, persistence: float = 0.55) -> Image:
+def value_noise(rng: Rng, size: int, coarse: int = 2, octaves: int = 6, persistence: float = 0.55) -> Plane:
     """Multi-octave noise, float32 ``[size, size]`` in [0, 1]; octave k is a grid of ``coarse * 2**k`` cells."""
     total = np.zeros((size, size), np.float32)
     cells, weight = coarse, 1.0
@@ -80,7 +83,8 @@ def value_noise(rng: Rng, size: int, coarse: int = 2, octaves: int = 6, persiste
         total += weight * cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
         cells, weight = cells * 2, weight * persistence
     low, high = float(total.min()), float(total.max())
-    return (total - low) / max(high - low, 1e-6)
+    scaled: Plane = (total - low) / max(high - low, 1e-6)
+    return scaled
 
 
 def palette(rng: Rng, count: int) -> Image:
@@ -89,17 +93,20 @@ def palette(rng: Rng, count: int) -> Image:
     saturation = rng.beta(1.6, 2.2, count) * rng.uniform(60, 255)
     value = np.clip(rng.uniform(30, 225) + rng.normal(0, 55, count), 8, 250)
     hsv = np.stack([hue % 180, saturation, value], -1).astype(np.uint8)[None]
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0]
+    colours: Image = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0]
+    return colours
 
 
 def _ramp(rng: Rng, count: int) -> Image:
     """A colour look-up table ``[256, 3]`` that runs through a palette."""
     colours = palette(rng, count).astype(np.float32)
-    return cv2.resize(colours[:, None], (1, 256), interpolation=cv2.INTER_LINEAR)[:, 0].astype(np.uint8)
+    table: Image = cv2.resize(colours[:, None], (1, 256), interpolation=cv2.INTER_LINEAR)[:, 0].astype(np.uint8)
+    return table
 
 
-def _coloured(rng: Rng, plane: Image, count: int = 4) -> Image:
-    return _ramp(rng, count)[np.clip(plane * 255, 0, 255).astype(np.uint8)]
+def _coloured(rng: Rng, plane: Plane, count: int = 4) -> Image:
+    picture: Image = _ramp(rng, count)[np.clip(plane * 255, 0, 255).astype(np.uint8)]
+    return picture
 
 
 def _noise_texture(rng: Rng, size: int) -> Image:
@@ -113,7 +120,8 @@ def _natural_texture(rng: Rng, size: int) -> Image:
     colour = palette(rng, 1)[0].astype(np.float32)
     spread = rng.uniform(60, 200)
     planes = [colour[c] + spread * (light - 0.5) + 40 * (value_noise(rng, size, 2, 4) - 0.5) for c in range(3)]
-    return np.clip(np.stack(planes, -1), 0, 255).astype(np.uint8)
+    picture: Image = np.clip(np.stack(planes, -1), 0, 255).astype(np.uint8)
+    return picture
 
 
 def _grating_texture(rng: Rng, size: int) -> Image:
@@ -153,7 +161,8 @@ def _leaves_texture(rng: Rng, size: int) -> Image:
             points = centres[i] + radius[i] * np.stack([np.cos(turn), np.sin(turn)], -1)
             cv2.fillPoly(image, [points.astype(np.int32)], colour, cv2.LINE_AA)
     grain = 1 + rng.uniform(0.1, 0.5) * (value_noise(rng, size, 4, 6, 0.7) - 0.5)
-    return np.clip(image * grain[..., None], 0, 255).astype(np.uint8)
+    picture: Image = np.clip(image * grain[..., None], 0, 255).astype(np.uint8)
+    return picture
 
 
 def _cells_texture(rng: Rng, size: int) -> Image:
@@ -165,7 +174,8 @@ def _cells_texture(rng: Rng, size: int) -> Image:
     colours = palette(rng, 8)[rng.integers(0, 8, int(labels.max()) + 1)].astype(np.float32)
     shade = 1 - rng.uniform(-0.4, 0.7) * distance / max(float(distance.max()), 1.0)
     grain = 1 + 0.3 * (value_noise(rng, size, 4, 6, 0.7) - 0.5)
-    return np.clip(colours[labels] * (shade * grain)[..., None], 0, 255).astype(np.uint8)
+    picture: Image = np.clip(colours[labels] * (shade * grain)[..., None], 0, 255).astype(np.uint8)
+    return picture
 
 
 def _gradient_texture(rng: Rng, size: int) -> Image:
@@ -187,7 +197,8 @@ def _mosaic_texture(rng: Rng, size: int) -> Image:
     seam = np.minimum((across % 1) / 0.12, ((y * rows) % 1) / 0.12)
     image *= (0.6 + 0.4 * np.clip(seam, 0, 1))[..., None]
     grain = 1 + 0.4 * (value_noise(rng, size, 4, 6, 0.7) - 0.5)
-    return np.clip(image * grain[..., None], 0, 255).astype(np.uint8)
+    picture: Image = np.clip(image * grain[..., None], 0, 255).astype(np.uint8)
+    return picture
 
 
 _TEXTURES: tuple[tuple[Callable[[Rng, int], Image], float], ...] = (
@@ -226,7 +237,7 @@ def _outline(points: Points, size: int) -> Image:
     return mask
 
 
-def _ellipse(at: Seq[float], axes: Seq[float], angle: float = 0.0) -> Points:
+def _ellipse(at: Numbers, axes: Numbers, angle: float = 0.0) -> Points:
     turn = np.linspace(0, 2 * math.pi, 48, endpoint=False)
     return mapped(affine(axes, angle, at=at), np.stack([np.cos(turn), np.sin(turn)], -1))
 
@@ -239,7 +250,8 @@ def _box(x0: float, y0: float, x1: float, y1: float, corner: float = 0.0) -> Poi
     power = 0.25 + 0.75 * corner
     cos, sin = np.cos(turn), np.sin(turn)
     unit = np.stack([np.sign(cos) * np.abs(cos) ** power, np.sign(sin) * np.abs(sin) ** power], -1)
-    return unit * [(x1 - x0) / 2, (y1 - y0) / 2] + [(x0 + x1) / 2, (y0 + y1) / 2]
+    points: Points = unit * [(x1 - x0) / 2, (y1 - y0) / 2] + [(x0 + x1) / 2, (y0 + y1) / 2]
+    return points
 
 
 def _blob(rng: Rng, rough: float) -> Points:
@@ -249,20 +261,23 @@ def _blob(rng: Rng, rough: float) -> Points:
     for k in range(2, 8):
         radius += rough * rng.normal() / k * np.cos(k * turn + rng.uniform(0, 2 * math.pi))
     radius = np.clip(radius, 0.25, None)
-    return np.stack([np.cos(turn), np.sin(turn)], -1) * (radius / radius.max())[:, None] * 0.96
+    points: Points = np.stack([np.cos(turn), np.sin(turn)], -1) * (radius / radius.max())[:, None] * 0.96
+    return points
 
 
 def _star(rng: Rng) -> Points:
     corners = int(rng.integers(3, 9))
     turn = 2 * math.pi * (np.arange(corners * 2) + rng.uniform(0, 1)) / (corners * 2)
     radius = np.where(np.arange(corners * 2) % 2 == 0, 0.95, rng.uniform(0.4, 0.95))
-    return np.stack([np.cos(turn), np.sin(turn)], -1) * radius[:, None]
+    points: Points = np.stack([np.cos(turn), np.sin(turn)], -1) * radius[:, None]
+    return points
 
 
 def _polygon(rng: Rng) -> Points:
     turn = np.sort(rng.uniform(0, 2 * math.pi, int(rng.integers(3, 8))))
     turn = turn + np.linspace(0, 0.3, len(turn))
-    return np.stack([np.cos(turn), np.sin(turn)], -1) * rng.uniform(0.65, 0.97, (len(turn), 1))
+    points: Points = np.stack([np.cos(turn), np.sin(turn)], -1) * rng.uniform(0.65, 0.97, (len(turn), 1))
+    return points
 
 
 # ---------------------------------------------------------------------------------------------- sprites
@@ -277,7 +292,7 @@ class Sprite:
     hull: Points
 
 
-def _sprite(colour: Image, mask: Image) -> Sprite:
+def _sprite(colour: Array, mask: Image) -> Sprite:
     alpha = mask.astype(np.float32) / 255
     full = np.dstack([np.round(colour * alpha[..., None]).astype(np.uint8), mask])
     levels = [full]
@@ -291,20 +306,22 @@ def _sprite(colour: Image, mask: Image) -> Sprite:
     return Sprite(tuple(levels), hull * 2 / SPRITE_SIZES[0] - 1)
 
 
-def _cloth(rng: Rng, textures: Seq[Image], contrast: float = 1.0) -> Image:
+def _cloth(rng: Rng, textures: Seq[Image], contrast: float = 1.0) -> Array:
     """What a part is made of: a plain colour or a piece of a texture, float32 ``[128, 128, 3]``."""
     size = SPRITE_SIZES[0]
     plain = palette(rng, 1)[0].astype(np.float32)
     if rng.random() < 0.35:
         grain = value_noise(rng, size, 3, 6, 0.6)[..., None] - 0.5
-        return plain + contrast * rng.uniform(5, 60) * grain
+        grained: Array = plain + contrast * rng.uniform(5, 60) * grain
+        return grained
     source = textures[int(rng.integers(len(textures)))]
     side = int(rng.integers(48, TEXTURE_SIZE))
     x, y = rng.integers(0, TEXTURE_SIZE - side, 2)
     piece = cv2.resize(source[y : y + side, x : x + side], (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
     piece = piece[:, :, rng.permutation(3)]
     mix = rng.uniform(0, 0.6)
-    return piece * (1 - mix) + plain * mix
+    mixed: Array = piece * (1 - mix) + plain * mix
+    return mixed
 
 
 class _Canvas:
@@ -313,10 +330,10 @@ class _Canvas:
     def __init__(self, rng: Rng, textures: Seq[Image]) -> None:
         size = SPRITE_SIZES[0]
         self.rng, self.textures = rng, textures
-        self.colour = np.zeros((size, size, 3), np.float32)
+        self.colour: Array = np.zeros((size, size, 3), np.float32)
         self.mask = np.zeros((size, size), np.uint8)
 
-    def add(self, points: Points, cloth: Image | None = None, inside: bool = False) -> _Canvas:
+    def add(self, points: Points, cloth: Array | None = None, inside: bool = False) -> _Canvas:
         """``inside`` keeps the paint within what is painted already (a marking instead of a limb)."""
         mask = _outline(points, SPRITE_SIZES[0])
         if inside:
@@ -466,7 +483,7 @@ def _make_vehicle(rng: Rng, textures: Seq[Image]) -> Figure:
     return _figure("vehicle", [Part(canvas.finish(), affine((1, 1.3)))])
 
 
-def _limb(rng: Rng, textures: Seq[Image], cloth: Image, kind: int) -> Sprite:
+def _limb(rng: Rng, textures: Seq[Image], cloth: Array, kind: int) -> Sprite:
     points = _box(-0.95, -0.95, 0.95, 0.95, 0.5) if kind == 0 else _ellipse((0, 0), (0.95, 0.95))
     canvas = _Canvas(rng, textures).add(points, cloth)
     return (canvas.mark() if kind == 0 and rng.random() < 0.3 else canvas).finish()
@@ -546,7 +563,7 @@ class Bank:
 
     textures: tuple[Image, ...]
     figures: tuple[Figure, ...]
-    noise: npt.NDArray[np.float32] = field(repr=False)
+    noise: Plane = field(repr=False)
 
     @staticmethod
     def make(rng: Rng, textures: int, figures: int) -> Bank:
@@ -554,7 +571,7 @@ class Bank:
         return Bank(cloths, tuple(figure(rng, cloths) for _ in range(figures)), noise_field(rng))
 
 
-def noise_field(rng: Rng, size: int = 512) -> npt.NDArray[np.float32]:
+def noise_field(rng: Rng, size: int = 512) -> Plane:
     """Standard normal noise ``[size, size, 3]``, cut from at random places instead of drawn anew per image."""
     return rng.standard_normal((size, size, 3), dtype=np.float32)
 
@@ -574,7 +591,7 @@ class Layer:
     smear: tuple[float, float] = (0.0, 0.0)
 
 
-def motion_kernel(dx: float, dy: float) -> npt.NDArray[np.float32]:
+def motion_kernel(dx: float, dy: float) -> Plane:
     """The normalised line of length ``|(dx, dy)|`` pixels (at most 31), as a filter kernel."""
     length = min(math.hypot(dx, dy), 31.0)
     half = max(1, math.ceil(length / 2))
@@ -584,7 +601,8 @@ def motion_kernel(dx: float, dy: float) -> npt.NDArray[np.float32]:
     start = (round((half - ux) * 16), round((half - uy) * 16))
     end = (round((half + ux) * 16), round((half + uy) * 16))
     cv2.line(kernel, start, end, 1.0, 1, cv2.LINE_8, 4)
-    return kernel / kernel.sum()
+    normed: Plane = kernel / kernel.sum()
+    return normed
 
 
 def _draw_sprite(image: Image, sprite: Sprite, matrix: Floats, layer: Layer, cover: Image | None) -> None:
@@ -639,7 +657,8 @@ def backdrop(image: Image, view: Floats, ground: Floats, size: tuple[int, int]) 
         scale = (image.shape[1] / small[0], image.shape[0] / small[1])
         image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
         whole = chain(whole, np.array([[scale[0], 0, scale[0] / 2 - 0.5], [0, scale[1], scale[1] / 2 - 0.5]]))
-    return cv2.warpAffine(image, whole, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    seen: Image = cv2.warpAffine(image, whole, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return seen
 
 
 # ---------------------------------------------------------------------------------------------- looks
@@ -674,10 +693,11 @@ def _toned(image: Image, look: Look) -> Image:
         return image
     ramp = np.linspace(0, 1, 256) ** look.gamma * 255
     table = np.clip(ramp[:, None] * np.array(look.gains) + look.bias, 0, 255).astype(np.uint8)
-    return cv2.LUT(image, table[None])
+    toned: Image = cv2.LUT(image, table[None])
+    return toned
 
 
-def apply_look(image: Image, look: Look, rng: Rng, noise: npt.NDArray[np.float32]) -> Image:
+def apply_look(image: Image, look: Look, rng: Rng, noise: Plane) -> Image:
     """``image`` as the camera of ``look`` records it; the noise is cut from ``noise`` at places drawn by ``rng``."""
     height, width = image.shape[:2]
     image = _toned(image, look)
@@ -696,15 +716,17 @@ def apply_look(image: Image, look: Look, rng: Rng, noise: npt.NDArray[np.float32
     if look.grain > 0:
         image = np.clip(image + look.grain * _noise_piece(rng, noise, height, width), 0, 255).astype(np.uint8)
     if look.jpeg:
-        image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, look.jpeg])[1], cv2.IMREAD_COLOR)
+        packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, look.jpeg])[1]
+        image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))
     return image
 
 
-def _noise_piece(rng: Rng, noise: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
+def _noise_piece(rng: Rng, noise: Plane, height: int, width: int) -> Plane:
     """``[height, width, 3]`` of ``noise`` from a random place, wrapped around where the image is larger."""
     size = noise.shape[0]
     y, x = (int(v) for v in rng.integers(0, size, 2))
     if y + height <= size and x + width <= size:
         return noise[y : y + height, x : x + width]
     rows, columns = (y + np.arange(height)) % size, (x + np.arange(width)) % size
-    return noise[rows[:, None], columns]
+    piece: Plane = noise[rows[:, None], columns]
+    return piece
