@@ -103,7 +103,7 @@ def _check_sequence(
         _check_labels(folder, len(images), found)
     meta = _try(found, lambda: read_meta(folder))
     size = _try(found, lambda: resolution(folder, meta or {}))
-    if meta is not None and size is None and not (folder / META_FILE).is_file():
+    if truth == "every" and not (folder / META_FILE).is_file():
         found.notes.append(f"{folder / META_FILE} is missing; the size of the first image stands in for it.")
     if decode:
         _check_images(images, size, found, pool)

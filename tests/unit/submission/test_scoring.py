@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from got10k_folders import lines, write_list, write_sequence
 
+from harness.datasets.folder import Folder
 from harness.errors import DataError, StoreError
 from harness.interfaces import Track
 from harness.results import Results, read_frames, read_json, write_tracks
@@ -43,6 +44,12 @@ def test_the_split_is_found_by_its_names(root, tmp_path):
     assert found.warnings == []
     with pytest.raises(DataError, match="has the splits train, val; say by --split"):
         score(results(tmp_path / "others", names=("x",)), root=root)
+
+
+def test_the_data_is_the_evaluations_own(root, tmp_path):
+    """Scored results and our own runs over the same data bear the same digest, so they can be compared."""
+    against = score_all([results(tmp_path / "mine")], root, "val", None, False)[1][0]
+    assert against.dataset["digest"] == Folder(root=str(root), split="val").digest()
 
 
 def test_sequences_must_be_there(root, tmp_path):
