@@ -44,15 +44,16 @@ class TorchSession:
         return {name: value.numpy() for name, value in zip(self.spec.output_names(), maps, strict=True)}
 
 
-def options(weights: Path) -> dict[str, float]:
-    """The network's options from the header of ``weights``."""
+def header(weights: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """The network's options and the crops' factors from the header of ``weights``."""
     with safe_open(weights, framework="pt") as file:
-        return dict(json.loads(file.metadata()["network"]))
+        notes = file.metadata()
+    return json.loads(notes["network"]), json.loads(notes["crop"])
 
 
 def overlaps(weights: Path, dataset: Dataset) -> dict[str, tuple[Array, Array]]:
     """Per sequence the IoU ``[T - 1]`` of the tracker's boxes and of the first box kept."""
-    built = options(weights)
+    built, crop = header(weights)
     spec = Smat(
         name="smat_demo",
         weights=str(weights),
@@ -60,6 +61,8 @@ def overlaps(weights: Path, dataset: Dataset) -> dict[str, tuple[Array, Array]]:
         template_size=int(built["template"]),
         search_size=int(built["search"]),
         head_channels=int(built["head"]),
+        template_factor=crop["template_factor"],
+        search_factor=crop["search_factor"],
     )
     modules = graphs([weights], **built)
     sessions = {name: TorchSession(graph, modules[name]) for name, graph in spec.graphs.items()}

@@ -17,6 +17,7 @@ import ctypes
 import hashlib
 import json
 import multiprocessing
+import os
 import platform
 import subprocess
 import sys
@@ -39,7 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 from demo_loss import tracking_loss  # noqa: E402
-from demo_pairs import SEARCH, TEMPLATE, Pairs, pairs  # noqa: E402
+from demo_pairs import SEARCH, SEARCH_FACTOR, TEMPLATE, TEMPLATE_FACTOR, Pairs, pairs  # noqa: E402
 
 from harness.datasets.drawing import VERSION, generator  # noqa: E402
 from harness.networks.smat import SMAT  # noqa: E402
@@ -327,6 +328,7 @@ def export(trainer: Trainer, path: Path) -> None:
     notes = {
         "format": "pt",
         "network": json.dumps({"width": plan.width, "template": TEMPLATE, "search": SEARCH, "head": plan.head}),
+        "crop": json.dumps({"template_factor": TEMPLATE_FACTOR, "search_factor": SEARCH_FACTOR}),
         "commit": commit(),
         "seed": str(plan.seed),
         "seed_space": "train",
@@ -377,9 +379,18 @@ def run(job: Job) -> Trainer:
 
 
 def _helper(job: Job, rank: int) -> None:
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     keep_memory()
     with contextlib.suppress(threading.BrokenBarrierError):  # rank 0 has ended or failed, and says so itself
         train_rank(job, rank)
+
+
+def _leave_with_parent() -> None:
+    """Ends this rank when rank 0 was killed and could not say so; it would wait for it at the barrier."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def train_rank(job: Job, rank: int) -> Trainer:
