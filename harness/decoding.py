@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +37,16 @@ def read_image(path: Path, color: Color) -> Image:
     return image
 
 
+def read_ahead(path: Path) -> None:
+    """Asks the system to fetch a file soon, without waiting for it; where that cannot be asked, nothing happens."""
+    with contextlib.suppress(OSError, AttributeError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(handle)
+
+
 def decode(data: bytes, color: Color) -> Image | None:
     """The image in ``data``, or None where it is damaged. EXIF rotation is left alone, as in the data sets."""
     if not data:
@@ -64,6 +75,3 @@ def _decode_jpeg(data: bytes, color: Color) -> Image | None:
 def decoder_name() -> str:
     """Which decoder reads JPEG files here."""
     return f"simplejpeg {simplejpeg.__version__}" if simplejpeg is not None else f"opencv {cv2.__version__}"
-
-
-Decoder = Callable[[Path, Color], Image]

@@ -120,9 +120,22 @@ def cgroup_cpu_limit() -> float | None:
 
 def thread_budget() -> int:
     """Threads that may run at once here: the affinity mask, cut by the control group's quota, at least one."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = len(allowed_cores())
     limit = cgroup_cpu_limit()
     return max(1, min(allowed, int(limit) if limit else allowed))
+
+
+def allowed_cores() -> list[int]:
+    """The processors that the affinity mask allows, in order."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def pin_thread(cores: list[int]) -> None:
+    """Keeps the calling thread on ``cores``; does nothing where the system has no affinity."""
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
 
 
 def versions() -> dict[str, str]:

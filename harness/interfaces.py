@@ -187,13 +187,18 @@ class Backend(ABC):
         """Raises DeviceError where this machine lacks the device; cheap, called before models are prepared."""
         return
 
-    def parallel_requests(self) -> int:
-        """How many sequences are best kept in flight over the opened models."""
+    def parallel_requests(self, artifact: Artifact) -> int:
+        """How many sequences are best kept in flight over ``artifact``; may open it to ask the device."""
+        del artifact
         return 1
 
     def prepare_parallel(self, requests: int) -> None:
         """Called before the first ``open`` when ``requests`` sequences will be tracked at once."""
         del requests
+
+    def pins_callers(self) -> bool:
+        """Whether each of several tracking threads is to stay on cores of its own, as it computes itself."""
+        return False
 
 
 class Tracker(ABC):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, ClassVar
 
+from harness.environment import allowed_cores
 from harness.errors import BackendError, ConfigError, DeviceError, SkipJob
 from harness.interfaces import Array, Arrays, Artifact, Backend, GraphSpec, Metrics, Session
 
@@ -18,7 +19,8 @@ class Onnx(Backend):
     """``backend=onnx``.
 
     ``provider`` overrides the execution provider that ``device`` implies; ``spinning`` lets idle threads poll for
-    work (lower latency, a busy processor); ``optimization`` is ONNX Runtime's graph optimisation level.
+    work (lower latency, a busy processor); ``optimization`` is ONNX Runtime's graph optimisation level; ``pinning``
+    keeps its threads, or each sequence of the parallel mode, on cores of their own.
     """
 
     name: ClassVar[str] = "onnx"
@@ -28,6 +30,7 @@ class Onnx(Backend):
     provider: str | None = None
     spinning: bool = True
     optimization: str = "all"
+    pinning: bool | None = None
     device: str = "cpu"
     hint: str = "none"
     threads: int = 1
@@ -52,8 +55,12 @@ class Onnx(Backend):
     def prepare_parallel(self, requests: int) -> None:
         self._requests = requests
 
-    def parallel_requests(self) -> int:
+    def parallel_requests(self, artifact: Artifact) -> int:
+        del artifact
         return self.threads
+
+    def pins_callers(self) -> bool:
+        return bool(self.pinning)
 
     def open(self, artifact: Artifact) -> dict[str, Session]:
         if artifact.key not in self._sessions:
@@ -87,6 +94,8 @@ class Onnx(Backend):
         options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, f"ORT_{_level(self.optimization)}")
         spin = self.spinning and self._requests == 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
+        if self.pinning and options.intra_op_num_threads > 1 and self._requests == 1:
+            options.add_session_config_entry("session.intra_op_thread_affinities", pool_affinities(self.threads))
         try:
             session = ort.InferenceSession(path, options, providers=[provider])
         except Exception as error:  # ONNX Runtime's exceptions share no base class
@@ -127,6 +136,11 @@ class OnnxSession:
 
     def run(self, inputs: Mapping[str, Array]) -> Arrays:
         return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+
+
+def pool_affinities(threads: int) -> str:
+    """Cores of ONNX Runtime's own threads, as it wants them (from 1, a group a thread); the caller's core is the first."""
+    return ";".join(str(core + 1) for core in allowed_cores()[1:threads])
 
 
 def _level(word: str) -> str:

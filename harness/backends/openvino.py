@@ -143,15 +143,16 @@ class OpenVino(Backend):
 
     # --------------------------------------------------------------------------------- what it does
 
-    def parallel_requests(self) -> int:
+    def parallel_requests(self, artifact: Artifact) -> int:
         if self.requests is not None:
             return self.requests
         if self.streams is not None:
             return self.streams
-        if self.device == "cpu":
-            return self.threads
-        models = [model for graphs in self._compiled.values() for model in graphs.values()]
-        return max((int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) for model in models), default=1)
+        if self.device == "cpu" and self.hint == "none":
+            return self.threads  # a stream of one thread each: no thread ever waits for another
+        self.open(artifact)
+        models = self._compiled[artifact.key].values()
+        return max(int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) for model in models)
 
     def describe(self) -> dict[str, str]:
         import openvino as ov
@@ -181,27 +182,45 @@ class OpenVino(Backend):
 
 
 class OpenVinoSession:
-    """One infer request with buffers of its own, filled and run again for every frame."""
+    """One infer request, run again for every frame. It reads a caller's array where that lies.
+
+    A tracker fills the same buffers for every frame, so an array is handed to the request once, and nothing is copied
+    as long as the same one comes again.
+    """
 
     def __init__(self, spec: GraphSpec, compiled: Any) -> None:
-        import openvino as ov
+        from openvino import Tensor
 
         self.spec = spec
-        self._request = compiled.create_infer_request()
-        self._buffers: dict[str, Array] = {}
-        for tensor in spec.inputs:
-            buffer = np.empty(tensor.shape, tensor.dtype)
-            self._request.set_tensor(tensor.name, ov.Tensor(buffer, shared_memory=True))
-            self._buffers[tensor.name] = buffer
-        self._outputs = [(tensor.name, self._request.get_tensor(tensor.name).data) for tensor in spec.outputs]
-        self._start, self._wait = self._request.start_async, self._request.wait
+        self.request = compiled.create_infer_request()
+        self._tensor = Tensor
+        self._inputs = {tensor.name: tensor for tensor in spec.inputs}
+        self._bound: dict[str, Array] = {}
+        self._outputs = [(tensor.name, self.request.get_tensor(tensor.name).data) for tensor in spec.outputs]
+        self._start, self._wait = self.request.start_async, self.request.wait
 
     def run(self, inputs: Mapping[str, Array]) -> Arrays:
-        for name, buffer in self._buffers.items():
-            np.copyto(buffer, inputs[name], casting="no")
+        bound = self._bound
+        for name in self._inputs:
+            array = inputs[name]
+            if bound.get(name) is not array:
+                self._bind(name, array)
         self._start()
         self._wait()
         return {name: data.copy() for name, data in self._outputs}
+
+    def _bind(self, name: str, array: Array) -> None:
+        """Lets the request read ``array``. Raises BackendError where shape or type differ from the graph's."""
+        tensor = self._inputs[name]
+        if array.shape != tensor.shape or array.dtype != tensor.dtype:
+            raise BackendError(
+                f"input {name} of graph {self.spec.name} is {array.dtype}{list(array.shape)}; it must be "
+                f"{tensor.dtype}{list(tensor.shape)}."
+            )
+        kept = np.ascontiguousarray(array)
+        self.request.set_tensor(name, self._tensor(kept, shared_memory=True))
+        # an array that had to be copied is bound under its copy, so that it is copied again the next time
+        self._bound[name] = kept
 
 
 def property_of(model: Any, name: str) -> str:

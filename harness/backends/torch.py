@@ -20,13 +20,18 @@ DEVICES = ("cpu", "cuda")
 
 @dataclass
 class Torch(Backend):
-    """``backend=torch``. ``channels_last`` lays activations out as NHWC, which some processors prefer."""
+    """``backend=torch``.
+
+    ``channels_last`` lays activations out as NHWC, which some processors prefer; ``pinning`` keeps each sequence of the
+    parallel mode on cores of its own.
+    """
 
     name: ClassVar[str] = "torch"
     format: ClassVar[str] = "torch"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
 
     channels_last: bool = False
+    pinning: bool | None = None
     device: str = "cpu"
     hint: str = "none"
     threads: int = 1
@@ -46,8 +51,12 @@ class Torch(Backend):
     def prepare_parallel(self, requests: int) -> None:
         self._requests = requests
 
-    def parallel_requests(self) -> int:
+    def parallel_requests(self, artifact: Artifact) -> int:
+        del artifact
         return self.threads
+
+    def pins_callers(self) -> bool:
+        return bool(self.pinning)
 
     def check_device(self) -> None:
         if self.device == "cuda":

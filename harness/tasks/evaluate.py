@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any, Literal
 
 import cv2
 import numpy as np
-import pandas as pd
 
 from harness import metrics
 from harness.config import at_least
 from harness.decoding import decoder_name
 from harness.errors import ConfigError, DataError
-from harness.interfaces import Boxes, Context, Dataset, Metrics, Sequence, Task, TaskResult, Track, TrackerSpec
+from harness.interfaces import Array, Boxes, Context, Dataset, Metrics, Sequence, Task, TaskResult, Track, TrackerSpec
 from harness.results import FRAMES_FILE, write_frames
 from harness.tasks.parallel import track_parallel
 from harness.tasks.store import Done, SequenceStore, as_shipped
@@ -63,11 +62,18 @@ class Evaluate(Task):
         cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
         sequences = list(context.dataset)
         store = SequenceStore(context.folder, self.identity(context))
-        done = {item.name: found for item in sequences if (found := store.load(item)) is not None}
+        timed = {item.name for item in self.timed_sequences(sequences)}
+        done = {
+            item.name: found
+            for item in sequences
+            if (found := store.load(item)) is not None and found.contended == (item.name not in timed)
+        }
         missing = [item for item in sequences if item.name not in done]
         if done:
             context.progress.say(f"resuming: {len(done)} of {len(sequences)} sequences are complete.")
         notes: dict[str, Any] = {"decoder": decoder_name(), "mode": self.mode, "resumed_sequences": len(done)}
+        if self.mode == "both":
+            notes["timed_sequences"] = sorted(timed)
         first = self._track(context, missing, store, done, notes)
         return self._result(context, sequences, done, first, notes)
 
@@ -92,6 +98,13 @@ class Evaluate(Task):
         """GOT-10k's protocol: a deterministic tracker runs once, another three times."""
         return self.repetitions or (1 if tracker.deterministic else 3)
 
+    def timed_sequences(self, sequences: list[Sequence]) -> list[Sequence]:
+        """The sequences that are tracked alone, so that their times are latencies: all, none, or some spread evenly."""
+        if self.mode != "both":
+            return sequences if self.mode == "serial" else []
+        count = min(self.serial_sequences, len(sequences))
+        return [sequences[int((index + 0.5) * len(sequences) / count)] for index in range(count)]
+
     def _track(
         self,
         context: Context,
@@ -101,19 +114,49 @@ class Evaluate(Task):
         notes: dict[str, Any],
     ) -> float | None:
         """Tracks what is missing; returns the seconds of the first update ever, where it was measured."""
-        if self.mode == "serial":
-            return self._serial(context, missing, store, done, notes)
+        timed = {item.name for item in self.timed_sequences(list(context.dataset))}
+        alone = [item for item in missing if item.name in timed]
+        together = [item for item in missing if item.name not in timed]
+        first = None
+        if self.mode != "parallel":  # first, while the process is as fresh as in a serial run
+            first = self._serial(context, alone, store, done, notes)
+        if self.mode != "serial":
+            self._parallel(context, together, store, done, notes)
+        notes["last_frame"] = time.time()
+        return first
+
+    def _parallel(
+        self,
+        context: Context,
+        missing: list[Sequence],
+        store: SequenceStore,
+        done: dict[str, Done],
+        notes: dict[str, Any],
+    ) -> None:
+        if not missing:
+            if self.mode == "parallel":
+                context.backend.open(context.artifact)  # what the runtime does is reported in any case
+            return
+        if self.mode == "both":  # compiled anew, for several requests instead of one
+            fresh: Any = context.backend
+            context = replace(context, backend=replace(fresh))
         began = perf_counter()
-        requests = track_parallel(
+        split = track_parallel(
             context,
             missing,
             self.requests,
             self._feedback_of(context),
             self.count_repetitions(context.tracker),
             lambda sequence, finished: self._keep(store, done, sequence, finished),
+            lambda: notes.setdefault("start_s", since_spawn()),
         )
-        notes |= {"requests": requests, "parallel_wall": perf_counter() - began if missing else None}
-        return None
+        notes |= {
+            "requests": split.requests,
+            "threads": asdict(split),
+            "parallel_wall": perf_counter() - began,
+            "parallel_frames": sum(len(item) for item in missing) * self.count_repetitions(context.tracker),
+            "parallel_effective": context.backend.describe(),
+        }
 
     def _serial(
         self,
@@ -174,20 +217,21 @@ class Evaluate(Task):
         tracks = [track for item in sequences for track in done[item.name].tracks]
         scores = metrics.score_tracks(tracks, sequences, seed=context.seed)
         accurate = context.dataset.has_truth and not context.tracker.random_weights
-        contended = any(item.contended for item in done.values())
-        found = {key: value for key, value in scores.metrics.items() if accurate or key.startswith("fps")}
-        found = {key: value for key, value in found.items() if not (contended and key.startswith("fps"))}
-        found |= speed_metrics(tracks, done, first, notes, contended)
-        frames = frames_table(sequences, tracks, scores if accurate else None, context.round)
-        write_frames(context.folder, frames)
-        wanted = ("frames", "fps") if not accurate else None
+        contended = {name for name, item in done.items() if item.contended}
+        found = {key: value for key, value in scores.metrics.items() if accurate and not key.startswith("fps")}
+        found |= speed_metrics(done, first, notes)
+        write_frames(context.folder, frames_table(tracks, scores if accurate else None, context.round, contended))
         per_sequence = {
-            name: {key: value for key, value in row.items() if wanted is None or key in wanted}
+            name: {
+                key: value
+                for key, value in row.items()
+                if (accurate or key in ("frames", "fps")) and not (key == "fps" and name in contended)
+            }
             for name, row in scores.sequences.items()
         }
         details: dict[str, Any] = {
             **notes,
-            "contended": contended,
+            "contended": len(contended) == len(done),
             "repetitions": self.count_repetitions(context.tracker),
         }
         if accurate and scores.curve is not None:
@@ -249,47 +293,63 @@ def since_spawn() -> float | None:
     return time.time() - float(spawned) if spawned else None
 
 
-def speed_metrics(
-    tracks: Iterable[Track], done: Mapping[str, Done], first: float | None, notes: Mapping[str, Any], contended: bool
-) -> Metrics:
-    """``pipeline_fps``, and where frames were not contended ``latency_ms/*`` and ``stage_ms/*`` (p50)."""
-    tracks = list(tracks)
-    frames = sum(len(track.seconds) for track in tracks)
-    wall = notes.get("parallel_wall") or sum(item.wall for item in done.values())
+def speed_metrics(done: Mapping[str, Done], first: float | None, notes: Mapping[str, Any]) -> Metrics:
+    """``pipeline_fps``; and of what was tracked alone ``fps``, ``fps_got10k``, ``latency_ms/*`` and ``stage_ms/*`` (p50)."""
     found: Metrics = {}
-    if wall > 0 and not (contended and notes.get("resumed_sequences")):
-        found["pipeline_fps"] = frames / wall
-    if contended:
+    pipeline = pipeline_fps(done, notes)
+    if pipeline is not None:
+        found["pipeline_fps"] = pipeline
+    if notes.get("start_s"):
+        found["fixed_s/start"] = float(notes["start_s"])
+    tracks = [track for item in done.values() if not item.contended for track in item.tracks]
+    if not tracks:
         return found
     updates = np.concatenate([track.seconds[1:] for track in tracks])
+    speeds = {"fps": metrics.fps(updates)}
+    speeds["fps_got10k"] = metrics.fps_got10k(np.concatenate([track.seconds for track in tracks]))
+    found |= {key: value for key, value in speeds.items() if np.isfinite(value)}
     found |= metrics.latency_summary(updates, first)
     for stage in STAGES:
         samples = [track.stages[stage][1:] for track in tracks if stage in track.stages]
         if samples and np.concatenate(samples).size:
             found[f"stage_ms/{stage}"] = float(np.median(np.concatenate(samples)) * 1e3)
-    if notes.get("start_s"):
-        found["fixed_s/start"] = float(notes["start_s"])
     return found
 
 
+def pipeline_fps(done: Mapping[str, Done], notes: Mapping[str, Any]) -> float | None:
+    """Frames a second by the wall clock, decoding included; of the sequences in flight together where there were any.
+
+    None where a run in parallel was resumed: its walls overlap.
+    """
+    if notes.get("parallel_wall"):
+        return float(notes["parallel_frames"] / notes["parallel_wall"])
+    if any(item.contended for item in done.values()):
+        return None
+    frames = sum(len(track.seconds) for item in done.values() for track in item.tracks)
+    wall = sum(item.wall for item in done.values())
+    return frames / wall if wall > 0 else None
+
+
 def frames_table(
-    sequences: Iterable[Sequence], tracks: Iterable[Track], scores: metrics.Scores | None, round_: int
-) -> pd.DataFrame:
-    """One row per frame (columns: docs/architecture.md)."""
-    del sequences
-    parts = []
+    tracks: Iterable[Track], scores: metrics.Scores | None, round_: int, contended: Container[str]
+) -> dict[str, Array]:
+    """One row per frame, a column per key (docs/architecture.md); ``contended``: names of what ran beside others."""
+    parts: dict[str, list[Array]] = {}
     for track in tracks:
         count = len(track.boxes)
         key = (track.sequence, track.repetition)
-        part = pd.DataFrame(track.boxes, columns=["x", "y", "w", "h"])
-        part.insert(0, "sequence", track.sequence)
-        part.insert(1, "repetition", track.repetition)
-        part.insert(2, "round", round_)
-        part.insert(3, "frame", np.arange(count))
-        part["iou"] = scores.ious[key] if scores else np.full(count, np.nan)
-        part["scored"] = scores.scored[key] if scores else np.zeros(count, bool)
-        part["seconds"] = track.seconds
-        for stage in STAGES:
-            part[stage] = track.stages.get(stage, np.full(count, np.nan))
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+        columns: dict[str, Any] = {
+            "sequence": np.full(count, track.sequence),
+            "repetition": np.full(count, track.repetition),
+            "round": np.full(count, round_),
+            "frame": np.arange(count),
+            **{name: track.boxes[:, index] for index, name in enumerate("xywh")},
+            "iou": scores.ious[key] if scores else np.full(count, np.nan),
+            "scored": scores.scored[key] if scores else np.zeros(count, bool),
+            "contended": np.full(count, track.sequence in contended),
+            "seconds": track.seconds,
+            **{stage: track.stages.get(stage, np.full(count, np.nan)) for stage in STAGES},
+        }
+        for name, values in columns.items():
+            parts.setdefault(name, []).append(np.asarray(values))
+    return {name: np.concatenate(values) for name, values in parts.items()}

@@ -4,11 +4,101 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from time import perf_counter
 
-from harness.interfaces import Boxes, Context, Sequence
+from harness.environment import allowed_cores, pin_thread
+from harness.interfaces import Boxes, Context, Sequence, Session, Track
+from harness.tasks.ahead import DecodeAhead
 from harness.tasks.store import Done
 from harness.tracking import Runner
+
+
+@dataclass(frozen=True)
+class Split:
+    """How the thread budget is shared: ``requests`` sequences at once, ``each`` threads for each, ``spare`` for decoding."""
+
+    requests: int
+    each: int
+    spare: int
+
+
+def split_threads(threads: int, wanted: int, sequences: int, device: str = "cpu") -> Split:
+    """Shares ``threads`` among as many of ``wanted`` requests as there are sequences.
+
+    On the processor there are never more requests than threads: each runs on a thread of its own at least. Elsewhere
+    trackers only crop and wait, so that all threads decode.
+    """
+    requests = max(1, min(wanted, sequences))
+    if device != "cpu":
+        return Split(requests, 0, threads)
+    requests = min(requests, threads)
+    each = threads // requests
+    return Split(requests, each, threads - requests * each)
+
+
+@dataclass
+class _Work:
+    """What the tracking threads share."""
+
+    context: Context
+    waiting: list[Sequence]
+    feedback: Callable[[Sequence], Boxes | None]
+    repetitions: int
+    keep: Callable[[Sequence, Done], None]
+    decoders: DecodeAhead
+    split: Split
+    started: Callable[[], None]
+    running: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stop: threading.Event = field(default_factory=threading.Event)
+    errors: list[BaseException] = field(default_factory=list)
+
+    def take(self) -> Sequence | None:
+        with self.lock:
+            return self.waiting.pop() if self.waiting and not self.stop.is_set() else None
+
+    def on_frame(self, seconds: float) -> None:
+        del seconds
+        if self.stop.is_set():
+            raise _Stopped
+        with self.lock:
+            if not self.running:
+                self.running = True
+                self.started()
+            self.context.progress.step(1)
+
+    def run(self, index: int, sessions: dict[str, Session]) -> None:
+        """One tracking thread, until no sequence is left or another thread failed."""
+        try:
+            if self.context.backend.pins_callers():
+                pin_thread(allowed_cores()[index * self.split.each : (index + 1) * self.split.each])
+            runner = Runner(self.context.tracker, sessions)
+            while (sequence := self.take()) is not None:
+                began = perf_counter()
+                tracks = [self.track(runner, sequence, number) for number in range(1, self.repetitions + 1)]
+                with self.lock:
+                    self.keep(sequence, Done(tracks, perf_counter() - began, contended=True))
+        except _Stopped:
+            return
+        except BaseException as error:
+            self.errors.append(error)
+            self.stop.set()
+        finally:
+            self.decoders.release(self.split.each)
+
+    def track(self, runner: Runner, sequence: Sequence, repetition: int) -> Track:
+        frames = self.decoders.frames(sequence)
+        try:
+            return runner.track(
+                sequence,
+                feedback=self.feedback(sequence),
+                repetition=repetition,
+                frames=frames,
+                on_frame=self.on_frame,
+            )
+        finally:
+            frames.close()
 
 
 def track_parallel(
@@ -18,62 +108,50 @@ def track_parallel(
     feedback: Callable[[Sequence], Boxes | None],
     repetitions: int,
     keep: Callable[[Sequence, Done], None],
-) -> int:
-    """Tracks ``sequences``, longest first, with ``requests`` in flight; ``keep`` is called as each ends, one at a time.
+    started: Callable[[], None],
+) -> Split:
+    """Tracks ``sequences``, longest first; ``keep`` is called as each ends, one at a time, ``started`` at the first frame.
 
-    A worker decodes, crops and waits for its own infer request, so that there are as many runnable threads as
-    requests, and no more than the thread budget. Returns the number of requests. Raises the first error of a worker.
+    ``requests`` sequences are in flight, by default as many as the device likes best. Returns how the threads were
+    shared. Raises the first error of a tracking thread.
     """
     backend = context.backend
-    count = min(requests or backend.parallel_requests(), max(1, len(sequences)))
-    backend.prepare_parallel(count)
-    waiting = sorted(sequences, key=len)  # popped from the end: the longest first, so that none is left over late
-    lock, stop, errors = threading.Lock(), threading.Event(), list[BaseException]()
-    sessions = [backend.open(context.artifact) for _ in range(count)]
-    context.progress.start("tracking", sum(len(item) for item in sequences) * repetitions)
+    device = str(context.config["device"]["name"])
+    wanted = requests or backend.parallel_requests(context.artifact)
+    split = split_threads(context.threads, wanted, len(sequences), device)
+    backend.prepare_parallel(split.requests)
+    sessions = [backend.open(context.artifact) for _ in range(split.requests)]
+    # the longest sequence first (popped from the end), so that none is left over when all others have ended
+    waiting = sorted(sequences, key=len)
+    decoders = DecodeAhead(context.tracker.color, split.spare, context.threads)
+    work = _Work(context, waiting, feedback, repetitions, keep, decoders, split, started)
+    context.progress.start("", sum(len(item) for item in sequences) * repetitions)
+    try:
+        _run_all(work, sessions)
+    finally:
+        decoders.close()
+        context.progress.close()
+    if work.errors:
+        raise work.errors[0]
+    return split
 
-    def take() -> Sequence | None:
-        with lock:
-            return waiting.pop() if waiting and not stop.is_set() else None
 
-    def on_frame(seconds: float) -> None:
-        del seconds
-        if stop.is_set():
-            raise _Stopped
-        with lock:
-            context.progress.step(1)
-
-    def work(index: int) -> None:
-        runner = Runner(context.tracker, sessions[index])
-        try:
-            while (sequence := take()) is not None:
-                began = perf_counter()
-                tracks = [
-                    runner.track(sequence, feedback=feedback(sequence), repetition=number, on_frame=on_frame)
-                    for number in range(1, repetitions + 1)
-                ]
-                with lock:
-                    keep(sequence, Done(tracks, perf_counter() - began, contended=count > 1))
-        except _Stopped:
-            return
-        except BaseException as error:
-            errors.append(error)
-            stop.set()
-
-    threads = [threading.Thread(target=work, args=(index,), name=f"tracker-{index}") for index in range(count)]
+def _run_all(work: _Work, sessions: list[dict[str, Session]]) -> None:
+    threads = [
+        threading.Thread(target=work.run, args=(index, own), name=f"tracker-{index}")
+        for index, own in enumerate(sessions)
+    ]
     for thread in threads:
         thread.start()
     try:
         for thread in threads:
             thread.join()
     except BaseException:
-        stop.set()
+        work.stop.set()
+        for thread in threads:
+            thread.join()
         raise
-    context.progress.close()
-    if errors:
-        raise errors[0]
-    return count
 
 
 class _Stopped(Exception):
-    """Another worker failed: leave the sequence."""
+    """Another thread failed: leave the sequence."""
