@@ -17,7 +17,10 @@ AGREEMENT_FILE = "agreement.json"
 IMPORTED_FILE = "imported.json"
 PARAM_LIMIT = 500
 TAG_LIMIT = 5000
-SKIPPED = ("id", "job.json", "mlflow.json", "failure.json", "command.json", "rounds", "sequences", "tracks", "model")
+SKIPPED = (
+    *("id", "job.json", "mlflow.json", "failure.json", "command.json", "imported.json"),
+    *("rounds", "sequences", "tracks", "model"),
+)
 """Not uploaded as they are: bookkeeping, what ``resume`` needs, tracks (as one archive), models (once per key)."""
 UNLOGGED = ("resume", "mlflow")
 """Sections that say how a run was kept, not what was run."""
@@ -35,9 +38,8 @@ def milliseconds(moment: str) -> int:
 def digest_of(folder: Path) -> str:
     """Changes whenever a job's results or an added metric change; tells whether a run is up to date."""
     digest = hashlib.sha256((folder / RESULTS_FILE).read_bytes())
-    for name in (AGREEMENT_FILE, IMPORTED_FILE):
-        if (folder / name).is_file():
-            digest.update((folder / name).read_bytes())
+    if (folder / AGREEMENT_FILE).is_file():
+        digest.update((folder / AGREEMENT_FILE).read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -16,6 +16,8 @@ from harness.results import FRAMES_FILE, RESULTS_FILE, Results, read_frames, rea
 
 SWEEP_FILE = "sweep.json"
 MLFLOW_FILE = "mlflow.json"
+BUNDLE_FILE = "manifest.json"
+"""At the root of a bundle that was imported: the folder then holds sweeps and jobs at several levels."""
 SHORTEST_ID = 6
 """Fewest leading characters of a run id that are taken for it."""
 
@@ -164,7 +166,7 @@ def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = 
     """
     path = Path(word).expanduser()
     if path.is_dir():
-        return jobs_of(path)
+        return _under(path, path) if (path / BUNDLE_FILE).is_file() else jobs_of(path)
     if path.is_file():
         if path.name == RESULTS_FILE:
             return [load(path.parent)]
