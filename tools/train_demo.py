@@ -59,17 +59,17 @@ class Plan:
     can be given another end as long as its tail has not begun.
     """
 
-    samples: int = 300_000
-    tail: int = 75_000
-    batch: int = 48
+    samples: int = 150_000
+    tail: int = 45_000
+    batch: int = 24
     ranks: int = 2
     chunk: int = 3072
-    passes: int = 2
+    passes: int = 3
     width: float = 0.25
     head: int = 48
     rate: float = 1.5e-3
     decay: float = 1e-4
-    warm: int = 200
+    warm: int = 300
     average: float = 0.999
     seed: int = 1
     bf16: bool = False
@@ -180,8 +180,11 @@ class Trainer:
         matrices = [p for p in self.network.parameters() if p.ndim > 1]
         vectors = [p for p in self.network.parameters() if p.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": plan.decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=plan.rate)
+        self.optimiser = torch.optim.AdamW(groups, lr=plan.rate, fused=True)
         self.order = matrices + vectors
+        theirs = self.network.state_dict()
+        floats = {k: v for k, v in self.average.state_dict().items() if v.is_floating_point()}
+        self.averaged, self.followed = list(floats.values()), [theirs[k] for k in floats]
         self.step = 0
         self.seconds = 0.0
 
@@ -231,12 +234,7 @@ class Trainer:
     @torch.no_grad()
     def _follow(self) -> None:
         keep = min(self.plan.average, self.step / (self.step + 10))
-        mine, theirs = self.average.state_dict(), self.network.state_dict()
-        for name, value in mine.items():
-            if value.is_floating_point():
-                value.lerp_(theirs[name], 1 - keep)
-            else:
-                value.copy_(theirs[name])
+        torch._foreach_lerp_(self.averaged, self.followed, 1 - keep)
 
     # checkpoints: tensors and one line of JSON, nothing that could run code ------------------------
 
@@ -262,8 +260,9 @@ class Trainer:
         for index, parameter in enumerate(self.order):
             prefix = f"optimiser.{index}."
             state = {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
+            # The fused optimiser goes through memory in order: moments need the parameter's own layout.
             self.optimiser.state[parameter] = {
-                k: v if k == "step" else v.to(self.device, memory_format=torch.preserve_format).reshape(parameter.shape)
+                k: v.to(self.device) if k == "step" else torch.empty_like(parameter.detach()).copy_(v)
                 for k, v in state.items()
             }
         self.step, self.seconds = int(notes["step"]), float(notes["seconds"])
