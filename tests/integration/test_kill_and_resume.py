@@ -1,0 +1,189 @@
+"""A run killed at any moment and started again ends as an unbroken one, and does only what was missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command_line import ROOT, harness
+from fakes import standing_conf, tiny_dataset
+
+PATH = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
+KILLS = 20
+SLOW_TRACKER = '''
+"""Standing, but each update takes a while, so that a kill can hit any of them."""
+import time
+from dataclasses import dataclass
+from standing_tracker import Standing, StandingTracker
+
+@dataclass
+class Slow(Standing):
+    def start(self, sessions):
+        return SlowTracker(sessions["search"], False)
+
+class SlowTracker(StandingTracker):
+    def update(self, image):
+        time.sleep(0.02)
+        return super().update(image) + self._box[2:3].repeat(4) * 1e-3
+'''
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data, tracker, configuration, a prepared model, and an unbroken run in ``outputs/whole``."""
+    folder = tmp_path_factory.mktemp("kill")
+    tiny_dataset(folder / "data", sequences=10, frames=12)
+    standing_conf(folder / "conf")
+    (folder / "slow_tracker.py").write_text(SLOW_TRACKER)
+    (folder / "conf/tracker/standing.yaml").write_text("# Slow.\nname: standing\ntarget: slow_tracker.Slow\n")
+    done = harness(*words(folder, "outputs/whole"), cwd=folder, PYTHONPATH=f"{PATH}:{folder}")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def words(folder: Path, out: str) -> list[str]:
+    return [
+        "--config-dir", str(folder / "conf"), "tracker=standing", "dataset=folder", f"dataset.root={folder / 'data'}",
+        "dataset.split=val", "backend=onnx", "mlflow=off", f"hydra.run.dir={out}",
+    ]
+
+
+def boxes(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.glob("tracks/*/*_001.txt"))}
+
+
+def accuracy(folder: Path) -> dict[str, float]:
+    metrics = json.loads((folder / "results.json").read_text())["metrics"]
+    return {name: metrics[name] for name in ("ao", "sr50", "sr75", "mao")}
+
+
+def kill_group(child: subprocess.Popen[bytes]) -> None:
+    """kill -9 for the parent and for its measuring child, which has a group of its own."""
+    found = subprocess.run(["pgrep", "-P", str(child.pid)], capture_output=True, text=True, check=False)
+    for number in [*found.stdout.split(), str(child.pid)]:
+        try:
+            os.kill(int(number), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    child.wait()
+
+
+@pytest.mark.slow
+def test_killed_runs_end_like_an_unbroken_one(place: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": f"{PATH}:{place}", "HARNESS_PROGRESS": "off"}
+    generator = random.Random(20)
+    kills = attempts = 0
+    out = None
+    while kills < KILLS:
+        attempts += 1
+        assert attempts < 6 * KILLS, "runs end before they can be killed"
+        if out is None:
+            out, again = place / f"outputs/cut-{attempts}", []
+            command = words(place, str(out))
+        else:
+            again = [f"resume={out}"]
+            command = [*words(place, str(out)), *again]
+        before = {path: path.stat().st_mtime_ns for path in out.glob("sequences/*.json")}
+        child = subprocess.Popen(
+            [sys.executable, "-m", "harness", *command], cwd=place, env=environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        # anywhere between the start and a little after the end of an unbroken run's tracking
+        limit = time.monotonic() + generator.uniform(0.0, 1.0) * (2.5 if again else 6.0) + (1.5 if not again else 1.0)
+        while child.poll() is None and time.monotonic() < limit:
+            time.sleep(0.01)
+        if child.poll() is None:
+            kill_group(child)
+            kills += 1
+        for path, changed in before.items():
+            assert path.stat().st_mtime_ns == changed, f"{path.name} was complete and was tracked again"
+        if child.returncode == 0:
+            assert boxes(out) == boxes(place / "outputs/whole")
+            assert accuracy(out) == accuracy(place / "outputs/whole")
+            out = None
+        elif not (out / "command.json").is_file():
+            out = None  # killed before the run's folder was there: nothing to resume
+    if out is not None:
+        done = harness(*words(place, str(out)), f"resume={out}", cwd=place, PYTHONPATH=f"{PATH}:{place}")
+        assert done.returncode == 0, done.stderr
+        assert boxes(out) == boxes(place / "outputs/whole")
+        assert accuracy(out) == accuracy(place / "outputs/whole")
+
+
+def test_a_changed_setting_never_reuses_a_stale_result(place: Path) -> None:
+    out = place / "outputs/changed"
+    first = harness(*words(place, str(out)), "dataset.limit=2", cwd=place, PYTHONPATH=f"{PATH}:{place}")
+    assert first.returncode == 0, first.stderr
+    stamp = (out / "sequences/seq_1.json").stat().st_mtime_ns
+    same = harness(*words(place, str(out)), "dataset.limit=2", f"resume={out}", cwd=place, PYTHONPATH=f"{PATH}:{place}")
+    assert same.returncode == 0 and (out / "sequences/seq_1.json").stat().st_mtime_ns == stamp
+    more = harness(*words(place, str(out)), "dataset.limit=3", f"resume={out}", cwd=place, PYTHONPATH=f"{PATH}:{place}")
+    assert more.returncode == 0 and (out / "sequences/seq_1.json").stat().st_mtime_ns == stamp
+    assert json.loads((out / "results.json").read_text())["dataset"]["sequences"] == 3
+    other = harness(
+        *words(place, str(out)), "dataset.limit=3", "tracker.tremble=true", "task.repetitions=1", f"resume={out}", cwd=place,
+        PYTHONPATH=f"{PATH}:{place}",
+    )
+    assert other.returncode == 2  # the YAML above has no key tremble: nothing was run, nothing reused
+    truth = place / "data/val/seq_1/groundtruth.txt"
+    old = truth.read_text()
+    truth.write_text(old.replace("8.0000,10.0000", "9.0000,10.0000", 1))
+    try:
+        changed = harness(*words(place, str(out)), "dataset.limit=3", f"resume={out}", cwd=place, PYTHONPATH=f"{PATH}:{place}")
+        assert changed.returncode == 0, changed.stderr
+        assert (out / "sequences/seq_1.json").stat().st_mtime_ns != stamp
+        assert (out / "tracks/seq_1/seq_1_001.txt").read_text().startswith("9.000,10.000")
+    finally:
+        truth.write_text(old)
+
+
+def test_resume_last_needs_no_other_word(place: Path) -> None:
+    out = place / "outputs/last-one"
+    done = harness(*words(place, str(out)), "dataset.limit=2", cwd=place, PYTHONPATH=f"{PATH}:{place}")
+    assert done.returncode == 0, done.stderr
+    (out / "results.json").unlink()
+    (out / "sequences/seq_2.json").unlink()
+    stamp = (out / "sequences/seq_1.json").stat().st_mtime_ns
+    again = harness("resume=last", cwd=place, PYTHONPATH=f"{PATH}:{place}")
+    assert again.returncode == 0, again.stderr
+    assert (out / "sequences/seq_1.json").stat().st_mtime_ns == stamp
+    assert (out / "sequences/seq_2.json").is_file() and (out / "results.json").is_file()
+
+
+def test_a_sweep_resumes_job_by_job(place: Path) -> None:
+    sweep = [word for word in words(place, "x") if not word.startswith(("hydra.run", "backend="))]
+    first = harness(
+        *sweep, "-m", "backend=torch,onnx", "dataset.limit=2", "hydra.sweep.dir=outputs/sweep", cwd=place,
+        PYTHONPATH=f"{PATH}:{place}",
+    )
+    assert first.returncode == 0, first.stderr
+    (place / "outputs/sweep/1/results.json").unlink()
+    stamp = (place / "outputs/sweep/0/results.json").stat().st_mtime_ns
+    again = harness("resume=outputs/sweep", cwd=place, PYTHONPATH=f"{PATH}:{place}")
+    assert again.returncode == 0, again.stderr
+    assert (place / "outputs/sweep/0/results.json").stat().st_mtime_ns == stamp
+    assert (place / "outputs/sweep/1/results.json").is_file()
+
+
+def test_ctrl_c_ends_the_child_and_exits_with_130(place: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": f"{PATH}:{place}", "HARNESS_PROGRESS": "off"}
+    out = place / "outputs/interrupted"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "harness", *words(place, str(out))], cwd=place, env=environment, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not list(out.glob("sequences/*.json")) and time.monotonic() < deadline and child.poll() is None:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    _, error = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert b"Traceback" not in error and b"resume=last" in error
+    workers = subprocess.run(["pgrep", "-f", f"harness.worker measure {out}"], capture_output=True, check=False)
+    assert workers.stdout == b""

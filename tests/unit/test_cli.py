@@ -1,0 +1,129 @@
+"""Command lines become jobs before anything runs; mistakes are one sentence and exit code 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import tiny_dataset
+
+from harness import cli
+from harness.errors import ConfigError
+
+RANDOM = ["tracker=smat", "tracker.weights=random", "dataset=folder", "dataset.split=val"]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_sweep_is_expanded_in_the_order_of_the_command_line() -> None:
+    plan = cli.make_plan(["backend=torch,onnx", "seed=1,2"], True, None, [])
+    assert [config["backend"]["name"] for _, config in plan.jobs] == ["torch", "torch", "onnx", "onnx"]
+    assert [config["seed"] for _, config in plan.jobs] == [1, 2, 1, 2]
+    assert plan.varied == ["backend", "seed"]
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    (_, config), = cli.make_plan([], False, None, []).jobs
+    names = {group: section["name"] for group, section in config.items() if isinstance(section, dict) and "name" in section}
+    assert names == {
+        "backend": "openvino", "device": "cpu", "hint": "none", "quantization": "none", "tracker": "smat_demo",
+        "dataset": "demo", "task": "evaluate", "mlflow": "local",
+    }
+    assert config["task"]["mode"] == "serial"
+    assert config["resume"] == "off"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["backend=onx"], ["backend=onx is unknown", "did you mean 'onnx'", "accepted: onnx, openvino, torch"]),
+        (["backnd=onnx"], ["no key 'backnd'", "did you mean 'backend'"]),
+        (["task.mod=serial"], ["no key 'task.mod'", "did you mean 'task.mode'"]),
+        (["backend=torch,onnx"], ["add -m"]),
+        (["--nonsense"], ["--nonsense is no option"]),
+        (["a=[1"], ["cannot be understood"]),
+        (["validat"], ["'validat' is no command", "did you mean 'validate'"]),
+        (["dataset=folder", "dataset.root=/no/such", "tracker=smat", "tracker.weights=random"], ["/no/such", "does not exist"]),
+        (["tracker=smat"], ["MobileViTv2_Track_ep0300.pth.tar", "github.com/goutamyg/SMAT", "tracker.weights="]),
+        (["tracker=nanotrack"], ["github.com/HonglinChu", "tracker.weights="]),
+        (["mlflow=server"], ["mlflow.uri="]),
+        (["resume=last"], ["no run is recorded"]),
+        (["resume=/tmp"], ["not a run's folder"]),
+        (["--config-dir", "/no/such"], ["/no/such is not a folder"]),
+        (["threads=0"], ["threads is 0"]),
+        (["seed=-1"], ["seed is -1"]),
+    ],
+)
+def test_mistakes_are_one_sentence_and_exit_code_2(
+    words: list[str], said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("error: ")
+    for part in said:
+        assert part in error
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["backend=torch", "hint=throughput"], "backend=torch takes hint=none"),
+        (["backend=onnx", "device=npu"], "no provider for device=npu"),
+        (["task.mode=serail"], "did you mean 'serial'"),
+        (["task.warmup=0"], "task.warmup is 0"),
+        (["prepare.exporter=other"], "accepted: dynamo, torchscript"),
+        (["backend.precision=fp8"], "backend.precision is 'fp8'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tiny_dataset(tmp_path / "data", 1)
+    assert cli.main([*RANDOM, f"dataset.root={root}", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_traceback_is_shown_only_when_asked_for(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_VERBOSE", "")  # so that the end of the test takes away what -v sets
+    assert cli.main(["threads=0"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert cli.main(["threads=0", "-v"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_sweep_where_nothing_can_run_is_the_users_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["-m", "backend=torch,onnx", "dataset=folder", "dataset.root=/no/such"]) == 2
+    assert "/no/such" in capsys.readouterr().err
+
+
+def test_help_names_every_group_choice_and_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    conf = Path(cli.conf_folder())
+    for path in conf.glob("*/*.yaml"):
+        if path.parent.name != "hydra":
+            assert f"  {path.stem}" in text
+    for word in cli.command_names():
+        assert word in text
+
+
+def test_every_yaml_file_begins_with_a_line_for_the_help() -> None:
+    for path in Path(cli.conf_folder()).glob("*/*.yaml"):
+        first = path.read_text().split("\n", 1)[0]
+        assert first.startswith("# ") and len(first) > 12, path
+
+
+def test_every_command_has_a_summary_and_an_example() -> None:
+    for word, summary, example in cli.command_summaries():
+        assert summary and example.startswith(f"python -m harness {word}"), word
+
+
+def test_split_words_keeps_order_and_refuses_unknown_options(tmp_path: Path) -> None:
+    overrides, flags, multirun, folder = cli.split_words(["-m", "a=1", "--cfg", "job", "--config-dir", str(tmp_path), "b=2"])
+    assert (overrides, flags, multirun, folder) == (["a=1", "b=2"], ["--cfg", "job"], True, str(tmp_path.resolve()))
+    with pytest.raises(ConfigError):
+        cli.split_words(["--bogus"])

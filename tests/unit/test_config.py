@@ -1,0 +1,91 @@
+"""Sections become checked objects; what is wrong is said with what is accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from harness.config import build, check, construct, suggestion
+from harness.errors import ConfigError
+
+
+class Base:
+    pass
+
+
+@dataclass
+class Part(Base):
+    count: int
+    share: float = 0.5
+    mode: Literal["one", "two"] = "one"
+    where: Path | None = None
+    names: list[str] = field(default_factory=list)
+    pair: tuple[int, ...] = ()
+    flag: bool = False
+    _hidden: int = field(default=0, init=False)
+
+
+@dataclass
+class Stranger:
+    count: int = 0
+
+
+TARGET = f"{__name__}.Part"
+
+
+def test_values_arrive_in_their_types() -> None:
+    part = build({"target": TARGET, "count": 3, "share": 1, "where": "a/b", "pair": [1, 2]}, Base, "part")
+    assert isinstance(part, Part)
+    assert (part.count, part.share, part.where, part.pair) == (3, 1.0, Path("a/b"), (1, 2))
+    assert isinstance(part.share, float)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"count": "3"}, "part.count is '3'; accepted: a whole number"),
+        ({"count": True}, "part.count is True; accepted: a whole number"),
+        ({"count": 1.5}, "part.count is 1.5"),
+        ({"count": 1, "mode": "tow"}, "did you mean 'two'?"),
+        ({"count": 1, "flag": 1}, "part.flag is 1; accepted: true or false"),
+        ({"count": 1, "names": "a"}, "part.names is 'a'; accepted: a list"),
+        ({"count": 1, "names": [1]}, "part.names[0] is 1"),
+        ({"count": 1, "where": 4}, "part.where is 4; accepted: a path or null"),
+        ({"cuont": 1}, "no key 'cuont' (did you mean 'count'?)"),
+        ({"count": 1, "_hidden": 2}, "no key '_hidden'"),
+        ({}, "part.count is missing"),
+    ],
+)
+def test_wrong_values_are_named(values: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        construct(Part, values, "part")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({}, "has no target"),
+        ({"target": "Part"}, "package.module.Class"),
+        ({"target": "no_such_module_here.Part"}, "'no_such_module_here' is not found"),
+        ({"target": f"{__name__}.Stranger"}, "is not a Base"),
+        ({"target": f"{__name__}.Nobody"}, "is not a Base"),
+    ],
+)
+def test_wrong_targets_are_named(section: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build(section, Base, "part")
+    assert words in str(caught.value)
+
+
+def test_a_literal_takes_no_look_alike() -> None:
+    with pytest.raises(ConfigError):
+        check(True, Literal[1, 2], "x")
+    assert check(1, Literal[1, 2], "x") == 1
+
+
+def test_suggestion_is_silent_where_nothing_is_close() -> None:
+    assert suggestion("zzz", ["abc"]) == ""
