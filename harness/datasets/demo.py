@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import cv2
 from filelock import FileLock
@@ -37,6 +37,9 @@ class Demo(FolderDataset):
     mixed challenges. The demo tracker was trained on a third seed space (see ``drawing.SPACES``).
     """
 
+    CALIBRATION_SPLIT: ClassVar[str] = "calibration"
+    """What int8 is calibrated on where nothing else is named."""
+
     split: Literal["val", "calibration"] = "val"
     name: str = "demo"
 
@@ -53,7 +56,7 @@ class Demo(FolderDataset):
         if self.split not in SPLITS:
             raise ConfigError(f"dataset.split is {self.split!r}; the demo data set has {' and '.join(SPLITS)}.")
         names = [name for name, _, _ in contents(self.split)]
-        return select_names(names, self.sequences, self.limit, Path("the demo data set"))
+        return select_names(names, self.sequences, self.limit, Path("the demo data set"), self.exclude)
 
 
 def version() -> str:

@@ -217,22 +217,32 @@ def read_names(path: Path) -> list[str]:
     return names
 
 
-def select_names(names: list[str], wanted: list[str] | None, limit: int | None, where: Path) -> list[str]:
-    """``names`` that match any of ``wanted`` (names or globs), in their order, the first ``limit`` of them."""
+def select_names(
+    names: list[str], wanted: list[str] | None, limit: int | None, where: Path, exclude: list[str] | None = None
+) -> list[str]:
+    """``names`` that match any of ``wanted`` and none of ``exclude`` (names or globs), the first ``limit`` of them."""
     chosen = names
-    if wanted is not None:
-        for pattern in wanted:
+    for key, patterns in (("sequences", wanted), ("exclude", exclude)):
+        for pattern in patterns or []:
             if not fnmatch.filter(names, pattern) and pattern not in names:
                 raise DataError(
-                    f"dataset.sequences: {pattern!r} matches none of the {len(names)} sequences of {where} "
+                    f"dataset.{key}: {pattern!r} matches none of the {len(names)} sequences of {where} "
                     f"({', '.join(names[:3])}, ...); give names or patterns such as '*_00001?'."
                 )
-        chosen = [name for name in names if any(name == item or fnmatch.fnmatchcase(name, item) for item in wanted)]
+    if wanted is not None:
+        chosen = [name for name in names if matches(name, wanted)]
+    chosen = [name for name in chosen if not matches(name, exclude or [])]
     if limit is not None and limit < 1:
         raise DataError(f"dataset.limit is {limit}; it is a number of sequences from 1, or null for all.")
     if not chosen:
-        raise DataError("dataset.sequences is empty; give names or patterns, or null for all.")
+        how = "dataset.exclude leaves no sequence" if exclude else "dataset.sequences is empty"
+        raise DataError(f"{how}; give names or patterns, or null for all.")
     return chosen[:limit]
+
+
+def matches(name: str, patterns: list[str]) -> bool:
+    """Whether ``name`` is one of ``patterns`` or matches one as a glob."""
+    return any(name == item or fnmatch.fnmatchcase(name, item) for item in patterns)
 
 
 @dataclass
@@ -240,7 +250,8 @@ class FolderDataset(Dataset):
     """Sequences in the GOT-10k layout under ``root/split``.
 
     ``root`` is a folder, absolute or relative to the current one; ``split`` its subfolder, empty where ``root`` itself
-    holds ``list.txt`` (or the sequences). ``sequences`` keeps those names or globs alone, ``limit`` the first so many.
+    holds ``list.txt`` (or the sequences). ``sequences`` keeps those names or globs alone, ``exclude`` drops some, ``limit``
+    keeps the first so many.
     ``cache`` is where derived files may go. The constructor checks that the folder is there and the filter
     matches; everything else is read once, at the first use, all of it before the first sequence is yielded. A split
     named ``test`` may have first boxes alone; ``has_truth`` is then False.
@@ -249,6 +260,7 @@ class FolderDataset(Dataset):
     root: str = ""
     split: str = ""
     sequences: list[str] | None = None
+    exclude: list[str] | None = None
     limit: int | None = None
     cache: str = "outputs/cache"
     name: str = "folder"
@@ -312,7 +324,7 @@ class FolderDataset(Dataset):
             raise DataError(f"dataset.root is not set; {self.missing()}.")
         if not self.folder.is_dir():
             raise DataError(f"{self.folder} does not exist; {self.missing()}.")
-        return select_names(self.all_names(), self.sequences, self.limit, self.folder)
+        return select_names(self.all_names(), self.sequences, self.limit, self.folder, self.exclude)
 
     def all_names(self) -> list[str]:
         """Names in the order of ``list.txt``; without one, folders with a truth, sorted."""

@@ -89,7 +89,11 @@ class QuantizationJob:
 
 @dataclass
 class NoQuantizer(Quantizer):
-    """``quantization=none``."""
+    """``quantization=none``. Calibration sequences may be named, so that a sweep over int8 and none names them once."""
+
+    sequences: list[str] | None = None
+    root: str | None = None
+    split: str | None = None
 
     def add(self, step: Step, job: QuantizationJob) -> Step:
         del job
