@@ -13,13 +13,15 @@ The arithmetic is the published one but for three exact rewrites, each proven in
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.networks.common import PixelCorrelation, seeded_state
+
+Rewrites = Literal["all", "attention", "none"]
 
 PATCH = 2
 STRIDE = 16
@@ -80,15 +82,21 @@ class SeparableAttention(nn.Module):
     """Attention of linear cost over positions ``[B, d, P, N]``, softmax over N, apart for each of the P groups.
 
     Published: query, key, value = split(W x + b); out = out_proj(relu(value) * sum_n(key_n softmax(query)_n)).
+    ``published`` set, that order of operations is kept: what the rewrites are measured against.
     """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
+        self.published = False
         self.qkv_proj = ConvLayer(dim, 1 + 2 * dim, bias=True, norm=False, act=False)
         self.out_proj = ConvLayer(dim, dim, bias=True, norm=False, act=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.published:
+            parts = torch.split(self.qkv_proj(x), [1, self.dim, self.dim], dim=1)
+            gathered = (parts[1] * F.softmax(parts[0], dim=-1)).sum(dim=-1, keepdim=True)
+            return self.out_proj(F.relu(parts[2]) * gathered)  # type: ignore[no-any-return]
         conv = self.qkv_proj.block.conv
         weight, bias = conv.weight, conv.bias
         query, key, value = slice(0, 1), slice(1, 1 + self.dim), slice(1 + self.dim, 1 + 2 * self.dim)
@@ -339,8 +347,14 @@ class SearchGraph(nn.Module):
         return self.network.search_maps(template_features, image_tensor(search))
 
 
-def graphs(weights: list[Path], *, seed: int = 0, **options: Any) -> dict[str, nn.Module]:
-    """The tracker's two graphs in eval mode. ``options`` are SMAT's; no weights: ``seeded_state``."""
+def graphs(
+    weights: list[Path], *, seed: int = 0, rewrites: Rewrites = "all", **options: Any
+) -> dict[str, nn.Module]:
+    """The tracker's two graphs in eval mode. ``options`` are SMAT's; no weights: ``seeded_state``.
+
+    ``rewrites``: which exact rewrites the arithmetic has. ``none``: as published, layer by layer; ``attention``: the
+    attention's; ``all``: those of harness.networks.smat_fused too. The template's work is done once in any case.
+    """
     network = SMAT(**options)
     if weights:
         from harness.networks.weights import load, load_into
@@ -349,4 +363,11 @@ def graphs(weights: list[Path], *, seed: int = 0, **options: Any) -> dict[str, n
     else:
         network.load_state_dict(seeded_state(network.state_dict(), seed))
     network.eval().requires_grad_(False)
+    if rewrites == "all":
+        from harness.networks.smat_fused import FusedSearch, FusedTemplate
+
+        return {"template": FusedTemplate(network).eval(), "search": FusedSearch(network).eval()}
+    for module in network.modules():
+        if isinstance(module, SeparableAttention):
+            module.published = rewrites == "none"
     return {"template": TemplateGraph(network).eval(), "search": SearchGraph(network).eval()}

@@ -36,6 +36,7 @@ class Smat(TrackerSpec):
     head_channels: int = 128
     template_factor: float = 2.0
     search_factor: float = 4.0
+    rewrites: Literal["all", "attention", "none"] = "all"
     seed: int = 0
 
     color: ClassVar[Literal["rgb", "bgr"]] = "rgb"
@@ -84,9 +85,10 @@ class Smat(TrackerSpec):
                 "template": self.template_size,
                 "search": self.search_size,
                 "head": self.head_channels,
+                "rewrites": self.rewrites,
             },
             seed=self.seed if self.random_weights else 0,
-            code=("harness.networks.common", "harness.networks.weights"),
+            code=tuple(f"harness.networks.{name}" for name in ("common", "weights", "smat_fused")),
         )
 
     def start(self, sessions: Mapping[str, Session]) -> Tracker:
