@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import tempfile
 from contextlib import ExitStack
 from datetime import datetime
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
                 jobs.insert(0, wanted[0])
             baseline = comparison.find_baseline(jobs, wanted, args.baseline)
         folder = args.out or args.outputs / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        command = " ".join(["python -m harness compare", *args.runs])
+        words = [*args.runs, *(["--baseline", args.baseline] if args.baseline else [])]
+        command = " ".join(["python -m harness compare", *map(shlex.quote, words)])
         title = f"Comparison of {len(jobs)} run{'s' if len(jobs) != 1 else ''}"
         made = summary.write(jobs, folder, baseline, title, command)
     print(made.table)

@@ -14,6 +14,7 @@ SPEEDS = ("fps", "pipeline_fps", "benchmark_app/throughput_fps")
 
 FEW_SEQUENCES = 10
 ROUNDING = 1e-6
+NEGLIGIBLE = 5e-5
 
 
 @dataclass
@@ -180,7 +181,7 @@ def bracket(interval: Interval, digits: int, signed: bool = False) -> str:
 def verdict(row: Row, base: Row | None) -> str:
     """One sentence on a job: its speed, its accuracy and its boxes against the baseline's."""
     if not row.job.ok:
-        return f"{row.shown}: {row.job.results.status} ({row.job.failure()})."
+        return f"{row.shown}: {row.job.results.status} ({row.job.failure().rstrip('.')})."
     if base is None or row is base:
         return f"{row.shown} is the baseline{_figures(row)}."
     parts = [_speed_verdict(row, base), _accuracy_verdict(row), _agreement_verdict(row)]
@@ -217,11 +218,25 @@ def _accuracy_verdict(row: Row) -> str:
     ao = row.difference["ao"]
     if row.agreement and row.agreement.identical == 1.0 and abs(ao.value) < ROUNDING:
         return "AO the same, every box identical"
+    if _negligible(ao):
+        return "AO the same to four decimals"
     narrow = ao.low is not None and ao.high is not None and ao.high - ao.low < 0.002
     text = f"AO {bracket(ao, 4 if narrow else 3, signed=True)}"
     if not ao.known:
-        return text + " (no interval: one sequence or no frames)"
+        return text + " (too few sequences for an interval)"
     return text + {1: ": a gain", 0: ": no loss shown", -1: ": a loss"}[ao.excludes(0.0)]
+
+
+def _negligible(difference: Interval) -> bool:
+    """Whether a difference and its whole interval are zero to four decimals: certain, perhaps, but of no account."""
+    ends = (difference.value, difference.low or 0.0, difference.high or 0.0)
+    return max(map(abs, ends)) < NEGLIGIBLE
+
+
+def _keeps_accuracy(row: Row) -> bool:
+    """Whether no loss of AO is shown by an interval."""
+    difference = row.difference["ao"]
+    return _negligible(difference) or (difference.known and difference.excludes(0.0) >= 0)
 
 
 def _agreement_verdict(row: Row) -> str:
@@ -242,7 +257,7 @@ def _headlines(rows: list[Row], base: Row | None) -> list[str]:
     else:
         lines = [f"Fastest: {fastest.shown}, {bracket(fastest.ratio, 2)} times {base.label}."]
     judged = [row for row in ratios if "ao" in row.difference]
-    safe = [row for row in judged if row.difference["ao"].known and row.difference["ao"].excludes(0.0) >= 0]
+    safe = [row for row in judged if _keeps_accuracy(row)]
     quick = [row for row in safe if row.ratio is not None and row.ratio.excludes(1.0) > 0]
     if judged and not quick:
         lines.append("None is shown to be faster without a loss of accuracy.")
@@ -272,7 +287,10 @@ def _warnings(rows: list[Row], base: Row | None, wanted: list[str]) -> list[str]
     several = len(rows) > 1
     found += [f"{_whose(labels, rows)}: {line}" if several else line for line, labels in holders.items()]
     judged = [row for row in rows if row.difference]
-    if judged and (count := len(judged[0].job.results.sequences)) and count < FEW_SEQUENCES:
+    count = len(judged[0].job.results.sequences) if judged else 0
+    if 0 < count < statistics.FEWEST_SEQUENCES:
+        found.append(f"{count} sequences are too few for accuracy intervals: differences stand without.")
+    elif 0 < count < FEW_SEQUENCES:
         found.append(f"Accuracy intervals rest on {count} sequences only: they are rough, and likely too narrow.")
     return list(dict.fromkeys(found))
 

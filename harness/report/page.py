@@ -16,6 +16,7 @@ from harness.report import plots, statistics, tables
 from harness.report.comparison import Comparison, Row
 from harness.report.differences import flatten
 from harness.report.plots import Picture
+from harness.report.sections import Section
 from harness.report.sources import Job
 from harness.report.tables import Column
 
@@ -75,7 +76,14 @@ nav { margin: 10px 0 18px; font-size: 14px; } nav a { margin-right: 16px; color:
 """
 
 
-def html(found: Comparison, pictures: list[Picture], title: str, made: str, command: str = "") -> str:
+def html(
+    found: Comparison,
+    pictures: list[Picture],
+    title: str,
+    made: str,
+    command: str = "",
+    sections: Iterable[Section] = (),
+) -> str:
     """The whole page. ``made`` is when it was made, ``command`` the command line that made the runs, if known."""
     several = len(found.rows) > 1
     colors = {
@@ -88,6 +96,7 @@ def html(found: Comparison, pictures: list[Picture], title: str, made: str, comm
         _warnings(found.warnings),
         '<h2 id="table">Table</h2>',
         *_tables(found),
+        *(section.html() for section in sections),
         '<h2 id="how">What was run, where and how</h2>',
         _what(found, command),
         _settings(found) if found.well else "",
@@ -186,14 +195,16 @@ def _direction(column: Column) -> str:
     return " ".join(word for word in (escape(column.unit), arrow) if word)
 
 
-def _best(found: Comparison, column: Column) -> float | None:
-    values = [value for row in found.well if (value := column.value(row)) is not None]
+def _best(found: Comparison, column: Column) -> str:
+    """The text of the best cell; empty where no run is better than another as far as the digits shown tell."""
+    values = {column.text(row): value for row in found.well if (value := column.value(row)) is not None}
     if not column.better or len(values) < 2 or (len(found.machines) > 1 and column.unit in ("frames/s", "ms", "inf./s")):
-        return None
-    return max(values) if column.better == "higher" else min(values)
+        return ""
+    choose = max if column.better == "higher" else min
+    return choose(values, key=lambda text: values[text])
 
 
-def _table_row(row: Row, shown: list[Column], best: dict[str, float | None], machines: dict[str, str], width: int) -> str:
+def _table_row(row: Row, shown: list[Column], best: dict[str, str], machines: dict[str, str], width: int) -> str:
     name = f"{escape(row.label)}"
     name += '<span class="tag">baseline</span>' if row.baseline else ""
     name += '<span class="tag random">random weights</span>' if row.job.random_weights else ""
@@ -203,10 +214,10 @@ def _table_row(row: Row, shown: list[Column], best: dict[str, float | None], mac
     line = [f"<td>{name}</td>"]
     line += [f"<td>{machines[row.job.machine]}</td>"] if len(machines) > 1 else []
     for column in shown:
-        value, interval = column.value(row), tables.with_interval(column, row)
-        mark = ' class="best"' if value is not None and value == best[column.key] else ""
+        text, interval = column.text(row), tables.with_interval(column, row)
+        mark = ' class="best"' if text == best[column.key] else ""
         extra = f"<small>{escape(interval)}</small>" if interval else ""
-        line.append(f'<td{mark}><span class="number">{escape(column.text(row))}</span>{extra}</td>')
+        line.append(f'<td{mark}><span class="number">{escape(text)}</span>{extra}</td>')
     return f'<tr{" class=base" if row.baseline else ""}>{"".join(line)}</tr>'
 
 

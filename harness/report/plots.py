@@ -33,6 +33,10 @@ WIDTH = 9.0
 """Inches; at 9-point type this reads well at the page's width."""
 MOST_SEQUENCES = 40
 MOST_PARTING = 6
+LEAST_SPAN = 0.04
+"""Least height of the accuracy axis, in AO."""
+FAR_APART = 8.0
+"""Ratio of latencies from which on histograms stand on a logarithmic axis."""
 
 BACKENDS = {"torch": "#D55E00", "onnx": "#0072B2", "openvino": "#009E73"}
 ALIASES = {"pytorch": "torch", "onnxruntime": "onnx"}
@@ -182,7 +186,15 @@ def job_plots(folder: Path) -> list[Path]:
     give_labels([job])
     if not job.ok:
         return []
-    drawn = (success_curves([job]), latency_histograms([job]), latency_traces([job]), stage_breakdown([job]))
+    from harness.report import sections
+
+    drawn = (
+        success_curves([job]),
+        latency_histograms([job]),
+        latency_traces([job]),
+        stage_breakdown([job]),
+        *sections.job_pictures(job),
+    )
     return [save_png(picture, folder / PLOTS) for picture in drawn if picture is not None]
 
 
@@ -221,7 +233,8 @@ def fps_bar(rows: list[Row]) -> Picture | None:
         return None
     look = styles([row.job for row in rows])
     with _drawing():
-        figure, axes = _figure(3.4, _bar_width(len(rows) * len(shown)), ncols=len(shown), squeeze=False)
+        width = _bar_width(len(rows) * len(shown))
+        figure, axes = _figure(3.4, width, ncols=len(shown), squeeze=False)
         for axis, name in zip(axes[0], shown, strict=True):
             own = [row for row in rows if name in row.job.metrics]
             for index, row in enumerate(own):
@@ -230,7 +243,7 @@ def fps_bar(rows: list[Row]) -> Picture | None:
                 axis.bar(index, value, 0.66, color=style.color, hatch=style.hatch, edgecolor="white", linewidth=0)
                 top = _error(axis, index, row, name)
                 axis.text(index, max(value, top), f"{value:.1f}", ha="center", va="bottom", fontsize=9)
-            _bar_axis(axis, [row.shown for row in own], kinds[name])
+            _bar_axis(axis, [row.shown for row in own], kinds[name], width / len(shown))
             axis.margins(y=0.12)
     caption = (
         "Height: frames per second, higher is better. Tracking speed counts crop, inference and postprocessing of one "
@@ -260,9 +273,10 @@ def _bar_width(bars: int) -> float:
     return float(min(10.0, max(4.5, 1.6 + 0.95 * bars)))
 
 
-def _bar_axis(axis: Axes, labels: list[str], title: str) -> None:
+def _bar_axis(axis: Axes, labels: list[str], title: str, inches: float) -> None:
     many = len(labels) > 6
-    axis.set_xticks(range(len(labels)), [_wrapped(label) for label in labels], rotation=30 if many else 0)
+    room = max(7, int((inches - 0.7) / max(2, len(labels)) * 72 / 5.6) - 1)  # characters of 9-point type
+    axis.set_xticks(range(len(labels)), [_wrapped(label, room) for label in labels], rotation=30 if many else 0)
     if many:
         for tick in axis.get_xticklabels():
             tick.set_horizontalalignment("right")
@@ -329,6 +343,7 @@ def accuracy_speed(rows: list[Row]) -> Picture | None:
         axis.set_ylabel("AO (0 to 1)")
         axis.set_xlim(left=0)
         axis.margins(x=0.12)
+        _at_least(axis, LEAST_SPAN)
         axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     caption = (
         "Each mark is a run: to the right is faster, upwards is more accurate. Whiskers: 95 % intervals; the vertical ones "
@@ -336,6 +351,15 @@ def accuracy_speed(rows: list[Row]) -> Picture | None:
         "mean equal accuracy: the paired differences in the verdicts do."
     )
     return Picture("accuracy_speed", "Accuracy against speed", caption, figure)
+
+
+def _at_least(axis: Axes, span: float) -> None:
+    """Widens the vertical axis to ``span``: what differs by less is the same, and shall look so."""
+    low, high = axis.get_ylim()
+    if high - low < span:
+        centre = (low + high) / 2
+        axis.set_ylim(centre - span / 2, centre + span / 2)
+    axis.ticklabel_format(axis="y", useOffset=False)
 
 
 SPEED_APP = "benchmark_app/throughput_fps"
@@ -390,13 +414,16 @@ def latency_histograms(jobs: list[Job]) -> Picture | None:
         return None
     look = styles(jobs)
     edge = max(float(np.percentile(values, 99.5)) for _, values in own) * 1.05
-    bins = np.linspace(0.0, edge, 91)
+    least = min(float(values.min()) for _, values in own) * 0.9
+    medians = [float(np.median(values)) for _, values in own]
+    logarithmic = max(medians) > FAR_APART * min(medians)
+    bins = np.geomspace(least, edge, 91) if logarithmic else np.linspace(0.0, edge, 91)
     with _drawing():
         figure, axes = _figure(0.6 + 1.25 * len(own) + (1.2 if len(own) == 1 else 0), nrows=len(own), sharex=True, squeeze=False)
         for axis, (job, values) in zip(axes[:, 0], own, strict=True):
             style = look[job.folder]
             share = np.full(len(values), 100.0 / len(values))
-            axis.hist(np.clip(values, 0, edge), bins=list(bins), weights=share, color=style.color)
+            axis.hist(np.clip(values, least, edge), bins=list(bins), weights=share, color=style.color)
             words = []
             for percent, line in ((50, "-"), (90, "--"), (99, ":")):
                 spot = float(np.percentile(values, percent))
@@ -406,8 +433,11 @@ def latency_histograms(jobs: list[Job]) -> Picture | None:
             axis.set_title(job.shown)
             axis.set_title(", ".join(words) + " ms", loc="right", fontsize=8.5, fontweight="normal")
             axis.set_ylabel("frames (%)")
-        axes[-1, 0].set_xlabel("time a frame (ms)")
-        axes[-1, 0].set_xlim(0, edge)
+        axes[-1, 0].set_xlabel(f"time a frame (ms{', logarithmic' if logarithmic else ''})")
+        if logarithmic:
+            axes[-1, 0].set_xscale("log")
+            axes[-1, 0].xaxis.set_major_formatter(lambda value, _place: f"{value:g}")
+        axes[-1, 0].set_xlim(bins[0], edge)
     caption = (
         "How long frames took (crop, inference, postprocessing, no decoding), in milliseconds; further left is better. Lines: "
         "median (solid), 90th (dashed) and 99th (dotted) percentile; frames beyond the right edge are counted in the last bar."

@@ -125,13 +125,15 @@ def find_sequence(job: Job, name: str) -> Sequence:
 
 
 def _layers(jobs: list[Job], source: Sequence) -> list[Layer]:
+    """One layer a run, each narrower than the one below it, so that equal boxes show as stripes; the truth on top."""
     layers = []
+    look = plots.styles(jobs)
+    for place, job in enumerate(jobs):
+        red, green, blue = (round(255 * part) for part in look[job.folder].color)
+        thickness = 2 if len(jobs) == 1 else min(7, 1 + 2 * (len(jobs) - 1 - place))
+        layers.append(Layer(job.shown, (blue, green, red), _boxes(job, source), thickness))
     if source.truth is not None:
         layers.append(Layer("truth", TRUTH_COLOR, np.asarray(source.truth, float), 1))
-    look = plots.styles(jobs)
-    for job in jobs:
-        red, green, blue = (round(255 * part) for part in look[job.folder].color)
-        layers.append(Layer(job.shown, (blue, green, red), _boxes(job, source)))
     return layers
 
 
@@ -161,34 +163,35 @@ def _pictures(source: Sequence, layers: list[Layer], frames: list[int], width: i
 
 def draw(canvas: Image, source: Sequence, layers: list[Layer], index: int, scale: float) -> Image:
     """Draws the boxes of frame ``index``, a legend with each run's overlap, and the frame's number."""
-    legend: list[tuple[str, Color]] = []
+    legend: list[tuple[str, Color | None]] = []
     truth = source.truth[index] if source.truth is not None else None
     for layer in layers:
         if index >= len(layer.boxes) or not np.isfinite(layer.boxes[index]).all():
             continue
         box = layer.boxes[index]
         x, y, w, h = (round(float(np.clip(value * scale, -1e5, 1e5))) for value in box)
-        cv2.rectangle(canvas, (x, y), (x + w, y + h), (0, 0, 0), layer.thickness + 2, cv2.LINE_AA)
         cv2.rectangle(canvas, (x, y), (x + w, y + h), layer.color, layer.thickness, cv2.LINE_AA)
         text = layer.name
         if truth is not None and layer.name != "truth":
             text += f"  IoU {metrics.iou(box[None], truth[None], source.size)[0]:.2f}"
         legend.append((text, layer.color))
-    _write(canvas, [(f"{source.name}  {index}/{len(source.frames) - 1}", (255, 255, 255)), *legend])
+    _write(canvas, [(f"{source.name}  {index}/{len(source.frames) - 1}", None), *legend])
     return canvas
 
 
-def _write(canvas: Image, lines: list[tuple[str, Color]]) -> None:
-    """Lines of text at the top left on a dark ground."""
-    size, step = 0.45, 18
+def _write(canvas: Image, lines: list[tuple[str, Color | None]]) -> None:
+    """Lines of text at the top left on a dark ground, each behind a patch of its colour."""
+    size, step, indent = 0.45, 18, 24
     widest = max(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0] for text, _ in lines)
-    region = canvas[: 8 + step * len(lines), : widest + 16]
+    region = canvas[: 8 + step * len(lines), : widest + indent + 8]
     region[:] = (region * 0.35).astype(np.uint8)
     for row, (text, color) in enumerate(lines):
-        spot = (8, 18 + step * row)
+        x, y = (8 if color is None else indent), 18 + step * row
+        if color is not None:
+            cv2.rectangle(canvas, (8, y - 9), (17, y), color, cv2.FILLED)
         # The font knows ASCII only.
-        cv2.putText(canvas, text.encode("ascii", "replace").decode(), spot, cv2.FONT_HERSHEY_SIMPLEX, size, color, 1,
-                    cv2.LINE_AA)  # fmt: skip
+        plain = text.encode("ascii", "replace").decode()
+        cv2.putText(canvas, plain, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 # --------------------------------------------------------------------------------------------- files

@@ -24,6 +24,8 @@ LEVEL = 0.95
 BLOCK = 25
 """Consecutive frames in a block: longer than what one scheduler slice or one garbage collection disturbs."""
 FEWEST_ROUNDS = 3
+FEWEST_SEQUENCES = 5
+"""Below this the drawn sets are too few kinds (of 2 sequences: 3) to make an interval."""
 BOX = ("x", "y", "w", "h")
 PARTING = (0.9, 0.5)
 """Overlaps under which two runs' boxes are said to have parted: visibly apart, and on different things."""
@@ -105,7 +107,7 @@ def _bounds(samples: Floats) -> tuple[float, float]:
 
 
 def accuracy_intervals(own: Scores) -> dict[str, Interval]:
-    """AO, SR0.50, SR0.75, frame-pooled, each with its interval over sequences (none for a single sequence)."""
+    """AO, SR0.50, SR0.75, frame-pooled, each with its interval over sequences (none for fewer than five)."""
     return _pooled(own.sums / own.counts[:, None], own.counts)
 
 
@@ -126,7 +128,7 @@ def _pooled(values: Floats, counts: Floats) -> dict[str, Interval]:
     for index, name in enumerate(ACCURACY):
         value = float(values[:, index] @ counts / counts.sum())
         low, high = metrics.bootstrap_interval(values[:, index], counts, resamples=DRAWS)
-        known = bool(np.isfinite(low))
+        known = bool(np.isfinite(low)) and len(counts) >= FEWEST_SEQUENCES
         basis = f"bootstrap over {len(counts)} sequences" if known else ""
         found[name] = Interval(value, low if known else None, high if known else None, basis)
     return found

@@ -43,19 +43,22 @@ def summarise(sweep: Path) -> Summary:
 
 def write(jobs: list[Job], folder: Path, baseline: Job | None = None, title: str = "", command: str = "") -> Summary:
     """The same for any jobs: compares, writes all files under ``folder``, and returns what there is to show."""
-    from harness.report import page, plots
+    from harness.report import page, plots, sections
 
     found = comparing.compare(jobs, baseline)
+    own = sections.of(found)
+    markdown = "\n".join([tables.markdown(found), *(section.markdown() for section in own)])
     files = [
         write_text(folder / CSV_FILE, tables.csv_text(found)),
-        write_text(folder / MARKDOWN_FILE, f"# {title or 'Comparison'}\n\n{tables.markdown(found)}"),
+        write_text(folder / MARKDOWN_FILE, f"# {title or 'Comparison'}\n\n{markdown}"),
     ]
-    pictures = plots.comparison_pictures(found)
+    pictures = [*(picture for section in own for picture in section.pictures), *plots.comparison_pictures(found)]
     files += [plots.save_png(picture, folder / "plots") for picture in pictures]
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    files.append(write_text(folder / PAGE_FILE, page.html(found, pictures, title or "Comparison", made, command)))
+    files.append(write_text(folder / PAGE_FILE, page.html(found, pictures, title or "Comparison", made, command, own)))
     agreed = {row.job.id: row.agreement.metrics() for row in found.rows if row.agreement is not None}
-    return Summary(tables.text(found), found, agreed, found.warnings, files)
+    text = "\n".join([tables.text(found), *(section.text() for section in own)])
+    return Summary(text, found, agreed, found.warnings, files)
 
 
 def _command(record: dict[str, Any], jobs: list[Job]) -> str:

@@ -31,7 +31,10 @@ class Column:
     def text(self, row: Row) -> str:
         """The cell as plain text."""
         value = self.value(row)
-        return NONE if value is None else f"{value:.{self.digits}f}{self.suffix}"
+        if value is None:
+            return NONE
+        shown = round(value, self.digits) + 0.0  # no minus before zero
+        return f"{shown:{'+' if self.key == 'ao_difference' else ''}.{self.digits}f}{self.suffix}"
 
 
 def _metric(name: str) -> Callable[[Row], float | None]:

@@ -57,20 +57,26 @@ def test_film_and_sheet(runs: list[Path], tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["seq_001.mp4", "seq_001.png"]
 
 
-def test_boxes_stand_where_the_run_has_them(runs: list[Path], tmp_path: Path) -> None:
+def test_boxes_stand_where_the_run_has_them(runs: list[Path]) -> None:
     job = load(runs[1])
-    path = render.contact_sheet(job, "seq_000", tmp_path / "sheet.png")
-    picture = cv2.imread(str(path))
-    assert picture is not None
+    source = render.find_sequence(job, "seq_000")
     assert job.frames is not None
-    box = job.frames[(job.frames["sequence"] == "seq_000") & (job.frames["frame"] == 0)].iloc[0]
+    box = job.frames[(job.frames["sequence"] == "seq_000") & (job.frames["frame"] == 7)].iloc[0]
     color = np.array([round(255 * part) for part in plots.styles([job])[job.folder].color][::-1])
-    # the first tile is frame 0 at its own size; the middle of the box's left edge has the run's colour
+    picture = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
+    own = [layer for layer in render._layers([job], source) if layer.name != "truth"]
+    render.draw(picture, source, own, 7, 1.0)
     x, y = round(box["x"]), round(box["y"] + box["h"] / 2)
-    near = picture[y, x - 2 : x + 3].astype(int)
+    near = picture[y, x - 2 : x + 3].astype(int)  # across the middle of the box's left edge
     assert (np.abs(near - color).sum(axis=1) < 30).any()
-    far = picture[220, 20].astype(int)
-    assert np.abs(far - 128).max() < 12  # nothing is drawn elsewhere
+    inside = picture[y, x + 10].astype(int)
+    outside = picture[220, 20].astype(int)
+    assert (inside == 128).all()
+    assert (outside == 128).all()
+    render.draw(picture, source, render._layers([job], source), 7, 1.0)
+    assert source.truth is not None
+    corner = np.round(source.truth[7]).astype(int)
+    assert (picture[corner[1] + corner[3] // 2, corner[0]] > 200).all()  # the truth is white and on top
 
 
 def test_without_ffmpeg_the_film_is_made_all_the_same(

@@ -1,0 +1,60 @@
+"""The profile of ``task=profile`` as a table and bars: the slowest layers by type and by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.report import plots
+from harness.report.plots import Picture
+from harness.report.sections import Section
+from harness.report.sources import Job
+
+HEAD = ["layer", "type", "ms", "share"]
+MOST_TYPES = 10
+LONGEST_NAME = 56
+
+
+def section(job: Job) -> Section | None:
+    """The profile of a job, or None where it has none."""
+    found = job.results.details.get("profile")
+    if not isinstance(found, dict) or not found.get("types"):
+        return None
+    total = float(found["total_ms"]) or 1.0
+    body = [["all of type", str(row["type"]), f"{row['ms']:.3f}", f"{row['ms'] / total:.1%}"] for row in _types(found)]
+    body += [[_short(row["name"]), str(row["type"]), f"{row['ms']:.3f}", f"{row['ms'] / total:.1%}"] for row in found["layers"]]
+    notes = [
+        f"Graph {found['graph']}, ms of one inference; {found['source']}. Sum of all layers {total:.2f} ms; without a profiler "
+        f"an inference takes {found['plain_ms']:.2f} ms (median)."
+    ]
+    title = f"Slowest layers: {job.shown or job.results.name}"
+    return Section(f"profile-{job.id[:8]}", title, HEAD, body, notes, [bars(job, found)])
+
+
+def _types(found: dict[str, Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = found["types"][:MOST_TYPES]
+    return rows
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else "..." + name[-(LONGEST_NAME - 3) :]
+
+
+def bars(job: Job, found: dict[str, Any]) -> Picture:
+    """Two panels: milliseconds by type, and of the slowest layers by name."""
+    types, names = _types(found), found["layers"]
+    color = plots.BACKENDS.get(plots._backend(job), plots.OTHERS[0])
+    with plots._drawing():
+        rows = max(len(types), len(names))
+        figure, axes = plots._figure(0.9 + 0.24 * rows, 10.0, ncols=2, squeeze=False)
+        for axis, items, key, title in (
+            (axes[0][0], types, "type", "by type"),
+            (axes[0][1], names, "name", "by name"),
+        ):
+            axis.barh(range(len(items)), [row["ms"] for row in items], 0.7, color=color)
+            axis.set_yticks(range(len(items)), [_short(str(row[key]))[-40:] for row in items], fontsize=7)
+            axis.invert_yaxis()
+            axis.set_xlabel("ms an inference")
+            axis.set_title(title)
+            axis.grid(axis="y", visible=False)
+    caption = f"Time of one inference of graph {found['graph']} by layer; {found['source']}."
+    return Picture(f"profile_{job.id[:8]}", f"Slowest layers of {job.shown or job.results.name}", caption, figure)
