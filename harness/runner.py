@@ -108,12 +108,16 @@ def finished(job: Job) -> Results | None:
         return None
     with contextlib.suppress(DataError):
         found = Results.load(job.folder)
-        same = {key: value for key, value in found.config.items() if key != "resume"} == {
-            key: value for key, value in plain(job.config).items() if key != "resume"
-        }
+        same = _comparable(found.config) == _comparable(plain(job.config))
         if found.status == "ok" and same and _still_current(job, found):
             return found
     return None
+
+
+def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration as far as it decides results: the thread budget by its number, ``resume`` left out."""
+    threads = config.get("threads") or environment.thread_budget()
+    return {**{key: value for key, value in config.items() if key != "resume"}, "threads": threads}
 
 
 def _still_current(job: Job, found: Results) -> bool:
