@@ -103,7 +103,7 @@ def outcome(experiment: Experiment, artifact: Artifact, result: TaskResult) -> d
     metrics = dict(result.metrics)
     opened = experiment.backend.load_times() if experiment.task.uses_backend else {}
     metrics |= {f"load_ms/{key}": seconds * 1e3 for key, seconds in opened.items()}
-    metrics["rss_mb/peak"] = peak_rss_mb()
+    metrics.setdefault("rss_mb/peak", peak_rss_mb())
     metrics["model_mb"] = float(artifact.info.get("mb", 0.0))
     found = parity.summary(artifact.info)
     if found:

@@ -34,10 +34,10 @@ class Recorder:
     wanted: frozenset[int]
     items: list[Arrays] = field(default_factory=list)
     runs: int = 0
+    spec: GraphSpec = field(init=False)
 
-    @property
-    def spec(self) -> GraphSpec:
-        return self.session.spec
+    def __post_init__(self) -> None:
+        self.spec = self.session.spec
 
     def run(self, inputs: Mapping[str, Array]) -> Arrays:
         if self.runs in self.wanted:
@@ -119,11 +119,12 @@ def record(
     if updates < 1:
         raise PrepareError("the calibration sequences have no frames to track; name longer ones in quantization.sequences.")
     counts = {name: updates if name in tracker.per_frame else len(pieces) for name in sessions}
-    recorders: dict[str, Recorder] = {
+    recorders = {
         name: Recorder(session, chosen(counts[name], wanted, seed)) for name, session in sessions.items()
     }
     progress.start("calibration crops", updates + len(pieces))
-    runner = Runner(tracker, {**recorders})
+    recording: dict[str, Session] = dict(recorders.items())
+    runner = Runner(tracker, recording)
     for item in pieces:
         runner.track(item, feedback=item.truth if truthful else None, on_frame=lambda _seconds: progress.step())
     progress.close()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FOLDER_TARGET = "harness.datasets.folder.Folder"
 CODE = ("harness.prepare.calibration", "harness.prepare.engines", "harness.prepare.accuracy_control")
 CROPS = ("harness.tracking", "harness.vision", "harness.decoding")
-_UNKEYED = ("sequences", "root", "split", "validation")
+_UNKEYED = ("sequences", "root", "split", "validation", "compare_seconds")
 
 
 @dataclass
@@ -51,10 +51,12 @@ class Int8(Quantizer):
     smooth_quant: float | None = None
     overflow_fix: Literal["disable", "first_layer", "all"] = "first_layer"
     onnx_engine: Literal["onnxruntime", "nncf"] = "onnxruntime"
+    compare_seconds: float = 60.0
     name: str = "int8"
 
     def __post_init__(self) -> None:
         at_least(self.subset_size, 1, "quantization.subset_size")
+        at_least(self.compare_seconds, 0.0, "quantization.compare_seconds")
         if self.smooth_quant is not None and not 0 <= self.smooth_quant <= 1:
             raise ConfigError(
                 f"quantization.smooth_quant is {self.smooth_quant}; accepted: 0 to 1, or null for NNCF's own choice."

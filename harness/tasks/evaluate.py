@@ -15,9 +15,11 @@ import numpy as np
 from harness import metrics
 from harness.config import at_least
 from harness.decoding import decoder_name
+from harness.environment import peak_rss_mb
 from harness.errors import ConfigError, DataError
 from harness.interfaces import Array, Boxes, Context, Dataset, Metrics, Sequence, Task, TaskResult, Track, TrackerSpec
 from harness.results import FRAMES_FILE, write_frames
+from harness.tasks import int8_report
 from harness.tasks.parallel import track_parallel
 from harness.tasks.store import Done, SequenceStore, as_shipped
 from harness.tracking import STAGES, Runner, decoded
@@ -244,8 +246,16 @@ class Evaluate(Task):
             "bounds": scores.bounds,
         }
         details["scored_frames"] = scores.scored_frames if accurate else 0
+        warnings = list(scores.warnings) if accurate else []
+        if context.artifact.precision == "int8" and "fp32" in context.artifact.info and context.round == 1:
+            found["rss_mb/peak"] = peak_rss_mb()  # before a second model is opened beside this one
+            first_tracks = {item.name: done[item.name].tracks[0] for item in sequences}
+            truthful = self.truth_feedback(context.tracker)
+            told, details["int8"], doubts = int8_report.compare(context, sequences, first_tracks, truthful)
+            found |= told
+            warnings += doubts
         files = [FRAMES_FILE, *self._submission(context, done)]
-        return TaskResult(found, files, per_sequence, details, list(scores.warnings) if accurate else [])
+        return TaskResult(found, files, per_sequence, details, warnings)
 
     def _submission(self, context: Context, done: Mapping[str, Done]) -> list[str]:
         """The archive for GOT-10k's server, where the whole test split was tracked."""
