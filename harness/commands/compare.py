@@ -7,7 +7,6 @@ import shlex
 import tempfile
 from contextlib import ExitStack
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,13 +79,8 @@ def find(words: list[str], outputs: Path, stack: ExitStack) -> list[Job]:
 
 
 def _unpack(bundle: Path, stack: ExitStack) -> Path:
-    """Has ``harness.share`` check and unpack ``bundle`` to a folder that ``stack`` removes; returns that folder."""
-    from harness.errors import DataError
+    """Checks and unpacks ``bundle`` to a folder that ``stack`` removes; returns that folder."""
+    from harness.share import unpack
 
-    try:
-        share = import_module("harness.share")
-    except ModuleNotFoundError as error:
-        raise DataError(f"{bundle}: this installation cannot read bundles; import the bundle where it can.") from error
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bundle-")))
-    share.unpack(bundle, folder)
-    return folder
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bundle-")))
+    return unpack(bundle, scratch / "bundle").folder

@@ -16,6 +16,8 @@ from harness.results import FRAMES_FILE, RESULTS_FILE, Results, read_frames, rea
 
 SWEEP_FILE = "sweep.json"
 MLFLOW_FILE = "mlflow.json"
+MANIFEST_FILE = "manifest.json"
+"""Of a bundle: it lists the runs in the order in which they were given."""
 BUNDLE_FILE = "manifest.json"
 """At the root of a bundle that was imported: the folder then holds sweeps and jobs at several levels."""
 SHORTEST_ID = 6
@@ -161,17 +163,17 @@ def _natural(name: str) -> tuple[int, str]:
 def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = None) -> list[Job]:
     """The jobs that ``word`` names.
 
-    ``word`` is a job's folder, a sweep's folder, a bundle (a zip file, opened by ``unpack``), or the id of a run
+    ``word`` is a job's folder, a sweep's folder, a bundle (a zip file, opened by ``unpack``, or its folder), or the id of a run
     (the harness's or MLflow's, six leading characters suffice), which is looked for under ``outputs``.
     """
     path = Path(word).expanduser()
     if path.is_dir():
-        return _under(path, path) if (path / BUNDLE_FILE).is_file() else jobs_of(path)
+        return _under(path) if (path / MANIFEST_FILE).is_file() else jobs_of(path)
     if path.is_file():
         if path.name == RESULTS_FILE:
             return [load(path.parent)]
         if path.suffix.lower() == ".zip" and unpack is not None:
-            return _under(unpack(path), path)
+            return _under(unpack(path))
         raise DataError(f"{path} is a file; give a job's or a sweep's folder, a run id, or a bundle (.zip).")
     found = _by_id(word.lower(), outputs)
     if found:
@@ -182,21 +184,19 @@ def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = 
     )
 
 
-def _under(folder: Path, bundle: Path) -> list[Job]:
-    """All jobs of an unpacked bundle, sweeps in their own order."""
-    if (folder / RESULTS_FILE).is_file() or (folder / SWEEP_FILE).is_file():
-        return jobs_of(folder)
-    jobs: list[Job] = []
-    seen: set[Path] = set()
-    for sweep in sorted(folder.rglob(SWEEP_FILE)):
-        group = jobs_of(sweep.parent)
-        seen.update(job.folder for job in group)
-        jobs.extend(group)
-    for path in sorted(folder.rglob(RESULTS_FILE)):
-        if path.parent not in seen:
-            jobs.append(load(path.parent))
+def _under(folder: Path) -> list[Job]:
+    """The jobs of an unpacked bundle in the order of its manifest; of a part of a sweep only what is there."""
+    raw = read_json(folder / MANIFEST_FILE) if (folder / MANIFEST_FILE).is_file() else {}
+    runs = raw.get("runs", []) if isinstance(raw, dict) else []
+    jobs = []
+    for run in runs:
+        place = folder / str(run.get("folder", "")) if isinstance(run, dict) else folder
+        if not place.resolve().is_relative_to(folder.resolve()):
+            raise DataError(f"{folder / MANIFEST_FILE} names a run outside its folder: {place}.")
+        sweep = place.parent if (place.parent / SWEEP_FILE).is_file() else None
+        jobs.append(load(place, sweep, place.name if sweep else ""))
     if not jobs:
-        raise DataError(f"{bundle} holds no {RESULTS_FILE}; it is not a bundle of runs.")
+        raise DataError(f"{folder} names no runs in {MANIFEST_FILE}; it is not a bundle of runs.")
     return jobs
 
 

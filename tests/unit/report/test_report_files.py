@@ -266,13 +266,22 @@ def test_jobs_keep_the_sweeps_order_and_lost_ones_are_seen(tmp_path: Path) -> No
 
 
 def test_bundles_are_opened_by_who_knows_them(tmp_path: Path) -> None:
-    sweep = make_runs.make_sweep(tmp_path / "elsewhere" / "runs" / "sweep", [{}, {"backend": "onnx"}])
+    unpacked = tmp_path / "elsewhere"
+    sweep = make_runs.make_sweep(unpacked / "sweeps" / "5", [{}, {"backend": "onnx"}, {"backend": "openvino"}])
+    make_runs.make_job(unpacked / "jobs" / "a", "onnx", latency_ms=30)
+    order = ["jobs/a", "sweeps/5/2", "sweeps/5/0"]  # a part of the sweep, in the order that was asked for
+    write_json(unpacked / "manifest.json", {"runs": [{"folder": place} for place in order]})
     bundle = tmp_path / "b.zip"
     bundle.write_bytes(b"PK")
-    found = resolve(str(bundle), tmp_path, unpack=lambda path: tmp_path / "elsewhere")
-    assert [job.folder for job in found] == [sweep / "0", sweep / "1"]
+    found = resolve(str(bundle), tmp_path, unpack=lambda path: unpacked)
+    assert [job.folder for job in found] == [unpacked / place for place in order]
+    assert [job.sweep for job in found] == [None, sweep, sweep]
+    assert [job.folder for job in resolve(str(unpacked), tmp_path)] == [job.folder for job in found]
     with pytest.raises(DataError, match="bundle"):
         resolve(str(bundle), tmp_path)
+    write_json(unpacked / "manifest.json", {"runs": [{"folder": "../../etc"}]})
+    with pytest.raises(DataError, match="outside"):
+        resolve(str(unpacked), tmp_path)
 
 
 def test_the_best_is_marked_in_the_direction_that_is_better() -> None:
