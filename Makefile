@@ -35,7 +35,7 @@ check: env  ## lint, types and import rules alone
 	$(BIN)/lint-imports
 
 bench: env  ## the benchmarks: writes benchmarks/latest.json and prints a table
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 ui: env  ## the MLflow UI on the store of this folder
 	$(BIN)/python -m harness ui

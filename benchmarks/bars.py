@@ -1,0 +1,74 @@
+"""From samples of interleaved rounds to one line per bar: met, missed or inconclusive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+
+QUIET_CORES = 0.1
+"""Most that other processes, or other machines on the same processor, may use of it in a round that counts."""
+LEAST_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A line to reach. ``least`` or ``most`` is the bar, ``aim`` what is hoped for.
+
+    ``hurt_by_load``: other load can only make the figure worse, so that a bar met under load is met.
+    """
+
+    name: str
+    least: float | None = None
+    most: float | None = None
+    aim: float | None = None
+    unit: str = "x"
+    hurt_by_load: bool = False
+    needs_quiet: bool = True
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Lower quartile, median, upper quartile (linear interpolation)."""
+    if len(values) < 2:
+        return (values[0],) * 3
+    low, middle, high = quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+def verdict(bar: Bar, values: Sequence[float], quiet: bool) -> str:
+    """``met``, ``missed`` or ``inconclusive`` (too few rounds, a bar between the quartiles, or a machine that was not quiet)."""
+    if len(values) < LEAST_ROUNDS:
+        return "inconclusive"
+    low, _, high = quartiles(values)
+    if bar.most is not None:
+        met, missed = high <= bar.most, low > bar.most
+    else:
+        assert bar.least is not None
+        met, missed = low >= bar.least, high < bar.least
+    if not met and not missed:
+        return "inconclusive"
+    if not quiet and bar.needs_quiet and not (met and bar.hurt_by_load):
+        return "inconclusive"
+    return "met" if met else "missed"
+
+
+def ratios(rounds: Sequence[Mapping[str, Mapping[str, float]]], ours: str, theirs: str) -> list[float]:
+    """``lane/metric`` over ``lane/metric``, round by round, where both were measured."""
+    pairs = [(value_of(item, ours), value_of(item, theirs)) for item in rounds]
+    return [first / second for first, second in pairs if first is not None and second]
+
+
+def values_of(rounds: Sequence[Mapping[str, Mapping[str, float]]], where: str) -> list[float]:
+    """``lane/metric`` of every round that has it."""
+    return [value for item in rounds if (value := value_of(item, where)) is not None]
+
+
+def value_of(round_: Mapping[str, Mapping[str, float]], where: str) -> float | None:
+    """``lane/metric`` of one round."""
+    lane, _, metric = where.rpartition("/")
+    return round_.get(lane, {}).get(metric)
+
+
+def is_quiet(loads: Sequence[float]) -> bool:
+    """Whether other load stayed under ``QUIET_CORES`` in every round."""
+    return max(loads, default=0.0) <= QUIET_CORES

@@ -1,0 +1,96 @@
+"""Whole jobs, as a person starts them: what one costs beside tracking, and what grows with the data."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.interfaces import Dataset
+from harness.results import Results, read_json, write_json
+from harness.runner import measure
+from harness.worker import JOB_FILE, outcome_file
+
+ROOT = Path(__file__).resolve().parents[1]
+FRAMES = 8
+"""Frames of each sequence when their number is what varies."""
+
+
+def fixed_cost(work: Path, words: list[str]) -> dict[str, float]:
+    """Runs one job by the command line with a warm cache, logging to a store of its own. Seconds:
+
+    ``start`` from the measuring process's spawn to its first tracked frame, ``end`` from its last frame to its being logged,
+    ``fixed`` both, ``command`` all that the command took beside tracking.
+    """
+    folder = work / "fixed"
+    shutil.rmtree(folder, ignore_errors=True)
+    begin = time.time()
+    subprocess.run(
+        [sys.executable, "-m", "harness", *words, f"hydra.run.dir={folder}", f"mlflow.root={work / 'mlruns'}"],
+        cwd=work,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=True,
+    )
+    wall = time.time() - begin
+    results = Results.load(folder)
+    tracking = float(results.dataset["frames"]) / results.metrics["pipeline_fps"]
+    start = results.metrics["fixed_s/start"]
+    end = (folder / "mlflow.json").stat().st_mtime - float(results.details["last_frame"])
+    return {"start": start, "end": end, "fixed": start + end, "command": wall - tracking}
+
+
+def environment() -> dict[str, str]:
+    """This process's, with the checkout on the Python path."""
+    import os
+
+    return {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_PROGRESS": "off", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def many_sequences(folder: Path, demo: Dataset, count: int) -> Path:
+    """A data set of ``count`` sequences of eight frames in the GOT-10k layout, linked from the demo's; returns its root."""
+    root = folder / f"sequences-{count}"
+    if (root / "list.txt").is_file():
+        return root
+    sources = list(demo)
+    names = []
+    for index in range(count):
+        source = sources[index % len(sources)]
+        assert source.truth is not None
+        place = root / f"seq_{index + 1:04d}"
+        place.mkdir(parents=True, exist_ok=True)
+        begin = index // len(sources) % (len(source) - FRAMES)
+        for number in range(FRAMES):
+            link = place / f"{number + 1:08d}.jpg"
+            link.unlink(missing_ok=True)
+            link.symlink_to(Path(source.frames[begin + number]).resolve())
+        boxes = source.truth[begin : begin + FRAMES]
+        (place / "groundtruth.txt").write_text("".join(",".join(f"{v:.4f}" for v in box) + "\n" for box in boxes))
+        for label in ("cover", "absence", "cut_by_image"):
+            (place / f"{label}.label").write_text(("8\n" if label == "cover" else "0\n") * FRAMES)
+        (place / "meta_info.ini").write_text("[METAINFO]\nresolution: (640, 360)\n")
+        names.append(place.name)
+    (root / "list.txt").write_text("\n".join(names) + "\n")
+    return root
+
+
+def measured(work: Path, config: Mapping[str, Any], name: str) -> dict[str, float]:
+    """One measuring process over ``config``: ``peak_mb``, ``seconds`` of its wall clock, ``frames``."""
+    folder = work / f"job-{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_json(folder / JOB_FILE, {"config": config, "overrides": [], "name": name, "varied": {}})
+    begin = time.perf_counter()
+    measure(folder, 1)
+    wall = time.perf_counter() - begin
+    outcome = read_json(folder / outcome_file(1))
+    return {
+        "peak_mb": outcome["metrics"]["rss_mb/peak"],
+        "seconds": wall,
+        "frames": float(outcome["dataset"]["frames"]),
+    }

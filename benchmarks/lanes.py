@@ -1,0 +1,235 @@
+"""Lanes: one way of tracking each, in a process of its own that sleeps until it is told to run a round.
+
+All lanes live through the whole measurement, so that rounds can be interleaved, and none disturbs another's runtime.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+Round = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """``kind`` is a function of this module, called as ``kind(**options)``; it returns what runs one round."""
+
+    name: str
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Running:
+    """A lane's process."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self._pipe, other = get_context("spawn").Pipe()
+        self.process = get_context("spawn").Process(target=_serve, args=(other, lane), daemon=False)
+        self.process.start()
+        other.close()
+
+    def ready(self) -> None:
+        """Waits until the lane is loaded and warm."""
+        self._answer()
+
+    def round(self) -> Round:
+        """Runs one round and returns what it measured."""
+        self._pipe.send("round")
+        return dict(self._answer())
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self.process.is_alive():
+            self._pipe.send("end")
+        self.process.join(20)
+
+    def _answer(self) -> Any:
+        try:
+            kind, value = self._pipe.recv()
+        except EOFError as error:
+            raise RuntimeError(f"lane {self.lane.name} died; its last words are above") from error
+        if kind == "error":
+            raise RuntimeError(f"lane {self.lane.name}: {value}")
+        return value
+
+
+def _serve(pipe: Any, lane: Lane) -> None:
+    import traceback
+
+    try:
+        run = globals()[lane.kind](**lane.options)
+        run()  # untimed: warm caches, first inference
+        pipe.send(("ready", None))
+        while pipe.recv() == "round":
+            pipe.send(("round", run()))
+    except (EOFError, KeyboardInterrupt):
+        return
+    except Exception:
+        pipe.send(("error", traceback.format_exc()))
+
+
+# --------------------------------------------------------------------------------------------- kinds
+
+
+def published(runtime: str, model: str, config: Mapping[str, Any], frames: int) -> Callable[[], Round]:
+    """The published way over the first sequence; the next crop follows the truth."""
+    from benchmarks.published_way import PublishedTracker, network
+    from harness.decoding import read_image
+    from harness.experiment import build_experiment
+
+    sequence = next(iter(build_experiment(config).dataset))
+    assert sequence.truth is not None
+    truth = sequence.truth
+    run_network = network(runtime, Path(model))
+
+    def run() -> Round:
+        tracker = PublishedTracker(run_network)
+        seconds = []
+        for index in range(frames + 1):
+            image = read_image(sequence.frames[index], "rgb")
+            if index == 0:
+                tracker.init(image, truth[0])
+                continue
+            tracker.box = list(truth[index - 1])
+            begin = perf_counter()
+            tracker.update(image)
+            seconds.append(perf_counter() - begin)
+        return {"fps": len(seconds) / sum(seconds), "p50_ms": _median(seconds) * 1e3}
+
+    return run
+
+
+def serial(config: Mapping[str, Any], frames: int) -> Callable[[], Round]:
+    """The harness, one sequence at a time: ``fps``, stages, and what is spent around the network (p50, ms)."""
+    experiment, artifact = _opened(config)
+    from harness.tracking import Runner
+
+    sequence = next(iter(experiment.dataset))
+    sessions = {name: Bare(session) for name, session in experiment.backend.open(artifact).items()}
+    feedback = sequence.truth if experiment.tracker.random_weights else None
+    runner = Runner(experiment.tracker, sessions)
+
+    def run() -> Round:
+        for session in sessions.values():
+            session.bare.clear()
+        track = runner.track(sequence, feedback=feedback, limit=frames + 1)
+        updates = track.seconds[1:]
+        found = {"fps": len(updates) / updates.sum(), "p50_ms": _median(updates) * 1e3}
+        found |= {f"{name}_ms": _median(values[1:]) * 1e3 for name, values in track.stages.items()}
+        bare = [sum(times) for times in zip(*(sessions[name].bare for name in experiment.tracker.per_frame), strict=True)]
+        if bare:
+            around = [seconds - own for seconds, own in zip(updates, bare, strict=True)]
+            found["around_ms"] = _median(around) * 1e3
+            found["call_ms"] = found["around_ms"] - found["preprocess_ms"] - found["postprocess_ms"]
+        return found
+
+    return run
+
+
+def parallel(config: Mapping[str, Any], frames: int, sequences: int) -> Callable[[], Round]:
+    """The harness, several sequences in flight: updates a second by the wall clock, decoding included."""
+    experiment, artifact = _opened(config)
+    from harness.interfaces import Context
+    from harness.progress import Silent
+    from harness.tasks.parallel import track_parallel
+
+    chosen = [
+        replace(
+            item,
+            frames=item.frames[: frames + 1],
+            truth=None if item.truth is None else item.truth[: frames + 1],
+            visible=None,
+        )
+        for item in list(experiment.dataset)[:sequences]
+    ]
+    folder = Path(tempfile.gettempdir())
+    context = Context(
+        experiment.config,
+        artifact,
+        experiment.backend,
+        experiment.tracker,
+        experiment.dataset,
+        folder,
+        experiment.threads,
+        experiment.seed,
+        Silent(),
+    )
+    truthful = experiment.tracker.random_weights
+
+    def run() -> Round:
+        decode: list[float] = []
+        begin = perf_counter()
+        track_parallel(
+            context,
+            chosen,
+            None,
+            lambda item: item.truth if truthful else None,
+            1,
+            lambda item, done: decode.extend(done.tracks[0].stages["decode"][1:]),
+            lambda: None,
+        )
+        wall = perf_counter() - begin
+        return {"pipeline_fps": frames * len(chosen) / wall, "decode_ms": _median(decode) * 1e3}
+
+    return run
+
+
+def app(config: Mapping[str, Any], seconds: int) -> Callable[[], Round]:
+    """benchmark_app's throughput on the harness's own graph, with its input types and threads."""
+    experiment, artifact = _opened(config)
+    from harness.tasks import benchmark_process as process
+
+    graph = experiment.tracker.per_frame[-1]
+    settings = process.Settings(
+        artifact.files[graph],
+        artifact.graphs[graph],
+        hint="throughput",
+        seconds=seconds,
+        properties={"INFERENCE_NUM_THREADS": experiment.threads, "INFERENCE_PRECISION_HINT": "f32"},
+    )
+    folder = Path(tempfile.mkdtemp(prefix="benchmark_app-"))
+    return lambda: {"throughput_fps": process.run(settings, folder).throughput}
+
+
+class Bare:
+    """A session that notes how long the runtime itself was busy, where it tells (OpenVINO's ``latency``)."""
+
+    def __init__(self, session: Any) -> None:
+        self._session, self.spec, self.bare = session, session.spec, list[float]()
+        self._request = getattr(session, "request", None)
+
+    def run(self, inputs: Any) -> Any:
+        outputs = self._session.run(inputs)
+        if self._request is not None:
+            self.bare.append(self._request.latency / 1e3)
+        return outputs
+
+
+def _opened(config: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The experiment and its prepared artifact, with the thread limits that a job's process has."""
+    from harness.environment import limit_threads
+    from harness.experiment import build_experiment
+
+    experiment = build_experiment(config)
+    os.environ.update(limit_threads({}, experiment.threads))
+    import cv2
+
+    cv2.setNumThreads(1)
+    artifact = experiment.prepared()
+    if artifact is None:
+        raise RuntimeError("the model is not prepared")
+    return experiment, artifact
+
+
+def _median(values: Any) -> float:
+    from statistics import median
+
+    return float(median(values)) if len(values) else float("nan")

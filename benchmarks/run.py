@@ -1,0 +1,425 @@
+"""Measures everything that the README's table claims, interleaved, and writes it: ``python -m benchmarks.run``.
+
+Takes about eight minutes on two cores, once the models are prepared. Leave the machine alone meanwhile: rounds in which something
+else ran do not count, and with too few that do the verdict is "inconclusive".
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks import jobs, published_way
+from benchmarks.bars import LEAST_ROUNDS, Bar, is_quiet, quartiles, ratios, value_of, values_of, verdict
+from benchmarks.lanes import Lane, Running
+from harness import environment
+from harness.cli import make_plan
+from harness.config import conf_folder
+from harness.errors import HarnessError
+from harness.experiment import build_experiment
+from harness.results import write_json, write_text
+from harness.runner import ensure_prepared
+from harness.worker import JOB_FILE
+
+ROOT = Path(__file__).resolve().parents[1]
+Config = dict[str, Any]
+Rounds = list[dict[str, dict[str, float]]]
+
+SMAT = ["tracker=smat", "tracker.weights=random"]
+SEQUENCES = (10, 40, 160)
+SMALL = [*SMAT, "tracker.width=0.25", "tracker.template_size=64", "tracker.search_size=128", "tracker.head_channels=48"]
+MARKS = ("<!-- measured -->", "<!-- end -->")
+
+
+class Watch:
+    """How much of the machine was not ours, in cores: other processes, and what the host gave to others (steal)."""
+
+    def __init__(self) -> None:
+        self._before = self._read()
+
+    def other(self) -> float:
+        """Cores that others used since the last call, on average."""
+        busy, own, wall = (new - old for new, old in zip(self._read(), self._before, strict=True))
+        self._before = self._read()
+        return max(0.0, busy - own) / wall if wall > 0 else 0.0
+
+    @staticmethod
+    def _read() -> tuple[float, float, float]:
+        times = psutil.cpu_times()
+        busy = sum(times[:3]) + sum(getattr(times, key, 0.0) for key in ("irq", "softirq", "steal"))
+        own = 0.0
+        this = psutil.Process()
+        for process in (this, *this.children(recursive=True)):
+            try:
+                own += sum(process.cpu_times()[:4])  # itself and its ended children, user and system
+            except psutil.Error:
+                continue
+        return busy, own, time.monotonic()
+
+
+# --------------------------------------------------------------------------------------------- plan
+
+
+def compose(words: Sequence[str], cache: Path) -> Config:
+    """The configuration that a command line gives."""
+    return make_plan([*words, f"prepare.cache={cache}", "mlflow=off"], False, None, []).jobs[0][1]
+
+
+def shared_material() -> Path | None:
+    """NanoTrack's trained weights and real sequences, where they lie beside the checkout."""
+    folder = Path(os.environ.get("HARNESS_SHARED") or ROOT.parent / "shared")
+    return folder.resolve() if (folder / "nanotrack/v3/nanotrackv3.pth").is_file() and (folder / "real/val").is_dir() else None
+
+
+def configurations(cache: Path) -> dict[str, Config]:
+    """What is measured of the harness, by name."""
+    words = {
+        "torch": [*SMAT, "backend=torch"],
+        "onnx": [*SMAT, "backend=onnx"],
+        "openvino": [*SMAT, "backend=openvino"],
+        "openvino throughput": [*SMAT, "backend=openvino", "hint=throughput"],
+        "nanotrack": ["tracker=nanotrack", "tracker.weights=random", "backend=openvino"],
+    }
+    if (conf_folder() / "quantization" / "int8.yaml").is_file():
+        words["openvino int8"] = [*SMAT, "backend=openvino", "quantization=int8"]
+    shared = shared_material()
+    if shared is not None:
+        weights = shared / "nanotrack/v3/nanotrackv3.pth"
+        words["nanotrack real"] = [
+            *("tracker=nanotrack", f"tracker.weights={weights}", "backend=openvino"),
+            *("dataset=folder", f"dataset.root={shared / 'real'}", "dataset.split=val"),
+        ]
+    return {name: compose(items, cache) for name, items in words.items()}
+
+
+def plan_lanes(configs: Mapping[str, Config], model: Path, frames: int) -> list[Lane]:
+    """The lanes in the order of the first round."""
+    demo = configs["openvino"]
+    lanes = [
+        Lane(f"published {runtime.replace('-', ' ')}", "published", {"runtime": runtime, "model": str(model), "config": demo, "frames": frames})
+        for runtime in ("torch", "onnx", "openvino", "openvino-throughput")
+    ]
+    lanes += [Lane(name, "serial", {"config": config, "frames": frames}) for name, config in configs.items()]
+    for name in ("openvino", "openvino int8", "onnx"):
+        if name in configs:
+            lanes.append(Lane(f"{name} parallel", "parallel", {"config": configs[name], "frames": frames, "sequences": 4}))
+    for name in ("openvino", "openvino int8"):
+        if name in configs:
+            lanes.append(Lane(f"benchmark_app {name}", "app", {"config": configs[name], "seconds": 4}))
+    return lanes
+
+
+def prepare(configs: dict[str, Config], work: Path) -> dict[str, str]:
+    """Prepares every model and data set in children of their own; what fails is dropped, with the reason returned."""
+    failed = {}
+    for name, config in list(configs.items()):
+        folder = work / "prepare"
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(folder / JOB_FILE, {"config": config, "overrides": [], "name": name, "varied": {}})
+        try:
+            experiment = build_experiment(config)
+            list(experiment.dataset)
+            ensure_prepared(experiment, folder)
+        except HarnessError as error:
+            failed[name] = str(error)
+            del configs[name]
+    return failed
+
+
+# ------------------------------------------------------------------------------------------- rounds
+
+
+@contextmanager
+def running(lanes: Sequence[Lane]) -> Iterator[list[Running]]:
+    """The lanes' processes, loaded one after the other."""
+    started: list[Running] = []
+    try:
+        for lane in lanes:
+            say(f"loading {lane.name}")
+            started.append(Running(lane))
+            started[-1].ready()
+        yield started
+    finally:
+        for item in started:
+            item.close()
+
+
+def interleaved(lanes: Sequence[Running], wanted: int, limit_s: float) -> tuple[Rounds, list[float]]:
+    """Rounds until ``wanted`` were quiet or the time is up; each begins with another lane. With their other load."""
+    rounds: Rounds = []
+    loads: list[float] = []
+    end = time.monotonic() + limit_s
+    while len(rounds) < wanted or (sum(is_quiet([load]) for load in loads) < wanted and time.monotonic() < end):
+        shift = len(rounds) % len(lanes)
+        watch = Watch()
+        rounds.append({item.lane.name: item.round() for item in (*lanes[shift:], *lanes[:shift])})
+        loads.append(watch.other())
+        say(f"round {len(rounds)}: other load {loads[-1]:.2f} cores")
+    return rounds, loads
+
+
+def counted(rounds: list[Any], loads: list[float]) -> tuple[list[Any], bool]:
+    """The quiet rounds where there are enough of them, else all; and whether they were quiet."""
+    quiet = [item for item, load in zip(rounds, loads, strict=True) if is_quiet([load])]
+    return (quiet, True) if len(quiet) >= LEAST_ROUNDS else (rounds, False)
+
+
+def repeated(count: int, measure: Callable[[], Any]) -> tuple[list[Any], list[float]]:
+    """``measure`` ``count`` times, with the other load of each."""
+    found, loads = [], []
+    for _ in range(count):
+        watch = Watch()
+        found.append(measure())
+        loads.append(watch.other())
+    return found, loads
+
+
+# --------------------------------------------------------------------------------------------- jobs
+
+
+def measure_jobs(work: Path, cache: Path, count: int) -> dict[str, Any]:
+    """Fixed cost of a job, and memory and time against the number of sequences and frames."""
+    words = [*SMAT, "backend=openvino", f"prepare.cache={cache}", "dataset.limit=1"]
+    say("fixed cost of a job")
+    jobs.fixed_cost(work, words)  # creates the store and fills the runtime's cache
+    fixed, fixed_loads = repeated(count, lambda: jobs.fixed_cost(work, words))
+    demo = build_experiment(compose(SMALL, cache)).dataset
+    configs = {
+        number: compose(
+            [*SMALL, "dataset=folder", f"dataset.root={jobs.many_sequences(work, demo, number)}", "task.mode=parallel"],
+            cache,
+        )
+        for number in SEQUENCES
+    }
+    prepare({str(number): config for number, config in configs.items()}, work)
+    say("memory and time against the number of sequences")
+    grown, grown_loads = repeated(
+        count, lambda: {str(number): jobs.measured(work, config, str(number)) for number, config in configs.items()}
+    )
+    return {"fixed": fixed, "fixed_loads": fixed_loads, "growth": grown, "growth_loads": grown_loads}
+
+
+# --------------------------------------------------------------------------------------------- bars
+
+
+def judge(rounds: Rounds, quiet: bool, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row per bar of the speed goals."""
+
+    def against(name: str, ours: str, theirs: str, least: float, aim: float | None = None) -> dict[str, Any]:
+        return row(Bar(name, least=least, aim=aim), ratios(rounds, ours, theirs), quiet)
+
+    fixed, calm = counted(found["fixed"], found["fixed_loads"]) if found else ([], False)
+    growth = found["growth"] if found else []
+    first, last = str(SEQUENCES[0]), str(SEQUENCES[-1])
+    memory = [item[last]["peak_mb"] / item[first]["peak_mb"] for item in growth]
+    rows = [
+        against("OpenVINO / published OpenVINO", "openvino/fps", "published openvino/fps", 1.25, 1.5),
+        against("OpenVINO int8 / published OpenVINO", "openvino int8/fps", "published openvino/fps", 1.75, 2.2),
+        against("OpenVINO / published PyTorch", "openvino/fps", "published torch/fps", 2.5),
+        against("OpenVINO int8 / published PyTorch", "openvino int8/fps", "published torch/fps", 3.6),
+        against("OpenVINO int8, parallel / published PyTorch", "openvino int8 parallel/pipeline_fps", "published torch/fps", 4.3),
+        against("parallel / benchmark_app, fp32", "openvino parallel/pipeline_fps", "benchmark_app openvino/throughput_fps", 0.9),
+        against("parallel / benchmark_app, int8", "openvino int8 parallel/pipeline_fps", "benchmark_app openvino int8/throughput_fps", 0.9),
+    ]
+    around = Bar("", most=1.0, unit="ms", hurt_by_load=True)
+    for title, lane in (("SMAT", "openvino"), ("NanoTrack", "nanotrack"), ("NanoTrack v3, real video", "nanotrack real")):
+        values = values_of(rounds, f"{lane}/around_ms")
+        if values or lane != "nanotrack real":
+            rows.append(row(around, values, quiet, f"around the network, {title} (p50)"))
+    rows.append(row(Bar(f"peak memory, {last} / {first} sequences", most=1.1, needs_quiet=False), memory, True))
+    bar = Bar("fixed cost of a job, warm cache", most=6.0, unit="s", hurt_by_load=True)
+    rows.append(row(bar, [item["fixed"] for item in fixed], calm))
+    return rows
+
+
+def row(bar: Bar, values: list[float], quiet: bool, name: str = "") -> dict[str, Any]:
+    """One line of the table of bars."""
+    low, middle, high = quartiles(values) if values else (None, None, None)
+    found = verdict(bar, values, quiet)
+    return {**asdict(bar), "name": name or bar.name, "q1": low, "median": middle, "q3": high, "rounds": len(values), "verdict": found}
+
+
+# ------------------------------------------------------------------------------------------- tables
+
+
+def tables(report: Mapping[str, Any]) -> str:
+    """All tables, as Markdown."""
+    parts = [machine_line(report), bars_table(report["bars"]), speed_table(report), stage_table(report["rounds"])]
+    if report["jobs"]:
+        parts.append(jobs_table(report["jobs"]))
+    if report["failed"]:
+        parts.append("\n".join(f"Not measured: {name}: {reason}" for name, reason in report["failed"].items()))
+    return "\n\n".join(parts) + "\n"
+
+
+def machine_line(report: Mapping[str, Any]) -> str:
+    machine = report["machine"]
+    versions = machine["versions"]
+    named = ", ".join(f"{name} {versions[name]}" for name in ("torch", "onnxruntime", "openvino", "nncf") if name in versions)
+    quiet = "all of them quiet" if report["quiet"] else "the machine was not quiet: speeds are indicative, verdicts are withheld"
+    return (
+        f"{machine['processor']}, {machine['threads_allowed']} threads, {', '.join(machine['features'])}; {named}. "
+        f"{report['date'][:16].replace('T', ' ')} UTC, {len(report['rounds'])} interleaved rounds, {quiet} "
+        f"(other load: median {quartiles(report['loads'])[1]:.2f}, most {max(report['loads']):.2f} cores)."
+    )
+
+
+def bars_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = ["| bar | wanted | median [quartiles] | rounds | verdict |", "|---|---|---|---|---|"]
+    for item in rows:
+        unit = " " + item["unit"] if item["unit"] != "x" else ""
+        wanted = f"at most {item['most']:g}{unit}" if item["most"] is not None else f"at least {item['least']:g}"
+        wanted += f" (aim {item['aim']:g})" if item["aim"] else ""
+        lines.append(f"| {item['name']} | {wanted} | {spread(item)} | {item['rounds']} | **{item['verdict']}** |")
+    return "\n".join(lines)
+
+
+def spread(item: Mapping[str, Any]) -> str:
+    if item["median"] is None:
+        return "not measured"
+    return f"{item['median']:.3g} [{item['q1']:.3g}, {item['q3']:.3g}]"
+
+
+def cell(values: list[float]) -> str:
+    """``median [quartiles]``, or a dash."""
+    if not values:
+        return "-"
+    low, middle, high = quartiles(values)
+    return f"{middle:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def speed_table(report: Mapping[str, Any]) -> str:
+    """Frames per second of every lane, and its ratio to the published way by PyTorch and by the same runtime."""
+    rounds = report["rounds"]
+    lines = ["| SMAT, random weights | frames a second | of published PyTorch | of published, same runtime |", "|---|---|---|---|"]
+    for lane in rounds[0]:
+        if lane.startswith("nanotrack"):
+            continue
+        metric = next(key for key in ("fps", "pipeline_fps", "throughput_fps") if key in rounds[0][lane])
+        runtime = next((word for word in ("torch", "onnx", "openvino") if word in lane), "")
+        same = f"published {runtime}" if not lane.startswith("published") else lane
+        lines.append(
+            f"| {lane} | {cell(values_of(rounds, f'{lane}/{metric}'))} "
+            f"| {cell(ratios(rounds, f'{lane}/{metric}', 'published torch/fps'))} "
+            f"| {cell(ratios(rounds, f'{lane}/{metric}', f'{same}/fps'))} |"
+        )
+    return "\n".join(lines)
+
+
+def stage_table(rounds: Rounds) -> str:
+    """Where a frame's time goes, p50 in milliseconds."""
+    keys = ("decode_ms", "preprocess_ms", "inference_ms", "postprocess_ms", "call_ms", "around_ms")
+    titles = ("decode", "crop", "inference", "postprocess", "call", "around the network")
+    lines = [f"| one frame, ms (p50) | {' | '.join(titles)} |", "|---" * (len(keys) + 1) + "|"]
+    for lane in rounds[0]:
+        if value_of(rounds[0], f"{lane}/preprocess_ms") is not None:
+            lines.append(f"| {lane} | {' | '.join(cell(values_of(rounds, f'{lane}/{key}')) for key in keys)} |")
+    return "\n".join(lines)
+
+
+def jobs_table(found: Mapping[str, Any]) -> str:
+    """Fixed cost, memory and time of whole jobs."""
+    lines = ["| one job, seconds | median [quartiles] |", "|---|---|"]
+    for key, title in (
+        ("start", "spawn to first tracked frame"),
+        ("end", "last frame to logged"),
+        ("fixed", "both"),
+        ("command", "the whole command beside tracking, report included"),
+    ):
+        lines.append(f"| {title} | {cell([item[key] for item in found['fixed']])} |")
+    lines += ["", "| sequences | frames | peak MB | seconds of the measuring process |", "|---|---|---|---|"]
+    for number in found["growth"][0]:
+        rows = [item[number] for item in found["growth"]]
+        peak, seconds = ([item[key] for item in rows] for key in ("peak_mb", "seconds"))
+        lines.append(f"| {number} | {rows[0]['frames']:.0f} | {cell(peak)} | {cell(seconds)} |")
+    return "\n".join(lines)
+
+
+# --------------------------------------------------------------------------------------------- main
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def write_readme(path: Path, text: str) -> None:
+    """Puts the tables between the marks of the README."""
+    before, begin, rest = path.read_text().partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if begin and end:
+        write_text(path, f"{before}{begin}\n\n{text}\n{end}{after}")
+
+
+def measure_all(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs everything and returns what goes into ``latest.json``."""
+    cache = Path(options.cache).resolve()
+    machine = environment.describe()
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:
+        work = Path(scratch)
+        configs = configurations(cache)
+        failed = prepare(configs, work)
+        lanes = plan_lanes(configs, published_model(cache), options.frames)
+        with running(lanes) as started:
+            rounds, loads = interleaved(started, options.rounds, options.limit)
+        found = {} if options.no_jobs else measure_jobs(work, cache, options.rounds)
+    rounds, quiet = counted(rounds, loads)
+    return {
+        "schema": 1,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {key: value for key, value in machine.items() if key not in ("hostname", "kernel")},
+        "frames": options.frames,
+        "quiet": quiet,
+        "loads": loads,
+        "bars": judge(rounds, quiet, found),
+        "rounds": rounds,
+        "jobs": found,
+        "failed": failed,
+    }
+
+
+def published_model(cache: Path) -> Path:
+    """The published network's ONNX file, made once, in a process of its own."""
+    from multiprocessing import get_context
+
+    path = cache / "benchmarks" / "published.onnx"
+    child = get_context("spawn").Process(target=published_way.export, args=(path,))
+    child.start()
+    child.join()
+    if not path.is_file():
+        raise SystemExit("the published network could not be exported; the reason is above")
+    return path
+
+
+def main() -> int:
+    """Measures, prints the tables, writes ``latest.json`` and the README's tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=LEAST_ROUNDS, help="quiet rounds wanted")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds for rounds, where more are needed to be quiet")
+    parser.add_argument("--frames", type=int, default=25, help="timed frames per lane and round, at most 79")
+    parser.add_argument("--cache", default="outputs/cache", help="folder of prepared models")
+    parser.add_argument("--out", default=str(ROOT / "benchmarks" / "latest.json"))
+    parser.add_argument("--no-jobs", action="store_true", help="leave out fixed cost, memory and time of whole jobs")
+    options = parser.parse_args()
+    report = measure_all(options)
+    write_json(Path(options.out), report)
+    text = tables(report)
+    print(text)
+    if Path(options.out).resolve() == ROOT / "benchmarks" / "latest.json":
+        write_readme(ROOT / "benchmarks" / "README.md", text)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
