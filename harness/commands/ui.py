@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import DataError
+from harness.errors import DataError, StoreError
 
 if TYPE_CHECKING:
     from harness.mlflow_log import Logged
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     database = Path(args.root).resolve() / DATABASE
     if not database.is_file():
         raise DataError(f"{database} does not exist: nothing was logged here yet; run `python -m harness` first.")
+    check_free(args.port)
     target = Target(root=args.root, experiment=args.experiment)
     base = f"http://127.0.0.1:{args.port}"
     table = base + page_of(target)
@@ -55,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         threading.Thread(target=_open_when_ready, args=(address,), daemon=True).start()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", target.tracking_uri]
     command += ["--host", "127.0.0.1", "--port", str(args.port), "--workers", "1"]
-    child = subprocess.Popen(command, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    child = subprocess.Popen(command, env={**os.environ, **quiet})
     try:
         return child.wait()
     except KeyboardInterrupt:
@@ -65,6 +68,16 @@ def run(args: argparse.Namespace) -> int:
     finally:
         if child.poll() is None:
             child.terminate()
+
+
+def check_free(port: int) -> None:
+    """Raises StoreError where something listens at the port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise StoreError(f"port {port} of 127.0.0.1 cannot be used ({error}); give another by --port.") from error
 
 
 def compared(words: list[str], outputs: Path, target: object) -> list[Logged]:

@@ -23,6 +23,7 @@ COMPLETE_TAG = "harness.complete"
 PARENT_TAG = "mlflow.parentRunId"
 VIEW = "harness"
 """Key of the shared view (the columns that matter) under which our link opens an experiment."""
+UNFOLDED = 20
 CONNECT_SECONDS = 3.0
 LOCK_SECONDS = 120.0
 PATIENCE = {
@@ -135,15 +136,16 @@ def experiment_id(store: Any, target: Target) -> str:
             f"the MLflow experiment {target.experiment!r} was deleted; restore it in the UI or set mlflow.experiment "
             "to another"
         )
-    view = json.dumps({"selectedColumns": list(COLUMNS)})
-    if found.tags.get(f"mlflow.sharedViewState.{VIEW}") != view:
-        store.set_experiment_tag(found.experiment_id, f"mlflow.sharedViewState.{VIEW}", view)
     return str(found.experiment_id)
 
 
 def page_of(target: Target) -> str:
-    """The UI's path to the target's experiment, in the mode and with the columns that show what matters."""
-    experiment = experiment_id(client(target), target)
+    """The UI's path to the target's experiment, with the columns that matter and the latest sweeps' jobs unfolded."""
+    store = client(target)
+    experiment = experiment_id(store, target)
+    sweeps = store.search_runs([experiment], "tags.sweep = 'true'", max_results=UNFOLDED)
+    view = {"selectedColumns": list(COLUMNS), "runsExpanded": {run.info.run_id: True for run in sweeps}}
+    store.set_experiment_tag(experiment, f"mlflow.sharedViewState.{VIEW}", json.dumps(view))
     return f"/#/experiments/{experiment}/runs?viewStateShareKey={VIEW}&workflowType=machine_learning"
 
 
