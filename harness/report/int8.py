@@ -1,0 +1,145 @@
+"""The int8 section of a report: each int8 run against its own fp32, from ``details["int8"]`` of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.report.sections import Section
+
+if TYPE_CHECKING:
+    from harness.report.comparison import Comparison
+    from harness.report.sources import Job
+
+NONE = "-"
+HEAD = [
+    "int8 run",
+    "size",
+    "weights",
+    "fps",
+    "latency",
+    "output diff.",
+    "IoU free",
+    "parts at",
+    "IoU forced",
+    "parts at",
+    "AO diff.",
+    "int8 layers",
+]
+SHOWN_LAYERS = 6
+
+
+def section(found: Comparison) -> Section | None:
+    """The section over all int8 runs of a comparison, or None where there is none."""
+    rows = [row for row in found.well if _told(row.job)]
+    if not rows:
+        return None
+    body = [line(row.shown, row.job.metrics) for row in rows]
+    notes = [
+        "Each run against its own fp32, both opened alike and in turns on the same frames: files and largest weights as shares "
+        "of fp32's; fps and median latency as multiples of fp32's speed; the largest output difference on the same inputs as a "
+        "share of that output's range; overlap with fp32's boxes free running (each follows its own boxes, errors feed back) "
+        "and teacher-forced (int8 sees the crops of fp32's boxes), with the first frame, counted from 0, where they "
+        "overlap less than 0.5; AO less fp32's with its paired 95 % interval over sequences; layers that ran in int8."
+    ]
+    for row in rows:
+        notes += sentences(row.shown, row.job)
+    return Section("int8", "int8 against its own fp32", HEAD, body, notes)
+
+
+def _told(job: Job) -> Mapping[str, Any]:
+    told = job.results.details.get("int8")
+    return told if isinstance(told, Mapping) else {}
+
+
+def line(name: str, metrics: Mapping[str, float]) -> list[str]:
+    """One run's cells."""
+
+    def cell(key: str, form: str) -> str:
+        value = metrics.get(f"int8/{key}")
+        return NONE if value is None else form.format(value)
+
+    difference = cell("ao_difference", "{:+.4f}")
+    if "int8/ao_difference_low" in metrics:
+        difference += f" [{cell('ao_difference_low', '{:+.4f}')}, {cell('ao_difference_high', '{:+.4f}')}]"
+    return [
+        name,
+        cell("size_ratio", "{:.2f}x"),
+        cell("weights_ratio", "{:.2f}x"),
+        cell("fps_ratio", "{:.2f}x"),
+        cell("latency_ratio", "{:.2f}x"),
+        cell("max_output_diff_share", "{:.1%}"),
+        cell("free/mean_iou", "{:.4f}"),
+        _never(metrics, "free"),
+        cell("forced/mean_iou", "{:.4f}"),
+        _never(metrics, "forced"),
+        difference,
+        cell("layers_share", "{:.0%}"),
+    ]
+
+
+def _never(metrics: Mapping[str, float], way: str) -> str:
+    if f"int8/{way}/mean_iou" not in metrics:
+        return NONE
+    value = metrics.get(f"int8/{way}/first_divergent_frame")
+    return "never" if value is None else f"frame {value:.0f}"
+
+
+def sentences(name: str, job: Job) -> list[str]:
+    """What was compared, on what processor, what accuracy control did, and what costs time."""
+    told = _told(job)
+    found = []
+    if compared := told.get("compared"):
+        found.append(
+            f"{name}: compared on {compared['frames']} of {compared['of_frames']} frames of {compared['sequences']} of "
+            f"{compared['of_sequences']} sequences in {compared['seconds']:.0f} s; {_calibrated(told)}{_processor(told)}."
+        )
+    control = told.get("quantisation", {}).get("accuracy_control")
+    if isinstance(control, Mapping):
+        found.append(f"{name}: {control_sentence(control)}")
+    if layers := told.get("layers"):
+        found.append(f"{name}: {_layers(layers, job.metrics.get('int8/latency_ratio', 0.0))}")
+    return found
+
+
+def _calibrated(told: Mapping[str, Any]) -> str:
+    data = told.get("quantisation", {}).get("calibration")
+    if not data:
+        return ""
+    samples = max(data["samples"].values(), default=0)
+    return f"calibrated on {samples} samples of {len(data['sequences'])} other sequences; "
+
+
+def _processor(told: Mapping[str, Any]) -> str:
+    offers = [key for key, value in told.get("processor", {}).items() if value is True]
+    return f"the processor offers {', '.join(offers) or 'none of AVX2, VNNI, AMX'}"
+
+
+def control_sentence(control: Mapping[str, Any]) -> str:
+    """What accuracy control did, for people."""
+    where = control["validation"]
+    text = (
+        f"accuracy control over {len(where['sequences'])} validation sequences ({where['frames']} frames): AO "
+        f"{control['ao_fp32']:.4f} in fp32, {control['ao_int8']:.4f} in int8 throughout (drop {control['drop_before']:+.4f}), "
+        f"{control['ao_after']:.4f} kept (drop {control['drop_after']:+.4f}, at most {control['max_drop']:g}), "
+        f"{control['evaluations']} evaluations in {control['seconds']:.0f} s"
+    )
+    for graph, row in control["graphs"].items():
+        names = row["reverted"]
+        listed = ", ".join(names[:SHOWN_LAYERS]) + (f" and {len(names) - SHOWN_LAYERS} more" if len(names) > SHOWN_LAYERS else "")
+        text += f"; graph {graph}: {row['how']}, {row['int8_layers']} of {row['layers']} layers in int8"
+        text += f", reverted: {listed}" if names else ", nothing reverted"
+    return text + "."
+
+
+def _layers(layers: Mapping[str, Any], ratio: float) -> str:
+    text = (
+        f"{layers['int8_layers']} of {layers['layers']} layers ran in int8, {layers['int8_time_share']:.0%} of the graph's "
+        "profiled time"
+    )
+    if ratio > 1.0:
+        return text + "."
+    costly = ", ".join(
+        f"{row['name']} ({row['type']} {row['precision']}, {row['ms']:.2f} ms)" for row in layers["costly"][:SHOWN_LAYERS]
+    )
+    return f"{text}; int8 is not faster here, and these cost most: {costly}."
