@@ -213,6 +213,8 @@ def _speed_verdict(row: Row, base: Row) -> str:
 
 
 def _accuracy_verdict(row: Row) -> str:
+    if row.why_not_difference == differences.NOTHING:
+        return ""
     if row.why_not_difference:
         return f"accuracy not compared: {row.why_not_difference}"
     ao = row.difference["ao"]
@@ -304,7 +306,7 @@ def _other_differences(rows: list[Row], base: Row, wanted: list[str]) -> list[st
                 holders.setdefault(line, []).append(row.label)
             if row.job.machine != base.job.machine:
                 holders.setdefault("another machine: speeds stand side by side", []).append(row.label)
-            if row.why_not_difference and not row.job.random_weights:
+            if row.why_not_difference not in ("", differences.NOTHING) and not row.job.random_weights:
                 holders.setdefault(f"accuracy not compared: {row.why_not_difference}", []).append(row.label)
     return [f"{', '.join(labels)} (against {base.label}): {line}" for line, labels in holders.items()]
 

@@ -134,6 +134,8 @@ def _short(value: Any, limit: int = 60) -> str:
 
 # ------------------------------------------------------------------------------- what may be compared
 
+NOTHING = "neither run has an accuracy"
+"""The reason that needs no words where people read: there is nothing that they could miss."""
 _SCORING = ("protocol", "feedback", "mask", "bounds")
 
 
@@ -142,6 +144,8 @@ def why_not_accuracy(own: Job, base: Job) -> str:
     for job in (own, base):
         if job.random_weights:
             return "random weights have no accuracy"
+    if "ao" not in own.metrics and "ao" not in base.metrics:
+        return NOTHING
     for job in (own, base):
         if "ao" not in job.metrics:
             return "there is no ground truth" if not job.results.dataset.get("truth", True) else "no accuracy measured"

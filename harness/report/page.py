@@ -25,6 +25,8 @@ WORST = 8
 
 MAIN = ("ao", "sr50", "sr75", "ao_difference", "fps", "speed_up", "agreement/mean_iou", "agreement/identical_boxes")
 """Columns of the first table."""
+FEW = 4
+"""A table of fewer columns is not worth a table of its own."""
 
 # The page may load nothing from anywhere, whatever a run's text contains.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -164,6 +166,8 @@ def _tables(found: Comparison) -> list[str]:
     shown = tables.columns(found)
     main = [column for column in shown if column.key in MAIN]
     rest = [column for column in shown if column.key not in MAIN]
+    if len(main) < FEW or len(shown) <= 2 * FEW:
+        main, rest = shown, []
     foot = "↑ higher is better, ↓ lower is better; bold: the best of a column; in brackets: 95 % intervals."
     if found.base is not None and len(found.rows) > 1:
         foot += f" Speed-up, AO difference, mean IoU and identical boxes are against {found.base.shown}, the baseline."

@@ -247,7 +247,8 @@ def fps_bar(rows: list[Row]) -> Picture | None:
             axis.margins(y=0.12)
     caption = (
         "Height: frames per second, higher is better. Tracking speed counts crop, inference and postprocessing of one "
-        "sequence at a time; with decoding it is the wall clock of the whole run. Whiskers: 95 % interval within the run."
+        "sequence at a time; with decoding it is the wall clock of the whole run. Whiskers: 95 % intervals, over rounds where there are three or "
+        "more, else within the run."
     )
     return Picture("fps_bar", "Speed", caption, figure)
 

@@ -144,6 +144,16 @@ def test_contended_runs_have_no_latency_but_a_speed(tmp_path: Path) -> None:
     assert found.rows[1].ratio.value == pytest.approx(ratio)
 
 
+def test_runs_of_benchmark_app_alone_are_compared_by_it(tmp_path: Path) -> None:
+    jobs = pair(tmp_path)
+    for job, value in zip(jobs, (20.0, 30.0), strict=True):
+        job.results.metrics = {"benchmark_app/throughput_fps": value}
+        (job.folder / "frames.parquet").unlink()
+    found = compare(jobs)
+    assert found.rows[1].verdict == "onnx is 1.50 times as fast as torch."
+    assert not warned(found, "accuracy")
+
+
 def test_baseline_is_the_first_that_is_well_or_the_one_named(tmp_path: Path) -> None:
     jobs = jobs_of(make_runs.make_sweep(tmp_path / "s", [{"status": "failed"}, {}, {"backend": "onnx"}]))
     assert compare(jobs).base is not None
