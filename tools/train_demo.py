@@ -1,6 +1,6 @@
 """Trains the demo tracker's weights from nothing, on generated pairs: ``python tools/train_demo.py``.
 
-``--ranks`` processes of one thread each share every batch (small layers gain nothing from a second thread: one
+``--ranks`` processes of one thread each may share every batch (small layers gain nothing from a second thread: one
 thread trains 70 pairs a second of processor time, two together 40): each draws its part of a chunk, trains on it,
 and gradients and batch-norm statistics are averaged after every step. Drawing and training take turns. Each chunk
 is seen ``--passes`` times, from the second time on mirrored and with its colour channels exchanged.
@@ -43,7 +43,7 @@ from demo_loss import tracking_loss  # noqa: E402
 from demo_pairs import SEARCH, SEARCH_FACTOR, TEMPLATE, TEMPLATE_FACTOR, Pairs, pairs  # noqa: E402
 
 from harness.datasets.drawing import VERSION, generator  # noqa: E402
-from harness.networks.smat import SMAT  # noqa: E402
+from harness.networks.smat import SMAT, AttentionBlock  # noqa: E402
 from harness.results import write_bytes  # noqa: E402
 
 _ORDER_STREAM = 2
@@ -61,15 +61,15 @@ class Plan:
 
     samples: int = 150_000
     tail: int = 45_000
-    batch: int = 24
-    ranks: int = 2
+    batch: int = 12
+    ranks: int = 1
     chunk: int = 3072
     passes: int = 3
     width: float = 0.25
     head: int = 48
-    rate: float = 1.5e-3
+    rate: float = 1.0e-3
     decay: float = 1e-4
-    warm: int = 300
+    warm: int = 400
     average: float = 0.999
     seed: int = 1
     bf16: bool = False
@@ -174,6 +174,7 @@ class Trainer:
         torch.manual_seed(plan.seed)
         self.plan, self.device = plan, device
         self.network = self._network()
+        calm_residuals(self.network)
         self.average = self._network()
         self.average.load_state_dict(self.network.state_dict())
         self.average.eval().requires_grad_(False)
@@ -270,6 +271,16 @@ class Trainer:
     def digest(self) -> str:
         """SHA-256 of the averaged weights, by name."""
         return state_digest(self.average.state_dict())
+
+
+@torch.no_grad()
+def calm_residuals(network: torch.nn.Module) -> None:
+    """Zeroes the last layer of every residual branch of the attention blocks, so that each begins as the identity
+    (zero-init residual: Goyal et al., 2017): 24 random branches in a row hide the features they carry."""
+    for module in network.modules():
+        if isinstance(module, AttentionBlock):
+            for last in (module.pre_norm_attn[1].out_proj, module.pre_norm_ffn[3]):
+                last.block.conv.weight.zero_()
 
 
 def spare_slow_kernels(network: torch.nn.Module) -> None:
