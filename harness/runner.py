@@ -27,11 +27,12 @@ from harness import environment
 from harness.config import python_path
 from harness.errors import DataError, HarnessError, SkipJob, StoreError
 from harness.experiment import Experiment, build_experiment
-from harness.results import RESULTS_FILE, Results, plain, read_frames, read_json, write_frames, write_json
+from harness.results import FRAMES_FILE, RESULTS_FILE, Results, plain, read_frames, read_json, write_frames, write_json
 from harness.worker import FAILURE_FILE, JOB_FILE, outcome_file
 
 TAIL_LINES = 20
 NOISE_SPREAD = 0.10
+SPEEDS = ("fps", "pipeline_fps", "benchmark_app/throughput_fps")
 OTHER_LOAD_CORES = 0.25
 
 
@@ -282,6 +283,7 @@ def complete(results: Results, folder: Path, rounds: int, experiment: Experiment
     results.warnings += load_warnings([outcome["details"].get("other_load_cores", 0.0) for outcome in outcomes])
     if rounds > 1:
         results.details["rounds"] = [outcome["metrics"] for outcome in outcomes]
+        results.metrics |= spreads(results.details["rounds"])
         results.warnings += spread_warnings(results.details["rounds"])
     if experiment is not None:
         results.config = plain({**results.config, "threads": experiment.threads})
@@ -302,15 +304,23 @@ def load_warnings(loads: list[float]) -> list[str]:
     return [f"Other processes used {worst:.1f} cores on average while this was measured: its times are too long."]
 
 
+def spreads(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """``spread/<speed>``: (largest - smallest) / median over the rounds, of each speed that several rounds have."""
+    found = {}
+    for name in SPEEDS:
+        values = [metrics[name] for metrics in rounds if metrics.get(name)]
+        if len(values) > 1:
+            found[f"spread/{name}"] = (max(values) - min(values)) / median(values)
+    return found
+
+
 def spread_warnings(rounds: list[dict[str, float]]) -> list[str]:
     """A warning where the rounds' speeds spread over 10 % of their median."""
-    found = []
-    for name in ("fps", "pipeline_fps"):
-        values = [metrics[name] for metrics in rounds if name in metrics]
-        if len(values) > 1 and (max(values) - min(values)) / median(values) > NOISE_SPREAD:
-            share = (max(values) - min(values)) / median(values)
-            found.append(f"{name} spread over {share:.0%} of its median in {len(values)} rounds: this is noise.")
-    return found
+    return [
+        f"{name.removeprefix('spread/')} spread over {share:.0%} of its median in {len(rounds)} rounds: this is noise."
+        for name, share in spreads(rounds).items()
+        if share > NOISE_SPREAD
+    ]
 
 
 # -------------------------------------------------------------------------------------------- rounds
@@ -322,6 +332,11 @@ def more_rounds(folders: Sequence[Path], repeats: int) -> None:
     for round_ in range(2, repeats + 1):
         shift = (round_ - 1) % max(1, len(jobs))
         for folder in (*jobs[shift:], *jobs[:shift]):
+            found = Results.load(folder)
+            # a job that failed in an earlier round stays failed; a resumed one keeps the rounds that it has
+            if found.status != "ok" or len(found.details.get("rounds", [])) >= round_:
+                continue
+            print(f"round {round_}/{repeats}: {found.name}", file=sys.stderr, flush=True)
             run_round(folder, round_)
 
 
@@ -336,6 +351,7 @@ def run_round(folder: Path, round_: int) -> None:
         measure(scratch, round_)
         os.replace(scratch / outcome_file(round_), folder / outcome_file(round_))
         _append_frames(folder, scratch)
+        _keep_reports(folder, scratch, round_)
         complete(results, folder, round_)
     except JobFailed as error:
         _failed(results, "failed", error.kind, f"round {round_}: {error}", error.tail, error.exit_code)
@@ -347,3 +363,12 @@ def run_round(folder: Path, round_: int) -> None:
 def _append_frames(folder: Path, scratch: Path) -> None:
     if (scratch / "frames.parquet").is_file():
         write_frames(folder, pd.concat([read_frames(folder), read_frames(scratch)], ignore_index=True))
+
+
+def _keep_reports(folder: Path, scratch: Path, round_: int) -> None:
+    """Moves what a further round reported (benchmark_app's own report, a ladder) to ``rounds/<round>/``."""
+    for name in read_json(folder / outcome_file(round_))["files"]:
+        source, goal = scratch / name, folder / "rounds" / str(round_) / name
+        if source.is_file() and source.name != FRAMES_FILE:
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source, goal)

@@ -61,11 +61,14 @@ class Section:
 
 def of(found: Comparison) -> list[Section]:
     """All sections for which the comparison's jobs hold something."""
-    from harness.report import gap, int8, layers, published
+    from harness.report import gap, int8, layers, published, rounds
 
     sections = published.sections(found)
     if (against := int8.section(found)) is not None:
         sections.append(against)
+    several = rounds.section(found)
+    if several is not None:
+        sections.append(several)
     for row in found.well:
         for section in (gap.section(row.job), layers.section(row.job)):
             if section is not None:
