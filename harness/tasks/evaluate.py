@@ -20,6 +20,7 @@ from harness.errors import ConfigError, DataError
 from harness.interfaces import Array, Boxes, Context, Dataset, Metrics, Sequence, Task, TaskResult, Track, TrackerSpec
 from harness.results import FRAMES_FILE, write_frames
 from harness.tasks import int8_report
+from harness.tasks.cluster import check_installed, cluster_metrics, track_cluster
 from harness.tasks.parallel import track_parallel
 from harness.tasks.store import Done, SequenceStore, as_shipped
 from harness.tracking import STAGES, Runner, decoded
@@ -38,6 +39,9 @@ class Evaluate(Task):
     feedback: Feedback = "auto"
     requests: int | None = None
     serial_sequences: int = 3
+    executor: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
+    workers: int | None = None
     name: str = "evaluate"
 
     def __post_init__(self) -> None:
@@ -46,8 +50,16 @@ class Evaluate(Task):
         at_least(self.repetitions, 1, "task.repetitions")
         at_least(self.requests, 1, "task.requests")
         at_least(self.serial_sequences, 1, "task.serial_sequences")
+        at_least(self.workers, 1, "task.workers")
 
     def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
+        if self.executor == "ray":
+            check_installed()
+            if self.mode == "both":
+                raise ConfigError(
+                    "task.mode=both takes latency from some sequences, and a cluster's workers disturb each other; with "
+                    "task.executor=ray use task.mode=serial or parallel (one sequence at a time in each worker)."
+                )
         if self.truth_feedback(tracker) and not dataset.has_truth:
             raise ConfigError(
                 f"tracker {tracker.name} has random weights, so its crops must follow the ground truth, which "
@@ -90,7 +102,7 @@ class Evaluate(Task):
             "hint": config["hint"],
             "threads": context.threads,
             "seed": context.seed,
-            "mode": self.mode,
+            "mode": self.mode if self.executor == "local" else self.executor,
             "requests": self.requests,
             "repetitions": self.count_repetitions(context.tracker),
             "truth": self.truth_feedback(context.tracker),
@@ -103,7 +115,7 @@ class Evaluate(Task):
     def timed_sequences(self, sequences: list[Sequence]) -> list[Sequence]:
         """The sequences that are tracked alone, so that their times are latencies: all, none, or some spread evenly."""
         if self.mode != "both":
-            return sequences if self.mode == "serial" else []
+            return sequences if self.mode == "serial" and self.executor == "local" else []
         count = min(self.serial_sequences, len(sequences))
         return [sequences[int((index + 0.5) * len(sequences) / count)] for index in range(count)]
 
@@ -116,6 +128,10 @@ class Evaluate(Task):
         notes: dict[str, Any],
     ) -> float | None:
         """Tracks what is missing; returns the seconds of the first update ever, where it was measured."""
+        if self.executor == "ray":
+            self._cluster(context, missing, store, done, notes)
+            notes["last_frame"] = time.time()
+            return None
         timed = {item.name for item in self.timed_sequences(list(context.dataset))}
         alone = [item for item in missing if item.name in timed]
         together = [item for item in missing if item.name not in timed]
@@ -158,6 +174,34 @@ class Evaluate(Task):
             "parallel_wall": perf_counter() - began,
             "parallel_frames": sum(len(item) for item in missing) * self.count_repetitions(context.tracker),
             "parallel_effective": context.backend.describe(),
+        }
+
+    def _cluster(
+        self,
+        context: Context,
+        missing: list[Sequence],
+        store: SequenceStore,
+        done: dict[str, Done],
+        notes: dict[str, Any],
+    ) -> None:
+        if not missing:
+            return
+        repetitions = self.count_repetitions(context.tracker)
+        told = track_cluster(
+            context,
+            missing,
+            self.ray_address,
+            self.workers,
+            self._feedback_of(context),
+            repetitions,
+            lambda sequence, finished: self._keep(store, done, sequence, finished),
+            lambda: notes.setdefault("start_s", since_spawn()),
+        )
+        notes |= {
+            "cluster": told,
+            "effective": {**told["workers"][0]["effective"], "executor": f"ray {told['ray']}"},
+            "parallel_wall": told["wall_s"],
+            "parallel_frames": sum(len(item) for item in missing) * repetitions,
         }
 
     def _serial(
@@ -222,6 +266,8 @@ class Evaluate(Task):
         contended = {name for name, item in done.items() if item.contended}
         found = {key: value for key, value in scores.metrics.items() if accurate and not key.startswith("fps")}
         found |= speed_metrics(done, first, notes)
+        if "cluster" in notes:
+            found |= cluster_metrics(notes["cluster"])
         write_frames(context.folder, frames_table(tracks, scores if accurate else None, context.round, contended))
         per_sequence = {
             name: {
@@ -247,6 +293,7 @@ class Evaluate(Task):
         }
         details["scored_frames"] = scores.scored_frames if accurate else 0
         warnings = list(scores.warnings) if accurate else []
+        warnings += notes.get("cluster", {}).get("warnings", [])
         if context.artifact.precision == "int8" and "fp32" in context.artifact.info and context.round == 1:
             found["rss_mb/peak"] = peak_rss_mb()  # before a second model is opened beside this one
             first_tracks = {item.name: done[item.name].tracks[0] for item in sequences}
