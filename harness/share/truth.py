@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.config import build
-from harness.datasets.layout import FolderDataset, TruthKind, read_sequence
 from harness.errors import DataError, HarnessError
 from harness.interfaces import Dataset, Sequence
 from harness.results import Results, read_json
-
-
-@dataclass
-class TruthFolder(FolderDataset):
-    """A data set's folder of which only the truth need be there (scored result files)."""
-
-    def truth_kind(self) -> TruthKind:
-        return "any"
-
-    def read(self, name: str) -> Sequence:
-        return read_sequence(self.folder / name, truth="any", images=False)
-
-    def missing(self) -> str:
-        return "give the folder that the results were scored against"
+from harness.submission.scoring import TruthFolder
 
 
 def truth_of(results: Results) -> dict[str, Any] | str | None:

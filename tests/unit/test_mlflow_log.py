@@ -1,0 +1,249 @@
+"""From folders to a local store: exactly once, by many processes at once, bounded waits, models once, a moved store."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command_line import ROOT
+from scored_jobs import give_model, scored_sweep
+from store_records import records
+
+from harness import mlflow_log
+from harness.errors import StoreError
+from harness.mlflow_log import LoggingFailed, Target, content, log_folder, log_sweep, pending, target_of
+from harness.results import Results
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep, and a store that has its tables: making them takes MLflow several seconds."""
+    folder = tmp_path_factory.mktemp("made")
+    sweep = scored_sweep(folder)
+    for number in range(3):
+        give_model(sweep / str(number), folder / "cache")
+    mlflow_log.client(Target(root=str(folder / "mlruns")))
+    return folder
+
+
+@pytest.fixture
+def sweep(made: Path, tmp_path: Path) -> Path:
+    """A copy of the sweep and of the empty store."""
+    shutil.copytree(made / "sweep", tmp_path / "sweep")
+    shutil.copytree(made / "mlruns", tmp_path / "mlruns")
+    return tmp_path / "sweep"
+
+
+def target(sweep: Path) -> Target:
+    return Target(root=str(sweep.parent / "mlruns"))
+
+
+def log_all(sweep: Path, where: Target) -> None:
+    for number in range(3):
+        log_folder(sweep / str(number), parent=sweep, target=where)
+    log_sweep(sweep, where, "ok")
+
+
+def test_a_run_holds_what_its_folder_holds(sweep: Path) -> None:
+    log_all(sweep, target(sweep))
+    found = records(target(sweep))
+    results = Results.load(sweep / "1")
+    run = found[results.id]
+    assert len(found) == 4
+    assert run["status"] == "FINISHED"
+    assert run["parent"] == json.loads((sweep / "sweep.json").read_text())["id"]
+    assert {key: points[-1][2] for key, points in run["metrics"].items() if key in results.metrics} == results.metrics
+    agreement = json.loads((sweep / "1/agreement.json").read_text())
+    assert run["metrics"]["agreement/mean_iou"][0][2] == agreement["agreement/mean_iou"]
+    assert len(run["metrics"]["success_curve"]) == 101
+    assert run["params"]["tracker"] == "made_1"
+    assert run["tags"]["task"] == "score"
+    assert run["datasets"] == [("data-val", results.dataset["digest"][:36])]
+    assert {"results.json", "config.yaml", "environment.json", "frames.parquet", "tracks.zip"} <= run["artifacts"].keys()
+    assert {f"tables/{name}.json" for name in ("sequences", "success_curve")} <= run["artifacts"].keys()
+    assert not any(name.startswith(("mlflow.json", ".", "model/")) for name in run["artifacts"])
+
+
+def test_logging_again_changes_nothing(sweep: Path) -> None:
+    log_all(sweep, target(sweep))
+    before = records(target(sweep))
+    (sweep / "1/mlflow.json").unlink()
+    log_all(sweep, target(sweep))
+    for item in pending([sweep], target(sweep), again=True):
+        item.send()
+    assert records(target(sweep)) == before
+    assert pending([sweep]) == []
+
+
+def test_what_is_added_later_is_sent_and_nothing_twice(sweep: Path) -> None:
+    log_all(sweep, target(sweep))
+    before = records(target(sweep))
+    (sweep / "0/agreement.json").write_text('{"agreement/mean_iou": 0.5}')
+    todo = pending([sweep])
+    assert [item.folder for item in todo] == [sweep / "0"]
+    todo[0].send()
+    after = records(target(sweep))
+    identity = Results.load(sweep / "0").id
+    assert after[identity]["metrics"].pop("agreement/mean_iou")[0][2] == 0.5
+    assert after[identity]["metrics"] == before[identity]["metrics"]
+    assert after[identity]["artifacts"].keys() - before[identity]["artifacts"].keys() == {"agreement.json"}
+
+
+def test_a_model_is_logged_once_per_key_and_found_from_each_run(sweep: Path, made: Path) -> None:
+    give_model(sweep / "2", made / "cache", key="b" * 64)
+    log_all(sweep, target(sweep))
+    store = mlflow_log.client(target(sweep))
+    models = store.search_logged_models(["1"])
+    assert sorted(model.tags["harness.artifact_key"] for model in models) == ["a" * 64, "b" * 64]
+    assert all(str(model.status).endswith("READY") and model.params["parity/max_abs_diff"] == "1e-05" for model in models)
+    runs = {run.data.tags["harness.id"]: run for run in store.search_runs(["1"])}
+    linked = [runs[Results.load(sweep / str(number)).id].data.tags["harness.model_id"] for number in range(3)]
+    assert linked[0] == linked[1] != linked[2]
+    for model in models:
+        folder = Path(model.artifact_location.removeprefix("file://"))
+        assert {path.name for path in folder.iterdir()} == {"MLmodel", "search.onnx", "template.onnx"}
+    shown = store.get_run(runs[Results.load(sweep / "1").id].info.run_id).inputs.model_inputs
+    assert [item.model_id for item in shown] == [linked[0]]
+
+
+def test_eight_processes_log_at_once(tmp_path: Path) -> None:
+    """The store's creation included: nothing lost, nothing doubled."""
+    sweep = scored_sweep(tmp_path, jobs=8, sequences=2, frames=8)
+    for number in range(8):
+        give_model(sweep / str(number), tmp_path / "cache")
+    code = (
+        "import sys; from pathlib import Path; from harness.mlflow_log import log_folder, Target; "
+        "folder = Path(sys.argv[1]); log_folder(folder, parent=folder.parent, target=Target(root=sys.argv[2]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    children = [
+        subprocess.Popen([*command, str(sweep / str(number)), str(tmp_path / "mlruns")], env=environment,
+                         stderr=subprocess.PIPE)
+        for number in range(8)
+    ]
+    said = [child.communicate(timeout=300)[1].decode() for child in children]
+    assert [child.returncode for child in children] == [0] * 8, said
+    found = records(target(sweep))
+    assert len(found) == 9
+    parent = json.loads((sweep / "sweep.json").read_text())["id"]
+    for number in range(8):
+        results = Results.load(sweep / str(number))
+        run = found[results.id]
+        assert run["parent"] == parent
+        assert run["status"] == "FINISHED"
+        assert {key: run["metrics"][key][0][2] for key in results.metrics} == results.metrics
+    assert len(mlflow_log.client(target(sweep)).search_logged_models(["1"])) == 1
+
+
+def test_a_server_that_is_away_is_said_within_seconds(sweep: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    gone = Target("server", uri=f"http://127.0.0.1:{port}")
+    began = time.monotonic()
+    with pytest.raises(LoggingFailed, match=r"is away.*sync"):
+        log_folder(sweep / "0", parent=sweep, target=gone)
+    assert time.monotonic() - began < 10
+    todo = pending([sweep / "0"])
+    assert [(item.folder, item.target.uri) for item in todo] == [(sweep / "0", gone.uri)]
+
+
+def test_a_server_that_answers_nothing_is_given_up(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        deaf = Target("server", uri=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(LoggingFailed, match="not logged to MLflow"):
+            log_folder(sweep / "0", target=deaf)
+    assert time.monotonic() - began < 40
+
+
+def test_settings_that_changed_on_resume_do_not_stop_logging(sweep: Path) -> None:
+    folder = sweep / "0"
+    log_folder(folder, target=target(sweep))
+    results = Results.load(folder)
+    results.config["threads"], results.config["resume"] = 1, "somewhere"
+    results.metrics["fps"] = 12.5
+    results.save(folder)
+    log_folder(folder, target=target(sweep))
+    run = records(target(sweep))[results.id]
+    assert run["metrics"]["fps"][-1][2] == 12.5
+    assert "resume" not in run["params"]
+
+
+def test_failed_and_skipped_jobs_are_runs_too(sweep: Path) -> None:
+    for number, status in ((0, "failed"), (1, "skipped")):
+        results = Results.load(sweep / str(number))
+        results.status, results.error = status, {"kind": "Crash", "message": f"it {status}"}
+        results.save(sweep / str(number))
+        log_folder(sweep / str(number), parent=sweep, target=target(sweep))
+    found = records(target(sweep))
+    runs = [found[Results.load(sweep / str(number)).id] for number in (0, 1)]
+    assert [run["status"] for run in runs] == ["FAILED", "KILLED"]
+    assert runs[0]["tags"]["error"] == "it failed"
+    assert "it skipped" in runs[1]["tags"]["mlflow.note.content"]
+
+
+# ------------------------------------------------------------------------------------ the moved store
+
+
+def test_a_moved_store_is_noticed_and_mended(sweep: Path) -> None:
+    log_all(sweep, target(sweep))
+    before = records(target(sweep))
+    old = (sweep.parent / "mlruns").rename(sweep.parent / "old_name")
+    new = sweep.parent / "else_where" / "100%_runs"  # with what SQL's LIKE takes for patterns
+    new.parent.mkdir()
+    shutil.move(old, new)
+    moved = Target(root=str(new))
+    assert mlflow_log.moved_from(new) == str(sweep.parent / "mlruns")
+    with pytest.raises(LoggingFailed, match="repair"):
+        log_folder(sweep / "0", target=moved)
+    done = mlflow_log.repair(new)
+    assert done.backup is not None
+    assert done.backup.is_file()
+    assert done.missing == []
+    assert mlflow_log.moved_from(new) is None
+    assert mlflow_log.repair(new).changed == 0
+    assert records(moved) == before
+    with sqlite3.connect(new / "mlflow.db") as database:
+        dump = "\n".join(database.iterdump())
+    assert str(sweep.parent / "mlruns") not in dump.replace(str(new), "").replace(f"'{sweep.parent}/mlruns'", "")
+    log_folder(sweep / "0", target=moved)
+    models = mlflow_log.client(moved).search_logged_models(["1"])
+    assert all(Path(model.artifact_location.removeprefix("file://").replace("%25", "%")).is_dir() for model in models)
+
+
+def test_repair_tells_what_is_not_there(sweep: Path) -> None:
+    log_folder(sweep / "0", target=target(sweep))
+    run = next((sweep.parent / "mlruns/artifacts").glob("*/artifacts/results.json")).parent
+    shutil.rmtree(run)
+    assert mlflow_log.repair(sweep.parent / "mlruns").missing == [str(run)]
+
+
+# ----------------------------------------------------------------------------------------- small parts
+
+
+def test_targets_are_checked() -> None:
+    with pytest.raises(StoreError, match=r"needs mlflow\.uri"):
+        target_of({"mlflow": {"name": "server"}})
+    with pytest.raises(StoreError, match="accepted: local, server, off"):
+        target_of({"mlflow": {"name": "cloud"}})
+    assert target_of({"mlflow": {"name": "off"}}).kind == "off"
+
+
+def test_params_leave_out_what_is_not_set(sweep: Path) -> None:
+    results = Results.load(sweep / "0")
+    results.config = {"tracker": {"name": "x", "a": {"b": 1}, "c": None, "d": "y" * 900}, "seed": 0, "resume": "off"}
+    found = content.params_of(results)
+    assert found == {"tracker": "x", "tracker.a.b": "1", "tracker.d": "y" * content.PARAM_LIMIT, "seed": "0"}
