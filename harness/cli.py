@@ -7,6 +7,7 @@ where Hydra's own handler would exit with 1 in words of its own.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import importlib
 import os
@@ -406,18 +407,25 @@ def rounds_of(config: Mapping[str, Any]) -> int:
     return int(config.get("task", {}).get("repeats") or 1)
 
 
-def log_job(folder: Path, sweep: Path | None) -> None:
-    """Plots, then MLflow. A store that is away is said, never fatal: the folder is complete."""
-    from harness.report import plots
-
+def log_job(folder: Path, sweep: Path | None, redraw: bool = False) -> None:
+    """Pictures, then MLflow. A store that is away is said, never fatal: the folder is complete."""
     results = Results.load(folder)
     target = mlflow_log.target_of(results.config)
-    if results.status == "ok":
-        plots.job_plots(folder)
+    if results.status == "ok" and (redraw or not (folder / "plots").is_dir()):
+        draw(folder)
     try:
         mlflow_log.log_folder(folder, parent=sweep, target=target)
     except mlflow_log.LoggingFailed as error:
         print(f"warning: {error}", file=sys.stderr, flush=True)
+
+
+def draw(folder: Path) -> None:
+    """A finished job's plots, and sheets of its worst and median sequence where it was scored."""
+    from harness.report import plots, render
+
+    plots.job_plots(folder)
+    with contextlib.suppress(DataError):  # the frames may be gone, or the job may have no boxes
+        render.job_pictures(folder)
 
 
 def record_command(folder: Path) -> None:
@@ -486,7 +494,7 @@ def finish_single() -> int:
     repeats = rounds_of(results.config)
     if repeats > 1:
         runner.more_rounds([folder], repeats)
-        log_job(folder, None)
+        log_job(folder, None, redraw=True)
         results = Results.load(folder)
     if results.status != "ok":
         error = results.error or {}
@@ -509,7 +517,7 @@ def finish_sweep(plan: Plan) -> int:
     target = mlflow_log.target_of(plan.jobs[0][1])
     for folder in folders:
         if repeats > 1 or (folder / "agreement.json").is_file():
-            log_job(folder, sweep)
+            log_job(folder, sweep, redraw=repeats > 1)
     statuses = [Results.load(folder).status for folder in folders]
     failed = "failed" in statuses or len(folders) < len(plan.jobs)
     try:

@@ -158,8 +158,8 @@ class OpenVino(Backend):
         import openvino as ov
 
         model = list(next(iter(self._compiled.values())).values())[-1]
-        devices = property_of(model, "EXECUTION_DEVICES")
-        first = devices.strip("[]' ").split(",")[0].strip("' ").strip("()") or "CPU"
+        devices = ", ".join(str(item).strip("()") for item in model.get_property("EXECUTION_DEVICES"))
+        first = devices.split(",")[0] or "CPU"
         try:
             full_name = str(self.core().get_property(first.split(".")[0], "FULL_DEVICE_NAME"))
         except RuntimeError:
