@@ -21,7 +21,7 @@ import numpy as np
 from harness import metrics
 from harness.config import build
 from harness.errors import PrepareError
-from harness.interfaces import Arrays, Artifact, Dataset, Progress, Sequence, Session, TrackerSpec
+from harness.interfaces import Artifact, Dataset, Progress, Sequence, Session, TrackerSpec
 from harness.prepare import calibration
 from harness.prepare.engines import Engine, OpenVinoEngine, layers_of, nncf_arguments
 from harness.prepare.plan import Step
@@ -263,6 +263,3 @@ def blocks(nodes: Seq[str], count: int) -> list[list[str]]:
     """``nodes`` in ``count`` consecutive parts of nearly equal length."""
     edges = np.linspace(0, len(nodes), count + 1).round().astype(int)
     return [list(nodes[low:high]) for low, high in pairwise(edges) if high > low]
-
-
-__all__ = ["Arrays", "Control", "blocks"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence as Seq
 from pathlib import Path
@@ -276,38 +277,51 @@ class OnnxEngine(Engine):
     def quantise(self, name: str, items: Seq[Arrays], ignored: Seq[str] = ()) -> Any:
         model = self.read(name)
         self.refuse_quantised(name, {node.op_type for node in model.graph.node})
-        if self.settings["onnx_engine"] == "nncf":
+        with tempfile.TemporaryDirectory() as folder:
+            ready = self._ready(model, Path(folder))
+            if self.settings["onnx_engine"] == "nncf":
+                return self._nncf(ready, name, items, ignored)
+            return self._static(Path(folder), ready, name, items, ignored)
+
+    def _nncf(self, model: Any, name: str, items: Seq[Arrays], ignored: Seq[str]) -> Any:
+        try:
             return run_nncf(model, self.settings, items, ignored, lambda some: self.counted(name, some))
-        return self._static(model, name, items, ignored)
+        except Exception as error:  # NNCF's ONNX graphs break in many ways, for example on products of two activations
+            raise PrepareError(
+                f"NNCF cannot quantise the ONNX file of graph {name} ({type(error).__name__}: {error}); use "
+                "quantization.onnx_engine=onnxruntime."
+            ) from error
 
-    def _static(self, model: Any, name: str, items: Seq[Arrays], ignored: Seq[str]) -> Any:
-        import tempfile
-
+    @staticmethod
+    def _ready(model: Any, folder: Path) -> Any:
+        """``model`` folded, with shapes inferred: what is folded away needs no quantiser."""
         import onnx
-        from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
         from onnxruntime.quantization.shape_inference import quant_pre_process
 
-        with tempfile.TemporaryDirectory() as folder:
-            plain, ready, out = (str(Path(folder) / f"{word}.onnx") for word in ("plain", "ready", "int8"))
-            onnx.save(model, plain)
-            # constant folding and batch-norm fusing first: what is folded away needs no quantiser
-            quant_pre_process(plain, ready, skip_symbolic_shape=True)
-            known = onnx.load(ready).graph.node
-            quantize_static(
-                ready,
-                out,
-                _Reader(self.counted(name, items)),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=list(ONNX_LAYERS),
-                nodes_to_exclude=self._excluded(known, ignored),
-                per_channel=True,
-                reduce_range=self.settings["overflow_fix"] == "all",
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                calibrate_method=CalibrationMethod.MinMax,
-                extra_options={"ActivationSymmetric": False, "CalibStridedMinMax": None},
-            )
-            return onnx.load(out)
+        onnx.save(model, str(folder / "plain.onnx"))
+        quant_pre_process(str(folder / "plain.onnx"), str(folder / "ready.onnx"), skip_symbolic_shape=True)
+        return onnx.load(str(folder / "ready.onnx"))
+
+    def _static(self, folder: Path, model: Any, name: str, items: Seq[Arrays], ignored: Seq[str]) -> Any:
+        import onnx
+        from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+        ready, out = str(folder / "ready.onnx"), str(folder / "int8.onnx")
+        quantize_static(
+            ready,
+            out,
+            _Reader(self.counted(name, items)),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(ONNX_LAYERS),
+            nodes_to_exclude=self._excluded(model.graph.node, ignored),
+            per_channel=True,
+            reduce_range=self.settings["overflow_fix"] == "all",
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"ActivationSymmetric": False, "CalibStridedMinMax": None},
+        )
+        return onnx.load(out)
 
     def _excluded(self, nodes: Any, ignored: Seq[str]) -> list[str]:
         settings = self.settings
@@ -377,6 +391,3 @@ class _Reader:
         if item is None:
             raise StopIteration
         return item
-
-
-__all__ = ["Engine", "OnnxEngine", "OpenVinoEngine", "PrepareError", "engine", "layers_of"]
