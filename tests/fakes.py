@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from harness.interfaces import GraphSpec
 
 TRACKER_YAML = """\
 name: standing
@@ -45,3 +48,19 @@ def standing_conf(folder: Path, tremble: bool = False) -> Path:
     (folder / "tracker").mkdir(parents=True, exist_ok=True)
     (folder / "tracker" / "standing.yaml").write_text(TRACKER_YAML.format(tremble=str(tremble).lower()))
     return folder
+
+
+class FakeSession:
+    """A graph that answers with the same seeded numbers every time, in the shapes of its specification."""
+
+    def __init__(self, spec: GraphSpec, seed: int = 0) -> None:
+        self.spec = spec
+        generator = np.random.default_rng(seed)
+        self._outputs = {
+            item.name: generator.uniform(0.2, 0.8, item.shape).astype(item.dtype) for item in spec.outputs
+        }
+        self.seen: list[dict[str, tuple[tuple[int, ...], str]]] = []
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self.seen.append({name: (tuple(value.shape), str(value.dtype)) for name, value in inputs.items()})
+        return {name: value.copy() for name, value in self._outputs.items()}
