@@ -60,19 +60,23 @@ def bank(space: str, seed: int, number: int) -> Bank:
     return Bank.make(generator(space, seed, _BANK_STREAM, number), BANK_TEXTURES, BANK_FIGURES)
 
 
-def pairs(space: str, seed: int, first: int, count: int) -> Pairs:
+def pairs(space: str, seed: int, first: int, count: int, crowded: bool = False) -> Pairs:
     """Pairs ``first`` to ``first + count`` of the stream ``seed`` of ``space``."""
-    made = [pair(space, seed, index) for index in range(first, first + count)]
+    made = [pair(space, seed, index, crowded) for index in range(first, first + count)]
     templates, searches, boxes = zip(*made, strict=True)
     return Pairs(np.stack(templates), np.stack(searches), np.stack(boxes).astype(np.float32))
 
 
-def pair(space: str, seed: int, index: int) -> tuple[Image, Image, Floats]:
-    """Pair ``index``: template, search crop and box (cx, cy, w, h, in units of the search crop's side)."""
+def pair(space: str, seed: int, index: int, crowded: bool = False) -> tuple[Image, Image, Floats]:
+    """Pair ``index``: template, search crop and box (cx, cy, w, h, in units of the search crop's side).
+
+    ``crowded`` puts other things into the middle of most search crops and the target more often off it: what
+    stands there and stands out is then no longer the answer, and only the template tells.
+    """
     cloths = bank(space, seed, index // BANK_LIFE)
     rng = generator(space, seed, _PAIR_STREAM, index)
     while True:
-        made = _Scene(rng, cloths).make()
+        made = _Scene(rng, cloths, crowded).make()
         if made is not None:
             return made
 
@@ -99,8 +103,9 @@ def _unit(item: Figure, pose: Floats, phase: float) -> Floats:
 class _Scene:
     """One target seen twice. Scene units: sqrt(w h) of the target is 1 in each view, its centre at the origin."""
 
-    def __init__(self, rng: Rng, cloths: Bank) -> None:
-        self.rng, self.bank = rng, cloths
+    def __init__(self, rng: Rng, cloths: Bank, crowded: bool = False) -> None:
+        self.rng, self.bank, self.crowded = rng, cloths, crowded
+        self.middle = np.zeros(2)
         self.target = self._pick()
         self.tint = _tint(rng)
         self.angle = rng.uniform(-math.pi, math.pi) if rng.random() < 0.4 else rng.normal(0, 0.2)
@@ -141,11 +146,12 @@ class _Scene:
     def _search_view(self, pose: Floats, phase: float) -> tuple[Floats, Floats | None]:
         """The search window is drawn as feedback would place it: mostly near, sometimes towards its edge."""
         rng = self.rng
-        spread = rng.choice([0.15, 0.4, 0.0], p=[0.35, 0.4, 0.25])
+        spread = rng.choice([0.15, 0.4, 0.0], p=[0.25, 0.35, 0.4] if self.crowded else [0.35, 0.4, 0.25])
         shift = rng.normal(0, spread, 2) if spread else rng.uniform(-1.15, 1.15, 2)
         scale = math.exp(rng.normal(0, 0.12 if rng.random() < 0.6 else 0.3))
         zoom = float(np.clip(scale, 0.45, 2.0)) * TARGET_PIXELS
         at = SEARCH / 2 + shift * TARGET_PIXELS
+        self.middle = -shift * TARGET_PIXELS / zoom
         view = affine((zoom, zoom), at=(float(at[0]), float(at[1])))
         x, y, w, h = self.target.box(chain(view, pose), phase)
         box = np.array([x + w / 2, y + h / 2, w, h]) / SEARCH
@@ -157,6 +163,8 @@ class _Scene:
         """Backgrounds (texture, texel to scene) behind the first and the second view."""
         rng = self.rng
         pick = [self.bank.textures[int(i)] for i in rng.integers(0, len(self.bank.textures), 3)]
+        if self.crowded:
+            pick.sort(key=self._likeness)
         texel = math.exp(rng.uniform(math.log(0.012), math.log(0.09)))
         turn = rng.uniform(-math.pi, math.pi) if rng.random() < 0.3 else rng.normal(0, 0.1)
         at = rng.uniform(-256 * texel, 0, 2)
@@ -170,6 +178,14 @@ class _Scene:
         later = chain(affine((grow, grow), rng.normal(0, 0.08), at=(float(drift[0]), float(drift[1]))), ground)
         return [(pick[0], ground)], [(pick[0], later)]
 
+    def _likeness(self, ground: Image) -> float:
+        """How near a background's mean colour is to the target's (0: as far as black from white)."""
+        mean = ground[::8, ::8].reshape(-1, 3).mean(0)
+        colour = np.array(self.target.colour)
+        if self.tint is not None:
+            colour = np.minimum(colour[list(self.tint[0])] * self.tint[1], 255)
+        return float(1 - np.linalg.norm(mean - colour) / (255 * math.sqrt(3)))
+
     def _render(
         self, size: int, view: Floats, pose: Floats, phase: float, grounds: list[tuple[Image, Floats]], look: Look, hard: float
     ) -> Image:
@@ -181,7 +197,7 @@ class _Scene:
             self._skyline(image, view)
         for _ in range(int(rng.poisson(1.2))):
             draw(image, self._stray(rng.uniform(0.3, 2.2), rng.uniform(-2.0, 2.0, 2)), view)
-        if rng.random() < 0.5 * hard:
+        if rng.random() < (0.85 if self.crowded else 0.5) * hard:
             for _ in range(int(rng.integers(1, 4))):
                 draw(image, self._double(), view)
         smear = (0.0, 0.0)
@@ -214,16 +230,28 @@ class _Scene:
     def _double(self) -> Layer:
         """A distractor: like the target in shape (other colours) or of its kind, beside it."""
         rng = self.rng
-        angle, far = rng.uniform(0, 2 * math.pi), rng.uniform(0.75, 1.8)
-        at = (far * math.cos(angle), far * math.sin(angle))
+        at = self._beside()
         same = [item for item in self.bank.figures if item.kind == self.target.kind and item is not self.target]
         pose = self._pose(rng.normal(0, 0.4), math.exp(rng.normal(0, 0.15)), self.shear)
         size = math.exp(rng.normal(0, 0.2))
+        if self.crowded and rng.random() < 0.35:
+            return self._stray(size, np.array(at))
         if rng.random() < 0.4 or not same:
             item, tint = self.target, self._other_tint()
         else:
             item, tint = same[int(rng.integers(len(same)))], _tint(rng)
         return Layer(item, chain(affine((size, size), at=at), _unit(item, pose, self.phase)), rng.random(), tint)
+
+    def _beside(self) -> tuple[float, float]:
+        """A place for a distractor: about the target or, crowded, about the window's middle, but not on the target."""
+        rng = self.rng
+        if self.crowded and rng.random() < 0.7:
+            for _ in range(4):
+                x, y = self.middle + rng.normal(0, 0.5, 2)
+                if math.hypot(x, y) > 0.7:
+                    return float(x), float(y)
+        angle, far = rng.uniform(0, 2 * math.pi), rng.uniform(0.75, 1.8)
+        return far * math.cos(angle), far * math.sin(angle)
 
     def _other_tint(self) -> Tint:
         """Colours that cannot be taken for the target's: another channel order and gains far from 1."""
@@ -261,11 +289,12 @@ class _Scene:
     def _strain(self, look: Look, hard: float) -> Look:
         """Blur, loss of resolution, noise and compression, each now and then."""
         rng = self.rng
+        hard = hard * 0.6 if self.crowded else hard
         smear = rng.normal(0, 3.5, 2) if rng.random() < 0.15 * hard else (0.0, 0.0)
         return look.but(
             soft=rng.uniform(0.4, 1.8) if rng.random() < 0.25 * hard else 0.0,
             smear=(float(smear[0]), float(smear[1])),
-            shrink=rng.uniform(1.2, 2.6) if rng.random() < 0.35 else 1.0,
-            grain=rng.uniform(1, 14) if rng.random() < 0.5 else 0.0,
+            shrink=rng.uniform(1.2, 2.6) if rng.random() < (0.2 if self.crowded else 0.35) else 1.0,
+            grain=rng.uniform(1, 14) if rng.random() < (0.35 if self.crowded else 0.5) else 0.0,
             jpeg=int(rng.integers(25, 90)) if rng.random() < 0.15 else 0,
         )

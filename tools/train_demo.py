@@ -56,15 +56,17 @@ class Plan:
     """All that the weights depend on, apart from the code and the device.
 
     The rate warms up over ``warm`` steps, stays, and falls linearly to 1 % over the last ``tail`` samples; so a run
-    can be given another end as long as its tail has not begun.
+    can be given another end as long as its tail has not begun. From chunk ``crowd`` on pairs are crowded: a network
+    that sees no others learns slowly, one that sees none finds what is salient and ignores the template.
     """
 
-    samples: int = 150_000
-    tail: int = 45_000
+    samples: int = 220_000
+    tail: int = 60_000
     batch: int = 12
     ranks: int = 1
     chunk: int = 3072
     passes: int = 3
+    crowd: int = 9
     width: float = 0.25
     head: int = 48
     rate: float = 1.0e-3
@@ -103,8 +105,10 @@ class Plan:
 
     def continues(self, other: Plan, step: int) -> bool:
         """Whether a run of ``other``, interrupted after ``step`` steps, is the beginning of a run of this plan."""
-        same = replace(other, samples=self.samples, tail=self.tail) == self
-        return other == self or (same and step <= min(self.level, other.level))
+        same = replace(other, samples=self.samples, tail=self.tail, crowd=self.crowd) == self
+        drawn = -(-step // self.phase)
+        crowds = self.crowd == other.crowd or drawn <= min(self.crowd, other.crowd)
+        return other == self or (same and crowds and step <= min(self.level, other.level))
 
 
 # ------------------------------------------------------------------------------------------ batches
@@ -113,7 +117,7 @@ class Plan:
 def draw_share(plan: Plan, rank: int, number: int) -> Pairs:
     """The part of chunk ``number`` that ``rank`` trains on."""
     count = plan.chunk // plan.ranks
-    return pairs("train", plan.seed, number * plan.chunk + rank * count, count)
+    return pairs("train", plan.seed, number * plan.chunk + rank * count, count, number >= plan.crowd)
 
 
 Batch = tuple[np.ndarray, bool, np.ndarray]
@@ -253,7 +257,8 @@ class Trainer:
         """Goes on from ``path``. Raises SystemExit where it was made by another plan."""
         with safe_open(path, framework="pt") as file:
             notes = file.metadata()
-            if not self.plan.continues(Plan(**json.loads(notes["plan"])), int(notes["step"])):
+            made = Plan(**{"crowd": 1 << 30, **json.loads(notes["plan"])})
+            if not self.plan.continues(made, int(notes["step"])):
                 raise SystemExit(f"{path} was made with other settings ({notes['plan']}); use them or another --state.")
             data = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         for prefix, network in (("network.", self.network), ("average.", self.average)):
