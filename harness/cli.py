@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import commands, mlflow_log, runner
+from harness import commands, launchers, mlflow_log, runner
 from harness.config import conf_folder, suggestion
 from harness.errors import ConfigError, DataError, HarnessError, SkipJob
 from harness.experiment import build_experiment
@@ -132,6 +132,7 @@ class Plan:
     jobs: list[tuple[list[str], dict[str, Any]]]
     varied: list[str]
     folder: str = ""
+    launcher: str = launchers.BASIC
     skips: dict[int, str] = field(default_factory=dict)
 
 
@@ -201,7 +202,8 @@ def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, word
                 jobs.append((batch, _resolved(composed)))
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(_in_our_words(error)) from error
-    return Plan(words, multirun, jobs, _varied(jobs) if multirun else [])
+    launcher = str(root.hydra.launcher.get("_target_") or launchers.BASIC)
+    return Plan(words, multirun, jobs, _varied(jobs) if multirun else [], launcher=launcher)
 
 
 def _resolved(composed: Any) -> dict[str, Any]:
@@ -260,7 +262,10 @@ def _in_our_words(error: Exception) -> str:
     import re
 
     text = " ".join(str(error).split())
-    choice = re.search(r"Could not find '([^'/]+)/([^']+)'", text)
+    engine = re.search(r"hydra/launcher/(submitit_\w+|joblib)", text)
+    if engine:
+        return f"this launcher needs Hydra's {engine.group(1)} plugin, which is not installed; {launchers.INSTALL}."
+    choice = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
     if choice:
         group, word = choice.groups()
         accepted = _choices(text, error)
@@ -309,7 +314,12 @@ def run_jobs(words: list[str]) -> int:
     if not flags:
         check_plan(plan)
     STATE.plan, STATE.sweep, STATE.folders = plan, None, []
-    _hydra(overrides, flags, plan.multirun, config_dir)
+    try:
+        _hydra(overrides, flags, plan.multirun, config_dir)
+    except Exception as error:
+        if STATE.sweep is None or not launchers.elsewhere(plan.launcher):
+            raise
+        adopt_lost(plan, STATE.sweep, error)
     if flags:
         return 0
     return finish_sweep(plan) if plan.multirun else finish_single()
@@ -366,6 +376,9 @@ def _hydra(overrides: list[str], flags: list[str], multirun: bool, config_dir: s
         arguments += ["--config-dir", config_dir]
     saved = sys.argv
     sys.argv = ["harness", *arguments]
+    full = os.environ.get("HYDRA_FULL_ERROR")
+    if STATE.plan is not None and launchers.elsewhere(STATE.plan.launcher):
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # a launcher's error comes here instead of ending the process
     try:
         from hydra.core.global_hydra import GlobalHydra
 
@@ -373,6 +386,27 @@ def _hydra(overrides: list[str], flags: list[str], multirun: bool, config_dir: s
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job_main)()
     finally:
         sys.argv = saved
+        if full is None:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+
+
+def adopt_lost(plan: Plan, sweep: Path, error: Exception) -> None:
+    """Gives every job whose process died in its launcher a result that says so, once all others have ended."""
+    print(f"warning: the launcher lost a job ({type(error).__name__}); waiting for the others.", file=sys.stderr, flush=True)
+    launchers.wait_for_the_others(plan.launcher, sweep)
+    for index, (overrides, config) in enumerate(plan.jobs):
+        folder = sweep / str(index)
+        if not (folder / "results.json").is_file():
+            runner.record_lost(make_job(config, folder, overrides, sweep), error)
+            log_job(folder, sweep)
+
+
+def make_job(config: Mapping[str, Any], folder: Path, overrides: Sequence[str], sweep: Path | None) -> runner.Job:
+    """A job as the runner takes it; named by what its sweep varies."""
+    chosen = {_key(text): text.partition("=")[2] for text in overrides}
+    record = read_json(sweep / "sweep.json") if sweep else {}
+    varied = {key: chosen[key] for key in record.get("varied", []) if key in chosen}
+    return runner.Job(config, folder, list(overrides), varied, sweep is not None)
 
 
 def job_main(composed: Any) -> str:
@@ -385,19 +419,23 @@ def job_main(composed: Any) -> str:
     sweep = Path(hydra_config.sweep.dir) if hydra_config.mode == RunMode.MULTIRUN else None
     overrides = [str(text) for text in hydra_config.overrides.task]
     config = _resolved(composed)
-    record = read_json(sweep / "sweep.json") if sweep else {}
-    chosen = {_key(text): text.partition("=")[2] for text in overrides}
-    varied = {key: chosen[key] for key in record.get("varied", []) if key in chosen}
-    job = runner.Job(config, folder, overrides, varied, sweep is not None)
+    job = make_job(config, folder, overrides, sweep)
     if sweep is None:
         record_command(folder)
     STATE.folders.append(folder)
-    title = f"[{int(hydra_config.job.num) + 1}/{record['count']}] {job.name}" if sweep else job.name
+    count = read_json(sweep / "sweep.json")["count"] if sweep else 1
+    title = f"[{int(hydra_config.job.num) + 1}/{count}] {job.name}" if sweep else job.name
     print(f"{title}: {folder}", file=sys.stderr, flush=True)
-    results = runner.run_job(job)
+    launcher = _resolved(hydra_config.launcher)
+    apart = sweep is not None and launchers.elsewhere(str(launcher.get("_target_")))
+    with launchers.own_cores(launcher if apart else {}, config.get("threads"), job.name):
+        results = runner.run_job(job)
+        if apart and rounds_of(config) > 1:  # where the first was measured
+            runner.more_rounds([folder], rounds_of(config))
+            results = Results.load(folder)
     if results.status != "ok" and sweep is not None and results.error:
         print(f"{results.status}: {results.error['message']}", file=sys.stderr, flush=True)
-    if rounds_of(config) == 1:
+    if apart or rounds_of(config) == 1:
         log_job(folder, sweep)
     return results.status
 
@@ -509,7 +547,7 @@ def finish_sweep(plan: Plan) -> int:
     sweep = STATE.sweep
     assert sweep is not None
     folders = [sweep / str(index) for index in range(len(plan.jobs)) if (sweep / str(index) / "results.json").is_file()]
-    repeats = max(rounds_of(config) for _, config in plan.jobs)
+    repeats = 1 if launchers.elsewhere(plan.launcher) else max(rounds_of(config) for _, config in plan.jobs)
     if repeats > 1:
         runner.more_rounds(folders, repeats)
     found = report(sweep)

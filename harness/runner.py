@@ -103,6 +103,25 @@ def run_job(job: Job) -> Results:
     return results
 
 
+def record_lost(job: Job, error: Exception) -> Results:
+    """The result of a job whose launcher's process died (node, memory, time limit) before it left any."""
+    make_folder(job.folder)
+    said = (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]
+    results = Results(
+        id=_identity(job.folder),
+        name=job.name,
+        status="failed",
+        config=plain({**job.config, "resume": "off"}),
+        overrides=list(job.overrides),
+        started=now(),
+        ended=now(),
+    )
+    message = f"the process of this job died in its launcher ({said}); its last words are in the launcher's logs."
+    _failed(results, "failed", "Lost", message, tail_of(job.folder), 1)
+    results.save(job.folder)
+    return results
+
+
 def finished(job: Job) -> Results | None:
     """The results of a folder that is resumed, where they are complete and of the same configuration."""
     if job.config.get("resume", "off") == "off" or not (job.folder / RESULTS_FILE).is_file():
@@ -280,7 +299,8 @@ def complete(results: Results, folder: Path, rounds: int, experiment: Experiment
     results.scoring = results.details.pop("scoring", {})
     results.files = list(first["files"])
     results.warnings = list(dict.fromkeys(warning for outcome in outcomes for warning in outcome["warnings"]))
-    results.warnings += load_warnings([outcome["details"].get("other_load_cores", 0.0) for outcome in outcomes])
+    if "cluster" not in first["details"]:  # a cluster's workers are no strangers
+        results.warnings += load_warnings([outcome["details"].get("other_load_cores", 0.0) for outcome in outcomes])
     if rounds > 1:
         results.details["rounds"] = [outcome["metrics"] for outcome in outcomes]
         results.metrics |= spreads(results.details["rounds"])

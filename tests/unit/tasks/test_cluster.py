@@ -103,7 +103,8 @@ def test_a_worker_that_dies_loses_nothing_and_doubles_nothing(call: int) -> None
     found.run()
     assert sorted(kept) == sorted(LENGTHS)
     assert [entry["worker"] for entry in found.lost] == [0]
-    assert fake.made == 3 and 0 in fake.ended
+    assert fake.made == 3
+    assert 0 in fake.ended
     given = [name for _, name in fake.tracked]
     assert len(given) == len(LENGTHS) + (1 if call else 0)  # only what it had is given out again
     assert found.lost[0]["sequence"] == (None if call == 0 else [name for handle, name in fake.tracked if handle == 0][-1])
@@ -113,7 +114,8 @@ def test_all_but_one_may_die() -> None:
     fake = FakeCluster(dies={0: 1, 1: 2, 2: 1})
     found, kept = dispatched(fake, workers=4)
     found.run()
-    assert sorted(kept) == sorted(LENGTHS) and len(kept) == len(set(kept))
+    assert sorted(kept) == sorted(LENGTHS)
+    assert len(kept) == len(set(kept))
     assert len(found.lost) == 3
 
 
@@ -162,7 +164,9 @@ def test_shared_cores_and_other_versions_are_said() -> None:
     found.workers[0].facts["cores"] = []
     found.workers[1].facts |= {"features": [], "versions": {"numpy": "0.1"}}
     warnings = " ".join(account(found, 1.0)["warnings"])
-    assert "shared cores" in warnings and "different features" in warnings and "numpy 0.1 (here " in warnings
+    assert "shared cores" in warnings
+    assert "different features" in warnings
+    assert "numpy 0.1 (here " in warnings
 
 
 # ------------------------------------------------------------------------------------------ delivery
@@ -192,7 +196,8 @@ def test_a_model_is_sent_with_its_weights_and_unpacked_once(artifact: Artifact, 
     found = delivery.unpack(data, delivery.digest(data), artifact.key, tmp_path / "worker")
     (tmp_path / "net.pth").unlink()  # as on a machine that never had it
     [weights] = delivery.weights_of(found.folder)
-    assert weights.read_bytes() == b"weights" and weights.is_relative_to(tmp_path / "worker")
+    assert weights.read_bytes() == b"weights"
+    assert weights.is_relative_to(tmp_path / "worker")
     stamp = weights.stat().st_mtime_ns
     delivery.unpack(data, delivery.digest(data), artifact.key, tmp_path / "worker")
     assert weights.stat().st_mtime_ns == stamp
