@@ -22,7 +22,7 @@ from typing import Any
 
 from harness import commands, launchers, mlflow_log, runner
 from harness.config import conf_folder, suggestion
-from harness.errors import ConfigError, DataError, HarnessError, SkipJob
+from harness.errors import ConfigError, DataError, HarnessError, SkipJob, StoreError
 from harness.experiment import build_experiment
 from harness.results import Results, read_json, write_json
 
@@ -143,6 +143,7 @@ class _State:
     plan: Plan | None = None
     sweep: Path | None = None
     folders: list[Path] = field(default_factory=list)
+    errors: list[HarnessError] = field(default_factory=list)
 
 
 STATE = _State()
@@ -313,7 +314,7 @@ def run_jobs(words: list[str]) -> int:
     plan = make_plan(overrides, multirun, config_dir, list(words))
     if not flags:
         check_plan(plan)
-    STATE.plan, STATE.sweep, STATE.folders = plan, None, []
+    STATE.plan, STATE.sweep, STATE.folders, STATE.errors = plan, None, [], []
     try:
         _hydra(overrides, flags, plan.multirun, config_dir)
     except Exception as error:
@@ -322,6 +323,8 @@ def run_jobs(words: list[str]) -> int:
         adopt_lost(plan, STATE.sweep, error)
     if flags:
         return 0
+    if STATE.errors and not plan.multirun:
+        return 1  # said already; what was finished is on disk
     return finish_sweep(plan) if plan.multirun else finish_single()
 
 
@@ -410,7 +413,23 @@ def make_job(config: Mapping[str, Any], folder: Path, overrides: Sequence[str], 
 
 
 def job_main(composed: Any) -> str:
-    """One job, called by Hydra, possibly in a process of its launcher. Returns the job's status."""
+    """One job, called by Hydra, possibly in a process of its launcher. Returns the job's status.
+
+    An error of ours does not pass through Hydra, which would tell it in its own words: it is kept for the end.
+    """
+    try:
+        return one_job(composed)
+    except HarnessError as error:
+        found = error
+    except OSError as error:
+        found = StoreError(f"{error.strerror or error} ({error.filename or 'output'}); free space or choose another folder.")
+    print(f"error: {found}", file=sys.stderr, flush=True)
+    STATE.errors.append(found)
+    return "failed"
+
+
+def one_job(composed: Any) -> str:
+    """Runs, saves and logs one job; returns its status."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -461,9 +480,12 @@ def draw(folder: Path) -> None:
     """A finished job's plots, and sheets of its worst and median sequence where it was scored."""
     from harness.report import plots, render
 
-    plots.job_plots(folder)
-    with contextlib.suppress(DataError):  # the frames may be gone, or the job may have no boxes
-        render.job_pictures(folder)
+    try:
+        plots.job_plots(folder)
+        with contextlib.suppress(DataError):  # the frames may be gone, or the job may have no boxes
+            render.job_pictures(folder)
+    except (HarnessError, OSError) as error:
+        print(f"warning: not all plots were drawn: {error}", file=sys.stderr, flush=True)
 
 
 def record_command(folder: Path) -> None:
