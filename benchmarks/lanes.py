@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -36,9 +37,9 @@ class Running:
         self.process.start()
         other.close()
 
-    def ready(self) -> None:
-        """Waits until the lane is loaded and warm."""
-        self._answer()
+    def ready(self) -> Round:
+        """Waits until the lane is loaded and warm; returns what its untimed round found."""
+        return dict(self._answer())
 
     def round(self) -> Round:
         """Runs one round and returns what it measured."""
@@ -66,8 +67,7 @@ def _serve(pipe: Any, lane: Lane) -> None:
 
     try:
         run = globals()[lane.kind](**lane.options)
-        run()  # untimed: warm caches, first inference
-        pipe.send(("ready", None))
+        pipe.send(("ready", run()))  # untimed: warm caches, first inference
         while pipe.recv() == "round":
             pipe.send(("round", run()))
     except (EOFError, KeyboardInterrupt):
@@ -163,9 +163,18 @@ def parallel(config: Mapping[str, Any], frames: int, sequences: int) -> Callable
         Silent(),
     )
     truthful = experiment.tracker.random_weights
+    threads = RunnableThreads()
 
     def run() -> Round:
         decode: list[float] = []
+        inference: list[float] = []
+
+        def ended(item: Any, done: Any) -> None:
+            del item
+            decode.extend(done.tracks[0].stages["decode"][1:])
+            inference.extend(done.tracks[0].stages["inference"][1:])
+
+        threads.start()
         begin = perf_counter()
         track_parallel(
             context,
@@ -173,13 +182,52 @@ def parallel(config: Mapping[str, Any], frames: int, sequences: int) -> Callable
             None,
             lambda item: item.truth if truthful else None,
             1,
-            lambda item, done: decode.extend(done.tracks[0].stages["decode"][1:]),
+            ended,
             lambda: None,
         )
         wall = perf_counter() - begin
-        return {"pipeline_fps": frames * len(chosen) / wall, "decode_ms": _median(decode) * 1e3}
+        found = {"pipeline_fps": frames * len(chosen) / wall, **threads.stop()}
+        return found | {"decode_ms": _median(decode) * 1e3, "inference_ms": _median(inference) * 1e3}
 
     return run
+
+
+class RunnableThreads:
+    """Counts this process's threads that run or could run, a hundred times a second, in the first round only."""
+
+    def __init__(self) -> None:
+        self._samples: list[int] = []
+        self._end = threading.Event()
+        self._sampler: threading.Thread | None = threading.Thread(target=self._sample, daemon=True)
+
+    def start(self) -> None:
+        """Begins to count, unless that was done before."""
+        if self._sampler is not None:
+            self._sampler.start()
+
+    def stop(self) -> Round:
+        """``runnable_p50`` and ``runnable_p99``; empty in later rounds."""
+        if self._sampler is None:
+            return {}
+        self._end.set()
+        self._sampler.join()
+        self._sampler = None
+        ordered = sorted(self._samples) or [0]
+        return {f"runnable_p{part}": float(ordered[(len(ordered) - 1) * part // 100]) for part in (50, 99)}
+
+    def _sample(self) -> None:
+        own = str(threading.get_native_id())
+        while not self._end.wait(0.01):
+            states = [_state(path) for path in Path("/proc/self/task").iterdir() if path.name != own]
+            self._samples.append(states.count("R"))
+
+
+def _state(task: Path) -> str:
+    """A thread's state by the kernel: R where it runs or waits for a core."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def app(config: Mapping[str, Any], seconds: int) -> Callable[[], Round]:

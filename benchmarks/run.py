@@ -38,7 +38,10 @@ Config = dict[str, Any]
 Rounds = list[dict[str, dict[str, float]]]
 
 SMAT = ["tracker=smat", "tracker.weights=random"]
-INT8 = ["quantization=int8", "quantization.subset_size=32"]  # speed needs few samples
+INT8 = [  # speed needs few samples
+    *("quantization=int8", "quantization.subset_size=32", "quantization.compare_seconds=0"),
+    *("quantization.split=calibration", "quantization.sequences=[demo_calibration_01]"),
+]
 PLAIN = "tracker.rewrites=none"
 SEQUENCES = (10, 40, 160)
 SMALL = [*SMAT, "tracker.width=0.25", "tracker.template_size=64", "tracker.search_size=128", "tracker.head_channels=48"]
@@ -146,14 +149,14 @@ def prepare(configs: dict[str, Config], work: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running(lanes: Sequence[Lane]) -> Iterator[list[Running]]:
-    """The lanes' processes, loaded one after the other."""
+def running(lanes: Sequence[Lane], warm: dict[str, dict[str, float]]) -> Iterator[list[Running]]:
+    """The lanes' processes, loaded one after the other; ``warm`` gets what their untimed rounds found."""
     started: list[Running] = []
     try:
         for lane in lanes:
             say(f"loading {lane.name}")
             started.append(Running(lane))
-            started[-1].ready()
+            warm[lane.name] = started[-1].ready()
         yield started
     finally:
         for item in started:
@@ -261,6 +264,7 @@ def row(bar: Bar, values: list[float], quiet: bool, name: str = "") -> dict[str,
 def tables(report: Mapping[str, Any]) -> str:
     """All tables, as Markdown."""
     parts = [machine_line(report), bars_table(report["bars"]), speed_table(report), rewrites_table(report["rounds"]), stage_table(report["rounds"])]
+    parts.append(parallel_table(report))
     if report["jobs"]:
         parts.append(jobs_table(report["jobs"]))
     if report["failed"]:
@@ -343,6 +347,17 @@ def stage_table(rounds: Rounds) -> str:
     return "\n".join(lines)
 
 
+def parallel_table(report: Mapping[str, Any]) -> str:
+    """Whether decoding is small beside inference, and whether there are more runnable threads than there may be."""
+    lines = ["| in parallel | decode, ms | inference, ms | runnable threads: median, p99 | allowed |", "|---|---|---|---|---|"]
+    for lane, warm in report["warm"].items():
+        if "runnable_p50" in warm:
+            times = [cell(values_of(report["rounds"], f"{lane}/{key}")) for key in ("decode_ms", "inference_ms")]
+            runnable = f"{warm['runnable_p50']:.0f}, {warm['runnable_p99']:.0f}"
+            lines.append(f"| {lane} | {times[0]} | {times[1]} | {runnable} | {report['machine']['threads_allowed']} |")
+    return "\n".join(lines)
+
+
 def jobs_table(found: Mapping[str, Any]) -> str:
     """Fixed cost, memory and time of whole jobs."""
     lines = ["| one job, seconds | median [quartiles] |", "|---|---|"]
@@ -385,7 +400,8 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
         configs = configurations(cache)
         failed = prepare(configs, work)
         lanes = plan_lanes(configs, published_model(cache), options.frames)
-        with running(lanes) as started:
+        warm: dict[str, dict[str, float]] = {}
+        with running(lanes, warm) as started:
             rounds, loads = interleaved(started, options.rounds, options.limit)
         found = {} if options.no_jobs else measure_jobs(work, cache, options.rounds)
     rounds, quiet = counted(rounds, loads)
@@ -398,6 +414,7 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
         "loads": loads,
         "bars": judge(rounds, quiet, found),
         "rounds": rounds,
+        "warm": warm,
         "jobs": found,
         "failed": failed,
     }

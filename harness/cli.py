@@ -456,6 +456,8 @@ def one_job(composed: Any) -> str:
         print(f"{results.status}: {results.error['message']}", file=sys.stderr, flush=True)
     if apart or rounds_of(config) == 1:
         log_job(folder, sweep)
+        if cost := runner.fixed_cost(results):
+            print(cost, file=sys.stderr, flush=True)
     return results.status
 
 

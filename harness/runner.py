@@ -343,6 +343,14 @@ def spread_warnings(rounds: list[dict[str, float]]) -> list[str]:
     ]
 
 
+def fixed_cost(results: Results) -> str:
+    """What the job took beside tracking, now that it is logged, as a line for the terminal; empty where it is not known."""
+    start, last = results.metrics.get("fixed_s/start"), results.details.get("last_frame")
+    if start is None or last is None:
+        return ""
+    return f"fixed cost: {start:.1f} s to the first tracked frame, {time.time() - last:.1f} s from the last one to the record"
+
+
 # -------------------------------------------------------------------------------------------- rounds
 
 
