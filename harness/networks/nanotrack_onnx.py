@@ -41,11 +41,7 @@ def graphs(weights: list[Path], *, seed: int = 0, version: Version = "v3", **_: 
     )
     template = _with_image(_resized(backbone, TEMPLATE_SIZE), "template", TEMPLATE_SIZE)
     template = _renamed(template, {"output": "template_features"})
-    search = compose.merge_models(
-        compose.add_prefix(_with_image(backbone, "search", SEARCH_SIZE), "b/", rename_inputs=False),
-        compose.add_prefix(head, "h/"),
-        io_map=[("b/output", "h/input2")],
-    )
+    search = _joined(_with_image(backbone, "search", SEARCH_SIZE), head)
     search = _renamed(search, {"h/input1": "template_features", "h/output1": "cls", "h/output2": "loc"})
     features: Shapes = {"template_features": (1, channels, 8, 8)}
     _order_inputs(search, ("template_features", "search"))
@@ -53,6 +49,20 @@ def graphs(weights: list[Path], *, seed: int = 0, version: Version = "v3", **_: 
     maps: Shapes = {"cls": (1, 2, cells, cells), "loc": (1, 4, cells, cells)}
     _checked(search, {**features, "search": (1, side, side, 3)}, maps)
     return {"template": template, "search": search}
+
+
+def _joined(backbone: onnx.ModelProto, head: onnx.ModelProto) -> onnx.ModelProto:
+    """The head on top of the backbone; the head's other names get the prefix ``h/``. Raises WeightsError."""
+    try:
+        return compose.merge_models(
+            compose.add_prefix(backbone, "b/", rename_inputs=False),
+            compose.add_prefix(head, "h/"),
+            io_map=[("b/output", "h/input2")],
+        )
+    except ValueError as error:
+        raise WeightsError(
+            f"NanoTrack's ONNX files do not join: {error}. Give backbone and head of one version and one export."
+        ) from error
 
 
 def _read(path: Path, version: str, part: str, inputs: Shapes, outputs: Shapes) -> onnx.ModelProto:

@@ -19,8 +19,9 @@ TEMPLATE_SIZE, SEARCH_SIZE = 127, 255
 CONTEXT = 0.5
 LEAST_SIZE = 10.0
 ADVICE = (
-    "Get NanoTrack's models from https://github.com/HonglinChu/SiamTrackers (folder NanoTrack/models), put them in "
-    "weights/ and run with tracker.version=v3 tracker.weights=weights/nanotrackv3.pth, or with the two ONNX files as "
+    "Get them from https://github.com/HonglinChu/SiamTrackers (NanoTrack/models/pretrained/nanotrackv3.pth, or the two "
+    "ONNX files in NanoTrack/models/nanotrackv3), put them in weights/ and run with tracker.version=v3 "
+    "tracker.weights=weights/nanotrackv3.pth or "
     "'tracker.weights=[weights/nanotrack_backbone.onnx,weights/nanotrack_head.onnx]'; or measure speed alone with "
     "tracker.weights=random."
 )
