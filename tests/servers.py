@@ -73,7 +73,7 @@ def postgres(folder: Path) -> Iterator[str]:
     found = shutil.which("initdb") or (str(bins[-1] / "initdb") if bins else None)
     if found is None:
         pytest.skip("no PostgreSQL here (Debian: apt install postgresql)")
-    place, data, port = Path(found).parent, folder / "pgdata", free_port()
+    place, data, port = Path(found).resolve().parent, folder / "pgdata", free_port()
     data.mkdir()
     as_user: dict[str, str] = {}
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -97,7 +97,7 @@ def postgres(folder: Path) -> Iterator[str]:
             time.sleep(0.2)
         make = [place / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", name, "mlflow"]
         subprocess.run(make, check=True, cwd="/")
-        yield f"postgresql://{name}@127.0.0.1:{port}/mlflow"
+        yield f"postgresql+psycopg2://{name}@127.0.0.1:{port}/mlflow"
     finally:
         child.terminate()
         child.wait(30)

@@ -67,13 +67,14 @@ def client(target: Target) -> Any:
 
     for name in ("alembic", "alembic.runtime.migration", "mlflow", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.ERROR)  # importing mlflow sets its own levels
-    found = mlflow.MlflowClient(tracking_uri=target.tracking_uri)
-    if target.kind == "local":
-        root = Path(target.root)
-        check_writable(root)
-        with _lock(root / ".create.lock"):
-            found.search_experiments(max_results=1)  # creates the database's tables
-        _check_place(root)
+    if target.kind != "local":
+        return mlflow.MlflowClient(tracking_uri=target.tracking_uri)
+    root = Path(target.root)
+    check_writable(root)
+    with _lock(root / ".create.lock"):  # the first contact creates the database's tables, which is one process's work
+        found = mlflow.MlflowClient(tracking_uri=target.tracking_uri)
+        found.search_experiments(max_results=1)
+    _check_place(root)
     return found
 
 

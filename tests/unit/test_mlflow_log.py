@@ -174,7 +174,7 @@ def test_settings_that_changed_on_resume_do_not_stop_logging(sweep: Path) -> Non
     log_folder(folder, target=target(sweep))
     results = Results.load(folder)
     results.config["threads"], results.config["resume"] = 1, "somewhere"
-    results.metrics["fps"] = 12.5
+    results.metrics["fps"], results.ended = 12.5, "2126-01-01T10:00:00+00:00"
     results.save(folder)
     log_folder(folder, target=target(sweep))
     run = records(target(sweep))[results.id]
