@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 FOCAL, GIOU, L1 = 1.0, 2.0, 5.0
 """Weights of the three terms, OSTrack's and SMAT's (Ye et al., ECCV 2022)."""
+MATCH, TEMPERATURE = 0.5, 0.1
+"""Weight of the matching term, and by what its cosines are divided."""
 
 
 def heat_map(box: Tensor, cells: int) -> tuple[Tensor, Tensor]:
@@ -63,6 +65,26 @@ def box_loss(size: Tensor, offset: Tensor, box: Tensor, heat: Tensor, cell: Tens
     giou_term = ((1 - giou(boxes, truth)) * weight).sum() / len(box)
     l1_term = (F.l1_loss(boxes, truth, reduction="none").mean(1) * weight).sum() / len(box)
     return giou_term, l1_term
+
+
+def matching_loss(x: Tensor, z: Tensor, box: Tensor) -> Tensor:
+    """How badly the template's middle finds its target among all that could be it (InfoNCE: van den Oord et al.,
+    2018). ``x`` ``[B, C, M, M]`` and ``z`` ``[B, C, m, m]`` are the features that the correlation multiplies; the
+    candidates are the search crop's cells and the targets of the batch's other pairs, compared by cosine."""
+    x, z = F.normalize(x.float().flatten(2), dim=1), z.float()
+    cells, side = int(x.shape[2] ** 0.5), z.shape[-1]
+    middle = slice(side // 4, side - side // 4)
+    anchor = F.normalize(z[:, :, middle, middle].mean((2, 3)), dim=1)
+    heat, cell = heat_map(box, cells)
+    own = torch.einsum("bc,bcn->bn", anchor, x)
+    at = (cell[:, 1] * cells + cell[:, 0]).long()
+    targets = x[torch.arange(len(x), device=x.device), :, at]
+    itself = torch.eye(len(x), dtype=torch.bool, device=x.device)
+    others = (anchor @ targets.T).masked_fill(itself, -1e4)
+    heat = heat.flatten(1)
+    own = own.masked_fill((heat > 0.3) & (heat < 1), -1e4)  # the target's other cells are neither right nor wrong
+    logits = torch.cat([own, others], 1) / TEMPERATURE
+    return F.cross_entropy(logits, at)
 
 
 def tracking_loss(score: Tensor, size: Tensor, offset: Tensor, box: Tensor) -> tuple[Tensor, dict[str, float]]:

@@ -39,7 +39,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from demo_loss import tracking_loss  # noqa: E402
+from demo_loss import MATCH, matching_loss, tracking_loss  # noqa: E402
 from demo_pairs import SEARCH, SEARCH_FACTOR, TEMPLATE, TEMPLATE_FACTOR, Pairs, pairs  # noqa: E402
 
 from harness.datasets.drawing import VERSION, generator  # noqa: E402
@@ -57,16 +57,18 @@ class Plan:
 
     The rate warms up over ``warm`` steps, stays, and falls linearly to 1 % over the last ``tail`` samples; so a run
     can be given another end as long as its tail has not begun. From chunk ``crowd`` on pairs are crowded: a network
-    that sees no others learns slowly, one that sees none finds what is salient and ignores the template.
+    that sees no others learns slowly, one that sees none finds what is salient and ignores the template. From chunk
+    ``match`` on the matching loss counts too.
     """
 
-    samples: int = 220_000
-    tail: int = 60_000
+    samples: int = 260_000
+    tail: int = 70_000
     batch: int = 12
     ranks: int = 1
     chunk: int = 3072
     passes: int = 3
     crowd: int = 9
+    match: int = 13
     width: float = 0.25
     head: int = 48
     rate: float = 1.0e-3
@@ -105,10 +107,9 @@ class Plan:
 
     def continues(self, other: Plan, step: int) -> bool:
         """Whether a run of ``other``, interrupted after ``step`` steps, is the beginning of a run of this plan."""
-        same = replace(other, samples=self.samples, tail=self.tail, crowd=self.crowd) == self
-        drawn = -(-step // self.phase)
-        crowds = self.crowd == other.crowd or drawn <= min(self.crowd, other.crowd)
-        return other == self or (same and crowds and step <= min(self.level, other.level))
+        same = replace(other, samples=self.samples, tail=self.tail, crowd=self.crowd, match=self.match) == self
+        stages = ((self.crowd, other.crowd), (self.match, other.match), (self.level / self.phase, other.level / self.phase))
+        return other == self or (same and all(a == b or step / self.phase <= min(a, b) for a, b in stages))
 
 
 # ------------------------------------------------------------------------------------------ batches
@@ -192,12 +193,21 @@ class Trainer:
         self.averaged, self.followed = list(floats.values()), [theirs[k] for k in floats]
         self.step = 0
         self.seconds = 0.0
+        self.features: dict[str, Tensor] = {}
+        for name, module in self.network.neck.named_children():
+            module.register_forward_hook(self._keeper(name))
 
     def _network(self) -> SMAT:
         network = SMAT(width=self.plan.width, template=TEMPLATE, search=SEARCH, head=self.plan.head)
         if self.plan.bf16:
             spare_slow_kernels(network)
         return network.to(self.device, memory_format=torch.channels_last).train()
+
+    def _keeper(self, name: str) -> Callable[[object, object, Tensor], None]:
+        def keep(module: object, inputs: object, output: Tensor) -> None:
+            self.features[name] = output
+
+        return keep
 
     def shared(self) -> list[Tensor]:
         """What the ranks average after a step: batch-norm statistics."""
@@ -226,6 +236,9 @@ class Trainer:
         with torch.autocast(kind, torch.bfloat16, enabled=self.plan.bf16):
             maps = self.network(self.network.stem(template), search)
         loss, terms = tracking_loss(*maps, box)
+        if self.step // self.plan.phase >= self.plan.match:
+            match = matching_loss(self.features["BN_x"], self.features["BN_z"], box)
+            loss, terms["match"] = loss + MATCH * match, match.item()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if exchange is not None:
@@ -257,7 +270,7 @@ class Trainer:
         """Goes on from ``path``. Raises SystemExit where it was made by another plan."""
         with safe_open(path, framework="pt") as file:
             notes = file.metadata()
-            made = Plan(**{"crowd": 1 << 30, **json.loads(notes["plan"])})
+            made = Plan(**{"match": 1 << 30, **json.loads(notes["plan"])})
             if not self.plan.continues(made, int(notes["step"])):
                 raise SystemExit(f"{path} was made with other settings ({notes['plan']}); use them or another --state.")
             data = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
