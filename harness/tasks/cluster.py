@@ -30,6 +30,8 @@ ATTEMPTS = 3
 START_SECONDS = 120.0
 """How long no worker at all may be running before the job gives up."""
 INSTALL = "pip install 'tracker-harness[cluster]'"
+START_TRIES = 3
+"""How often a cluster of this machine's own is started: Ray gives up after half a minute, which a busy machine exceeds."""
 KEPT_VERSIONS = ("torch", "onnxruntime", "openvino", "numpy", "opencv-python")
 
 
@@ -239,19 +241,33 @@ def connected(address: str | None, threads: int) -> Iterator[Any]:
     if delivery.CACHE_VARIABLE in os.environ:
         variables[delivery.CACHE_VARIABLE] = os.environ[delivery.CACHE_VARIABLE]
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": {"env_vars": variables}}
-    own: dict[str, Any] = {"num_cpus": environment.thread_budget(), "include_dashboard": False}
-    own |= {"_node_ip_address": "127.0.0.1"}
-    try:
-        ray.init(address, **quiet) if address else ray.init("local", **own, **quiet)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise BackendError(
-            f"task.ray_address={address or 'null'}: no Ray cluster can be used there ({str(error).splitlines()[0][:200]}); "
-            "start one with `ray start --head`, or leave task.ray_address null for one on this machine."
-        ) from error
+    if address:
+        join(ray, lambda: ray.init(address, **quiet), address, tries=1)
+    else:
+        # 127.0.0.2 is loopback too; Ray takes 127.0.0.1 for this machine's address in the network, and would listen there
+        own = {"num_cpus": environment.thread_budget(), "include_dashboard": False, "_node_ip_address": "127.0.0.2"}
+        join(ray, lambda: ray.init("local", **own, **quiet), None, tries=START_TRIES)
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def join(ray: Any, begin: Callable[[], Any], address: str | None, tries: int) -> None:
+    """Calls ``begin``; again where Ray did not start in the time that it gives itself. Raises BackendError."""
+    for left in reversed(range(tries)):
+        try:
+            begin()
+            return
+        except Exception as error:  # Ray raises plain Exception where its processes start too slowly
+            ray.shutdown()
+            if left and "timed out" in str(error):
+                continue
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise BackendError(
+                f"task.ray_address={address or 'null'}: no Ray cluster can be used there ({said}); start one with "
+                "`ray start --head`, or leave task.ray_address null for one on this machine."
+            ) from error
 
 
 def capacity(ray: Any, threads: int, gpu: bool) -> int:

@@ -261,3 +261,27 @@ def test_a_missing_ray_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'tracker-harness\[cluster\]'"):
         cluster.check_installed()
+
+
+class SlowRay:
+    """Does not start in time at first."""
+
+    def __init__(self, times: int, message: str = "The current node timed out during startup.") -> None:
+        self.left, self.message, self.shut = times, message, 0
+
+    def shutdown(self) -> None:
+        self.shut += 1
+
+    def begin(self) -> None:
+        if self.left:
+            self.left -= 1
+            raise Exception(self.message)
+
+
+def test_a_slow_start_is_tried_again_and_an_absent_cluster_is_said() -> None:
+    slow = SlowRay(2)
+    cluster.join(slow, slow.begin, None, tries=3)
+    assert slow.shut == 2
+    for ray in (SlowRay(3), SlowRay(1, "Could not find any running Ray instance.")):
+        with pytest.raises(BackendError, match=r"ray_address=auto: no Ray cluster"):
+            cluster.join(ray, ray.begin, "auto", tries=3)

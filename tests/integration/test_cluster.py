@@ -1,0 +1,147 @@
+"""task.executor=ray on a cluster of three nodes (Ray's own, on one machine): boxes as locally, also when a node is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import ROOT, harness
+from small_jobs import context_of, small_experiment
+
+from harness.tasks import cluster, delivery
+from harness.tasks.evaluate import Evaluate
+
+pytestmark = pytest.mark.slow
+NODES, NODE_TRIES = 3, 4
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Any]:
+    """Ray's multi-node test cluster: three nodes of one core each, with ``add()`` for another."""
+    pytest.importorskip("ray", reason="Ray is not installed (extra [cluster])")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+    from ray.cluster_utils import Cluster
+
+    made = Cluster()
+
+    def add() -> Any:
+        for left in reversed(range(NODE_TRIES)):
+            try:
+                return made.add_node(num_cpus=1, node_ip_address="127.0.0.2", object_store_memory=80 * 2**20)
+            except Exception as error:
+                if not left or "timed out" not in str(error):  # on a busy machine a node starts too slowly for Ray
+                    raise
+        raise AssertionError
+
+    made.add = add
+    for _ in range(NODES):
+        add()
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cluster")
+
+
+def words(place: Path, shared: Path, out: str) -> list[str]:
+    """NanoTrack v3 over the twelve real sequences, one thread a session on both sides."""
+    return [
+        "tracker=nanotrack", f"tracker.weights={shared / 'nanotrack/v3/nanotrackv3.pth'}", "dataset=folder",
+        f"dataset.root={shared / 'real'}", "dataset.split=val", "mlflow=off", "threads=1",
+        f"prepare.cache={place / 'cache'}", f"hydra.run.dir={out}",
+    ]
+
+
+def boxes(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.glob("tracks/*/*_001.txt"))}
+
+
+def results(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def local(place: Path, shared: Path) -> Path:
+    done = harness(*words(place, shared, "outputs/local"), cwd=place, timeout=550)
+    assert done.returncode == 0, done.stderr
+    return place / "outputs/local"
+
+
+def started(place: Path, nodes: Any, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "harness", *more, "task.executor=ray", f"task.ray_address={nodes.address}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_PROGRESS": "off"}
+    return subprocess.Popen(command, cwd=place, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+
+@pytest.mark.shared
+def test_three_nodes_give_the_boxes_of_a_local_run(nodes: Any, place: Path, shared: Path, local: Path) -> None:
+    child = started(place, nodes, *words(place, shared, "outputs/three"))
+    _, said = child.communicate(timeout=550)
+    assert child.returncode == 0, said
+    out = place / "outputs/three"
+    assert boxes(out) == boxes(local)
+    found = results(out)
+    told = found["details"]["cluster"]
+    assert len(told["workers"]) == NODES
+    assert told["nodes"] == NODES
+    assert told["lost"] == []
+    assert sum(worker["sequences"] for worker in told["workers"]) == 12
+    assert found["details"]["contended"] is True
+    assert not [name for name in found["metrics"] if name.startswith(("latency_ms", "stage_ms")) or name == "fps"]
+    for name in ("ao", "sr50", "sr75"):
+        assert found["metrics"][name] == results(local)["metrics"][name]
+    assert 0 < found["metrics"]["cluster/ideal_share"] <= 1
+    print({name: value for name, value in found["metrics"].items() if name.startswith(("cluster", "pipeline"))})
+
+
+@pytest.mark.shared
+def test_a_node_killed_half_way_changes_nothing(nodes: Any, place: Path, shared: Path, local: Path) -> None:
+    out = place / "outputs/killed"
+    child = started(place, nodes, *words(place, shared, str(out)))
+    deadline = time.monotonic() + 300
+    while len(list(out.glob("sequences/*.json"))) < 4 and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert child.poll() is None, "the run ended before a node could be killed"
+    early = {path.name: path.stat().st_mtime_ns for path in out.glob("sequences/*.json")}
+    nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
+    _, said = child.communicate(timeout=400)
+    try:
+        assert child.returncode == 0, said
+        assert boxes(out) == boxes(local)
+        told = results(out)["details"]["cluster"]
+        assert len(told["lost"]) == 1
+        assert told["lost"][0]["sequence"] is not None  # it was tracking when it was killed
+        assert sum(worker["sequences"] for worker in told["workers"]) == 12
+        assert results(out)["metrics"]["ao"] == results(local)["metrics"]["ao"]
+        for name, changed in early.items():
+            assert (out / "sequences" / name).stat().st_mtime_ns == changed  # what had arrived was not done again
+    finally:
+        nodes.add()
+
+
+def test_a_model_reaches_nodes_that_do_not_see_the_cache(
+    nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through Ray's object store, into the worker's own cache."""
+    experiment, artifact = small_experiment(tmp_path / "cache", "backend=onnx")
+    Evaluate(mode="serial", warmup=1).run(context_of(experiment, artifact, tmp_path / "local", 1))
+    whole = cluster.order_of
+    monkeypatch.setattr(cluster, "order_of", lambda *given: replace(whole(*given), folder="/nowhere"))
+    monkeypatch.setenv(delivery.CACHE_VARIABLE, str(tmp_path / "workers"))
+    task = Evaluate(executor="ray", ray_address=nodes.address, workers=2)
+    result = task.run(context_of(experiment, artifact, tmp_path / "ray", 1))
+    assert {worker["model"] for worker in result.details["cluster"]["workers"]} <= {"sent", "worker's cache"}
+    assert "sent" in {worker["model"] for worker in result.details["cluster"]["workers"]}
+    assert boxes(tmp_path / "ray") == boxes(tmp_path / "local")

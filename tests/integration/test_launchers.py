@@ -1,0 +1,134 @@
+"""A sweep ends the same whoever runs its jobs: summary, parent run, exit code, with jobs that fail or are skipped."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import ROOT, harness
+from fakes import standing_conf, tiny_dataset
+
+TRACKER = '''
+"""Standing, but it fails where it is told to, or takes its launcher's process with it."""
+import os
+import signal
+from dataclasses import dataclass
+from standing_tracker import Standing, StandingTracker
+
+@dataclass
+class Fragile(Standing):
+    fault: str = "none"
+
+    def start(self, sessions):
+        if self.fault == "raise":
+            raise RuntimeError("the camera is broken")
+        if self.fault == "launcher":
+            os.kill(os.getppid(), signal.SIGKILL)
+            os._exit(1)
+        return StandingTracker(sessions["search"], False)
+'''
+COMPARED = ("job", "run", "status", "baseline", "backend", "hint", "ao", "sr50", "agreement/mean_iou", "verdict")
+
+
+@dataclass
+class Ended:
+    """What a sweep left."""
+
+    code: int
+    summary: list[dict[str, str]]
+    errors: list[str]
+    parents: list[tuple[Any, ...]]
+    children: list[tuple[Any, ...]]
+    stderr: str
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data, tracker and prepared models; each sweep gets a store of its own."""
+    folder = tmp_path_factory.mktemp("launchers")
+    tiny_dataset(folder / "data", sequences=2, frames=5)
+    standing_conf(folder / "conf")
+    (folder / "fragile_tracker.py").write_text(TRACKER)
+    (folder / "conf/tracker/standing.yaml").write_text(
+        "# Fragile.\nname: standing\ntarget: fragile_tracker.Fragile\nfault: none\n"
+    )
+    return folder
+
+
+def swept(place: Path, name: str, *words: str) -> Ended:
+    home = place / name
+    home.mkdir()
+    done = harness(
+        "--config-dir", place / "conf", "-m", "tracker=standing", "dataset=folder", f"dataset.root={place / 'data'}",
+        "dataset.split=val", "task.warmup=1", f"prepare.cache={place / 'cache'}", "hydra.sweep.dir=outputs/it", *words,
+        cwd=home, timeout=560, PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'tests'}{os.pathsep}{place}", TMPDIR=str(home),
+    )
+    out = home / "outputs" / "it"
+    summary = list(csv.DictReader((out / "summary.csv").open()))
+    found = [json.loads((out / row["job"] / "results.json").read_text()) for row in summary]
+    with sqlite3.connect(home / "mlruns" / "mlflow.db") as store:
+        parent = "SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId'"
+        parents = store.execute(f"SELECT name, status FROM runs WHERE run_uuid NOT IN ({parent})").fetchall()
+        children = store.execute(f"SELECT name, status FROM runs WHERE run_uuid IN ({parent}) ORDER BY name").fetchall()
+    errors = [(item["error"] or {}).get("kind", "") for item in found]
+    kept = [{key: row.get(key, "") for key in COMPARED} for row in summary]
+    return Ended(done.returncode, kept, errors, parents, children, done.stderr)
+
+
+SWEEP = ("backend=torch,onnx", "tracker.fault=none,raise", "hint=none,throughput")
+
+
+@pytest.fixture(scope="module")
+def basic(place: Path) -> Ended:
+    found = swept(place, "basic", *SWEEP)
+    assert found.code == 1, found.stderr
+    assert sorted(row["status"] for row in found.summary) == ["failed"] * 2 + ["ok"] * 2 + ["skipped"] * 4
+    assert len(found.parents) == 1
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("local", ["hydra/launcher=local"]),
+        ("two-at-once", ["hydra/launcher=local", "hydra.launcher.n_jobs=2"]),
+        ("submitit", ["hydra/launcher=submitit_local"]),
+    ],
+)
+def test_the_sweep_ends_as_with_the_basic_launcher(basic: Ended, place: Path, name: str, words: list[str]) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="extra [cluster] is not installed")
+    found = swept(place, name, *SWEEP, *words)
+    assert found.code == basic.code, found.stderr
+    assert found.summary == basic.summary
+    assert found.errors == basic.errors
+    assert found.parents == basic.parents
+    assert found.children == basic.children
+
+
+@pytest.mark.slow
+def test_a_job_whose_launcher_dies_is_a_failed_job(place: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="extra [cluster] is not installed")
+    found = swept(place, "dying", "backend=torch", "tracker.fault=launcher,none", "hydra/launcher=submitit_local")
+    assert found.code == 1, found.stderr
+    assert [row["status"] for row in found.summary] == ["failed", "ok"]
+    assert found.errors == ["Lost", ""]
+    assert [status for _, status in found.children].count("FAILED") == 1
+    assert len(found.children) == 2
+    assert "lost a job" in found.stderr
+
+
+@pytest.mark.slow
+def test_further_rounds_are_measured_where_the_first_was(place: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="extra [cluster] is not installed")
+    found = swept(place, "rounds", "backend=torch", "task.repeats=2", "hydra/launcher=local", "hydra.launcher.n_jobs=2")
+    assert found.code == 0, found.stderr
+    results = json.loads((place / "rounds/outputs/it/0/results.json").read_text())
+    assert len(results["details"]["rounds"]) == 2
+    assert results["config"]["threads"] == max(1, len(os.sched_getaffinity(0)) // 2)
