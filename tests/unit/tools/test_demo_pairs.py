@@ -37,6 +37,11 @@ def test_shapes_and_ranges() -> None:
     assert np.abs(made.box[:, :2] - 0.5).max() > 0.25  # and its centre is off now and then
 
 
+def test_crowded_crops_have_the_target_off_their_middle_more_often() -> None:
+    away = [np.abs(demo_pairs.pairs("test", 5, 0, 96, crowded).box[:, :2] - 0.5).mean() for crowded in (False, True)]
+    assert away[1] > away[0]
+
+
 def test_the_box_is_where_the_target_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the target drawn, nothing done to the picture: it differs from its background inside the box alone."""
     drawn: list[tuple[np.ndarray, np.ndarray]] = []

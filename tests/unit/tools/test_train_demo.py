@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 import train_demo
-from demo_loss import decode, focal_loss, giou, heat_map, tracking_loss
+from demo_loss import decode, focal_loss, giou, heat_map, matching_loss, tracking_loss
 from safetensors import safe_open
 from train_demo import Job, Plan, Trainer, export, phase_batches, run
 
-SMALL = Plan(samples=96, tail=24, batch=8, ranks=1, chunk=16, passes=2, head=16, warm=2)
+SMALL = Plan(samples=96, tail=24, batch=8, ranks=1, chunk=16, passes=2, head=16, warm=2, crowd=1, match=2)
 
 
 @pytest.fixture
@@ -64,6 +64,20 @@ def test_the_loss_vanishes_for_perfect_maps_and_grows_with_error() -> None:
     assert focal_loss(torch.full((1, 8, 8), 0.5), heat) > focal_loss(score[:, 0], heat)
 
 
+def test_matching_features_lower_the_matching_loss() -> None:
+    torch.manual_seed(0)
+    box = torch.rand(6, 4) * 0.4 + 0.3
+    x, z = torch.randn(6, 32, 6, 6), torch.randn(6, 32, 4, 4)
+    before = matching_loss(x, z, box)
+    _, cell = heat_map(box, 6)
+    for number, (column, row) in enumerate(cell.int().tolist()):
+        z[number, :, 1:3, 1:3] = x[number, :, row, column][:, None, None]
+    after = matching_loss(x, z, box)
+    assert before > 2.5
+    assert after < 0.3
+    assert matching_loss(x, z.roll(1, 0), box) > after + 1  # another's template finds another's target
+
+
 def test_the_rate_warms_up_stays_and_falls() -> None:
     plan = Plan(samples=4800, tail=1440, batch=48, ranks=2, chunk=480, warm=10, rate=1e-3)
     rates = [plan.rate_at(step) for step in range(plan.steps)]
@@ -82,6 +96,11 @@ def test_a_run_can_get_another_end_until_its_tail_begins() -> None:
     assert not shorter.continues(plan, 21)
     assert plan.continues(plan, 49)
     assert not replace(plan, seed=2).continues(plan, 1)
+    assert plan.phase == 4
+    for stage in ("crowd", "match"):  # a stage may move as long as neither place of it was reached
+        early, late = replace(plan, **{stage: 2}), replace(plan, **{stage: 5})
+        assert late.continues(early, 8)
+        assert not late.continues(early, 9)
 
 
 def test_settings_that_do_not_divide_are_refused() -> None:
