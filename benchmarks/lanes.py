@@ -124,7 +124,9 @@ def serial(config: Mapping[str, Any], frames: int) -> Callable[[], Round]:
         updates = track.seconds[1:]
         found = {"fps": len(updates) / updates.sum(), "p50_ms": _median(updates) * 1e3}
         found |= {f"{name}_ms": _median(values[1:]) * 1e3 for name, values in track.stages.items()}
-        bare = [sum(times) for times in zip(*(sessions[name].bare for name in experiment.tracker.per_frame), strict=True)]
+        bare = [
+            sum(times) for times in zip(*(sessions[name].bare for name in experiment.tracker.per_frame), strict=True)
+        ]
         if bare:
             around = [seconds - own for seconds, own in zip(updates, bare, strict=True)]
             found["around_ms"] = _median(around) * 1e3

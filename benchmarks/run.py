@@ -86,7 +86,11 @@ def compose(words: Sequence[str], cache: Path) -> Config:
 def shared_material() -> Path | None:
     """NanoTrack's trained weights and real sequences, where they lie beside the checkout."""
     folder = Path(os.environ.get("HARNESS_SHARED") or ROOT.parent / "shared")
-    return folder.resolve() if (folder / "nanotrack/v3/nanotrackv3.pth").is_file() and (folder / "real/val").is_dir() else None
+    return (
+        folder.resolve()
+        if (folder / "nanotrack/v3/nanotrackv3.pth").is_file() and (folder / "real/val").is_dir()
+        else None
+    )
 
 
 def configurations(cache: Path) -> dict[str, Config]:
@@ -115,13 +119,23 @@ def plan_lanes(configs: Mapping[str, Config], model: Path, frames: int) -> list[
     """The lanes in the order of the first round."""
     demo = configs["openvino"]
     lanes = [
-        Lane(f"published {runtime.replace('-', ' ')}", "published", {"runtime": runtime, "model": str(model), "config": demo, "frames": frames})
+        Lane(
+            f"published {runtime.replace('-', ' ')}",
+            "published",
+            {"runtime": runtime, "model": str(model), "config": demo, "frames": frames},
+        )
         for runtime in ("torch", "onnx", "openvino", "openvino-throughput")
     ]
     lanes += [Lane(name, "serial", {"config": config, "frames": frames}) for name, config in configs.items()]
     for name in ("openvino", "openvino int8", "onnx"):
         if name in configs:
-            lanes.append(Lane(f"{name} parallel", "parallel", {"config": configs[name], "frames": frames, "sequences": 4}))
+            lanes.append(
+                Lane(
+                    f"{name} parallel",
+                    "parallel",
+                    {"config": configs[name], "frames": min(79, 2 * frames), "sequences": 4},
+                )
+            )
     for name in ("openvino", "openvino int8"):
         if name in configs:
             lanes.append(Lane(f"benchmark_app {name}", "app", {"config": configs[name], "seconds": 4}))
@@ -236,12 +250,31 @@ def judge(rounds: Rounds, quiet: bool, found: Mapping[str, Any]) -> list[dict[st
         against("OpenVINO int8 / published OpenVINO", "openvino int8/fps", "published openvino/fps", 1.75, 2.2),
         against("OpenVINO / published PyTorch", "openvino/fps", "published torch/fps", 2.5),
         against("OpenVINO int8 / published PyTorch", "openvino int8/fps", "published torch/fps", 3.6),
-        against("OpenVINO int8, parallel / published PyTorch", "openvino int8 parallel/pipeline_fps", "published torch/fps", 4.3),
-        against("parallel / benchmark_app, fp32", "openvino parallel/pipeline_fps", "benchmark_app openvino/throughput_fps", 0.9),
-        against("parallel / benchmark_app, int8", "openvino int8 parallel/pipeline_fps", "benchmark_app openvino int8/throughput_fps", 0.9),
+        against(
+            "OpenVINO int8, parallel / published PyTorch",
+            "openvino int8 parallel/pipeline_fps",
+            "published torch/fps",
+            4.3,
+        ),
+        against(
+            "parallel / benchmark_app, fp32",
+            "openvino parallel/pipeline_fps",
+            "benchmark_app openvino/throughput_fps",
+            0.9,
+        ),
+        against(
+            "parallel / benchmark_app, int8",
+            "openvino int8 parallel/pipeline_fps",
+            "benchmark_app openvino int8/throughput_fps",
+            0.9,
+        ),
     ]
     around = Bar("", most=1.0, unit="ms", hurt_by_load=True)
-    for title, lane in (("SMAT", "openvino"), ("NanoTrack", "nanotrack"), ("NanoTrack v3, real video", "nanotrack real")):
+    for title, lane in (
+        ("SMAT", "openvino"),
+        ("NanoTrack", "nanotrack"),
+        ("NanoTrack v3, real video", "nanotrack real"),
+    ):
         values = values_of(rounds, f"{lane}/around_ms")
         if values or lane != "nanotrack real":
             rows.append(row(around, values, quiet, f"around the network, {title} (p50)"))
@@ -255,7 +288,15 @@ def row(bar: Bar, values: list[float], quiet: bool, name: str = "") -> dict[str,
     """One line of the table of bars."""
     low, middle, high = quartiles(values) if values else (None, None, None)
     found = verdict(bar, values, quiet)
-    return {**asdict(bar), "name": name or bar.name, "q1": low, "median": middle, "q3": high, "rounds": len(values), "verdict": found}
+    return {
+        **asdict(bar),
+        "name": name or bar.name,
+        "q1": low,
+        "median": middle,
+        "q3": high,
+        "rounds": len(values),
+        "verdict": found,
+    }
 
 
 # ------------------------------------------------------------------------------------------- tables
@@ -263,7 +304,13 @@ def row(bar: Bar, values: list[float], quiet: bool, name: str = "") -> dict[str,
 
 def tables(report: Mapping[str, Any]) -> str:
     """All tables, as Markdown."""
-    parts = [machine_line(report), bars_table(report["bars"]), speed_table(report), rewrites_table(report["rounds"]), stage_table(report["rounds"])]
+    parts = [
+        machine_line(report),
+        bars_table(report["bars"]),
+        speed_table(report),
+        rewrites_table(report["rounds"]),
+        stage_table(report["rounds"]),
+    ]
     parts.append(parallel_table(report))
     if report["jobs"]:
         parts.append(jobs_table(report["jobs"]))
@@ -275,8 +322,14 @@ def tables(report: Mapping[str, Any]) -> str:
 def machine_line(report: Mapping[str, Any]) -> str:
     machine = report["machine"]
     versions = machine["versions"]
-    named = ", ".join(f"{name} {versions[name]}" for name in ("torch", "onnxruntime", "openvino", "nncf") if name in versions)
-    quiet = "all of them quiet" if report["quiet"] else "the machine was not quiet: speeds are indicative, verdicts are withheld"
+    named = ", ".join(
+        f"{name} {versions[name]}" for name in ("torch", "onnxruntime", "openvino", "nncf") if name in versions
+    )
+    quiet = (
+        "all of them quiet"
+        if report["quiet"]
+        else "the machine was not quiet: speeds are indicative, verdicts are withheld"
+    )
     return (
         f"{machine['processor']}, {machine['threads_allowed']} threads, {', '.join(machine['features'])}; {named}. "
         f"{report['date'][:16].replace('T', ' ')} UTC, {len(report['rounds'])} interleaved rounds, {quiet} "
@@ -311,7 +364,10 @@ def cell(values: list[float]) -> str:
 def speed_table(report: Mapping[str, Any]) -> str:
     """Frames per second of every lane, and its ratio to the published way by PyTorch and by the same runtime."""
     rounds = report["rounds"]
-    lines = ["| SMAT, random weights | frames a second | of published PyTorch | of published, same runtime |", "|---|---|---|---|"]
+    lines = [
+        "| SMAT, random weights | frames a second | of published PyTorch | of published, same runtime |",
+        "|---|---|---|---|",
+    ]
     for lane in rounds[0]:
         if lane.startswith("nanotrack") or lane.endswith("no rewrites"):
             continue
@@ -349,7 +405,10 @@ def stage_table(rounds: Rounds) -> str:
 
 def parallel_table(report: Mapping[str, Any]) -> str:
     """Whether decoding is small beside inference, and whether there are more runnable threads than there may be."""
-    lines = ["| in parallel | decode, ms | inference, ms | runnable threads: median, p99 | allowed |", "|---|---|---|---|---|"]
+    lines = [
+        "| in parallel | decode, ms | inference, ms | runnable threads: median, p99 | allowed |",
+        "|---|---|---|---|---|",
+    ]
     for lane, warm in report["warm"].items():
         if "runnable_p50" in warm:
             times = [cell(values_of(report["rounds"], f"{lane}/{key}")) for key in ("decode_ms", "inference_ms")]
@@ -437,7 +496,9 @@ def main() -> int:
     """Measures, prints the tables, writes ``latest.json`` and the README's tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=LEAST_ROUNDS, help="quiet rounds wanted")
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds for rounds, where more are needed to be quiet")
+    parser.add_argument(
+        "--limit", type=float, default=300.0, help="seconds for rounds, where more are needed to be quiet"
+    )
     parser.add_argument("--frames", type=int, default=25, help="timed frames per lane and round, at most 79")
     parser.add_argument("--cache", default="outputs/cache", help="folder of prepared models")
     parser.add_argument("--out", default=str(ROOT / "benchmarks" / "latest.json"))

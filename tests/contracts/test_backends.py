@@ -161,7 +161,9 @@ def test_settings_that_cannot_be_are_refused() -> None:
 def test_an_input_of_another_shape_or_type_is_named(artifacts: dict[str, Artifact]) -> None:
     session = OpenVino(threads=1).open(artifacts["openvino"])["search"]
     _, inputs = search_inputs(artifacts["openvino"])
-    with pytest.raises(BackendError, match=r"input search of graph search is float32\[1, 128, 128, 3\]; it must be uint8"):
+    with pytest.raises(
+        BackendError, match=r"input search of graph search is float32\[1, 128, 128, 3\]; it must be uint8"
+    ):
         session.run({**inputs, "search": inputs["search"].astype(np.float32)})
     with pytest.raises(BackendError, match="input template_features of graph search"):
         session.run({**inputs, "template_features": inputs["template_features"][:, :1]})

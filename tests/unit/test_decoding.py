@@ -23,7 +23,9 @@ SAMPLINGS = {
 
 def picture(height: int, width: int) -> np.ndarray:
     """A smooth picture with strong colours, whose chroma upsampling shows."""
-    coarse = np.random.default_rng(height * width).integers(0, 256, (height // 6 + 2, width // 6 + 2, 3), dtype=np.uint8)
+    coarse = np.random.default_rng(height * width).integers(
+        0, 256, (height // 6 + 2, width // 6 + 2, 3), dtype=np.uint8
+    )
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
@@ -35,7 +37,9 @@ def jpeg(image: np.ndarray, quality: int = 90, sampling: str = "420", progressiv
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("size", [(360, 640), (361, 639), (37, 53), (1, 1)])
-def test_the_fast_decoder_has_opencvs_pixels(monkeypatch: pytest.MonkeyPatch, sampling: str, size: tuple[int, int]) -> None:
+def test_the_fast_decoder_has_opencvs_pixels(
+    monkeypatch: pytest.MonkeyPatch, sampling: str, size: tuple[int, int]
+) -> None:
     pytest.importorskip("simplejpeg")
     assert decoding.simplejpeg is not None
     for quality, progressive in product((30, 75, 100), (False, True)):

@@ -28,7 +28,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def evaluated(cache: Path, folder: Path, backend: str, mode: str, threads: int, **settings: Any) -> tuple[Any, dict[str, Boxes]]:
+def evaluated(
+    cache: Path, folder: Path, backend: str, mode: str, threads: int, **settings: Any
+) -> tuple[Any, dict[str, Boxes]]:
     """What ``task=evaluate`` found, and the boxes by sequence."""
     experiment, artifact = small_experiment(cache, f"backend={backend}")
     context = context_of(experiment, artifact, folder, threads)
