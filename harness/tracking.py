@@ -99,7 +99,7 @@ class Runner:
         try:
             for index in range(count):
                 image, stages["decode"][index] = next(source)
-                if index and feedback is not None:
+                if index and feedback is not None and feedback[index - 1][2:].min() > 0:  # absent: stay where it was
                     tracker.place(feedback[index - 1])
                 begin = clock.start()
                 if index:
