@@ -1,0 +1,108 @@
+"""task=benchmark_app: what fits, which settings reach the app, what is warned of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_jobs import context_of, small_config, small_experiment
+
+from harness.errors import ConfigError, SkipJob
+from harness.experiment import build_experiment
+from harness.interfaces import GraphSpec
+from harness.tasks import benchmark_process as app, recording
+from harness.tasks.benchmark_app import BenchmarkApp, metrics_of, percentile_of, properties, runtime, warnings_of
+
+SETTINGS = app.Settings(Path("model.xml"), GraphSpec("search", (), ()), properties={"INFERENCE_NUM_THREADS": "2"})
+REPORT = app.Report(
+    50.0, 40.0, 10.0, 200.0, 41.0, 42.0, 30.0, 60.0, 2000.0, 100, 4, "async", True,
+    {"INFERENCE_NUM_THREADS": "2", "NUM_STREAMS": "1"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [(["backend=torch"], "reads ONNX files and IR"), (["backend=openvino", "device=cuda"], "device=cuda")],
+)
+def test_what_makes_no_sense_is_skipped_with_the_reason(tmp_path, words, reason):
+    with pytest.raises(SkipJob, match=reason):
+        build_experiment(small_config(tmp_path, "task=benchmark_app", *words))
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("task.seconds=0", r"task\.seconds"),
+        ("task.percentiles=[0]", r"task\.percentiles"),
+        ("task.graph=neck", "graphs of tracker"),
+        ("task.inputs=real", r"task\.inputs"),
+    ],
+)
+def test_wrong_settings_are_refused(tmp_path, word, reason):
+    with pytest.raises(ConfigError, match=reason):
+        build_experiment(small_config(tmp_path, "task=benchmark_app", word))
+
+
+def test_app_gets_the_sessions_precision_and_threads(tmp_path):
+    # this processor would choose bf16 by itself
+    config = small_config(tmp_path, "task=benchmark_app", "backend=openvino", "hint=throughput", "backend.streams=2")
+    found = properties(runtime(config, 2), None)
+    assert found == {"INFERENCE_NUM_THREADS": "2", "INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "2"}
+    assert properties(runtime(config, 2), 4)["NUM_STREAMS"] == "4"
+
+
+def test_file_of_another_format_gets_the_same_settings(tmp_path):
+    config = small_config(tmp_path, "task=benchmark_app", "backend=onnx")
+    assert properties(runtime(config, 1), None) == {"INFERENCE_NUM_THREADS": "1", "INFERENCE_PRECISION_HINT": "f32"}
+
+
+def test_percentiles_are_not_taken_for_the_median():
+    assert metrics_of(REPORT, SETTINGS)["benchmark_app/latency_ms/median"] == 41.0
+    assert "benchmark_app/latency_ms/median" not in metrics_of(REPORT, percentile_of(SETTINGS, 90))
+    assert percentile_of(SETTINGS, 90).percentile == 90
+
+
+def test_noise_and_settings_not_taken_are_warned_of():
+    assert warnings_of([REPORT, REPORT], SETTINGS, REPORT) == []
+    (line,) = warnings_of([REPORT, replace(REPORT, throughput=56.0)], SETTINGS, REPORT)
+    assert "noise" in line
+    clamped = replace(REPORT, settings={"INFERENCE_NUM_THREADS": "1"})
+    (line,) = warnings_of([clamped], SETTINGS, clamped)
+    assert line == "threads: 2 asked for, the device runs with 1."
+
+
+def test_recorded_inputs_are_the_trackers_crops(tmp_path):
+    experiment, artifact = small_experiment(tmp_path / "cache", "backend=openvino")
+    sessions = experiment.backend.open(artifact)
+    sequences = list(experiment.dataset)
+    crops = recording.record_crops(experiment.tracker, sessions, sequences, "search", 6)
+    assert len(crops) == 6
+    assert {name: (value.shape, str(value.dtype)) for name, value in crops[0].items()} == {
+        tensor.name: (tensor.shape, tensor.dtype) for tensor in artifact.graphs["search"].inputs
+    }
+    # crops follow the target, so that no two are alike
+    assert len({crop["search"].tobytes() for crop in crops}) == 6
+    folder = recording.save(crops, tmp_path / "inputs")
+    assert np.array_equal(np.load(folder / "search/00003.npy"), crops[3]["search"])
+
+
+def test_app_runs_on_recorded_crops_and_reports_its_real_figures(tmp_path):
+    experiment, artifact = small_experiment(
+        tmp_path / "cache", "backend=onnx", "task=benchmark_app", "hint=latency", "task.iterations=20",
+        "task.inputs=recorded", "task.crops=4", "task.percentiles=[90]",
+    )  # fmt: skip
+    assert isinstance(experiment.task, BenchmarkApp)
+    result = experiment.task.run(context_of(experiment, artifact, tmp_path / "job", 1))
+    found = {name.removeprefix("benchmark_app/"): value for name, value in result.metrics.items()}
+    assert (found["iterations"], found["requests"], found["threads"], found["streams"]) == (20, 1, 1, 1)
+    assert found["throughput_fps"] == pytest.approx(20 / found["total_ms"] * 1e3, rel=1e-2, abs=0.02)
+    assert found["latency_ms/min"] <= found["latency_ms/median"] <= found["latency_ms/max"]
+    assert found["latency_ms/p90"] > 0
+    assert result.details["settings"]["INFERENCE_PRECISION_HINT"] == "float32"
+    assert result.details["effective"]["hint"] == "LATENCY"
+    assert "benchmark_app/benchmark_report.json" in result.files
+    log = (tmp_path / "job/benchmark_app/benchmark_app.log").read_text()
+    assert "random values" not in log  # every input came from a file
+    assert not list((tmp_path / "job").glob(".inputs*"))
