@@ -48,6 +48,7 @@ class _Worker:
     number: int
     handle: Any
     began: float
+    opened: float = 0.0
     ended: float | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     sequences: int = 0
@@ -132,7 +133,7 @@ class Dispatch:
             raise rebuilt(answer)
         worker = sent.worker
         if sent.sequence is None:
-            worker.facts = answer
+            worker.facts, worker.opened = answer, perf_counter()
             if not self.arrived and not self.overheads and not self.idle:
                 self.started()
         else:
@@ -353,10 +354,16 @@ def absolute(sequence: Sequence) -> Sequence:
 
 
 def account(dispatch: Dispatch, wall: float) -> dict[str, Any]:
-    """Workers, losses and times. ``speedup`` is tracking seconds over wall seconds; ideal is every worker tracking always."""
+    """Workers, losses and times.
+
+    ``speedup`` is the seconds of tracking that all workers did, over the wall's. ``ideal_share`` is the tracked part of
+    the time that workers were held, from asking for them to the end; ``ideal_share_open`` counts from when each was open.
+    """
     busy = sum(worker.busy for worker in dispatch.workers)
     opened = [worker for worker in dispatch.workers if worker.facts]
-    held = sum((worker.ended or worker.began) - worker.began for worker in opened)
+    ends = [worker.ended or perf_counter() for worker in opened]
+    held = sum(end - worker.began for end, worker in zip(ends, opened, strict=True))
+    ready = sum(end - worker.opened for end, worker in zip(ends, opened, strict=True))
     overheads = np.array(dispatch.overheads) * 1e3
     return {
         "workers": [
@@ -373,6 +380,7 @@ def account(dispatch: Dispatch, wall: float) -> dict[str, Any]:
         "busy_s": busy,
         "speedup": busy / wall if wall > 0 else 0.0,
         "ideal_share": busy / held if held > 0 else 0.0,
+        "ideal_share_open": busy / ready if ready > 0 else 0.0,
         "open_s": max((worker.facts["open_s"] for worker in opened), default=0.0),
         "shard_overhead_ms": {"p50": float(np.median(overheads)), "max": float(overheads.max())} if len(overheads) else {},
         "warnings": doubts(opened),
@@ -409,6 +417,7 @@ def cluster_metrics(told: Mapping[str, Any]) -> Metrics:
         "cluster/lost_workers": float(len(told["lost"])),
         "cluster/speedup": float(told["speedup"]),
         "cluster/ideal_share": float(told["ideal_share"]),
+        "cluster/ideal_share_open": float(told["ideal_share_open"]),
         "cluster/open_s": float(told["open_s"]),
     }
     if told["shard_overhead_ms"]:

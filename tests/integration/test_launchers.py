@@ -81,14 +81,14 @@ def swept(place: Path, name: str, *words: str) -> Ended:
     return Ended(done.returncode, kept, errors, parents, children, done.stderr)
 
 
-SWEEP = ("backend=torch,onnx", "tracker.fault=none,raise", "hint=none,throughput")
+SWEEP = ("backend=torch", "tracker.fault=none,raise", "hint=none,throughput")
 
 
 @pytest.fixture(scope="module")
 def basic(place: Path) -> Ended:
     found = swept(place, "basic", *SWEEP)
     assert found.code == 1, found.stderr
-    assert sorted(row["status"] for row in found.summary) == ["failed"] * 2 + ["ok"] * 2 + ["skipped"] * 4
+    assert sorted(row["status"] for row in found.summary) == ["failed", "ok", "skipped", "skipped"]
     assert len(found.parents) == 1
     return found
 

@@ -146,10 +146,11 @@ def test_the_account_states_share_and_losses() -> None:
     found, _ = dispatched(FakeCluster(dies={1: 1}))
     found.run()
     for worker in found.workers:
-        worker.began, worker.ended, worker.busy = 0.0, 10.0, 8.0
+        worker.began, worker.opened, worker.ended, worker.busy = 0.0, 2.0, 10.0, 8.0
     told = account(found, 10.0)
     opened = sum(bool(worker.facts) for worker in found.workers)
     assert told["ideal_share"] == pytest.approx(0.8)
+    assert told["ideal_share_open"] == pytest.approx(1.0)
     assert told["speedup"] == pytest.approx(0.8 * len(found.workers))
     metrics = cluster_metrics(told)
     assert metrics["cluster/lost_workers"] == 1
