@@ -85,10 +85,11 @@ def postgres(folder: Path) -> Iterator[str]:
     name = "nobody" if as_user else getpass.getuser()
     quiet = {"stdout": subprocess.DEVNULL, "cwd": "/", "check": True}
     subprocess.run([place / "initdb", "-D", data, "-A", "trust", "-U", name, "--no-sync"], **quiet, **as_user)
+    said = (folder / "postgres.log").open("wb")
     child = subprocess.Popen(
         [place / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1",
          "-c", f"unix_socket_directories={data}", "-c", "fsync=off"],
-        cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_user,
+        cwd="/", stdout=said, stderr=said, **as_user,
     )  # fmt: skip
     try:
         ready = [place / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]

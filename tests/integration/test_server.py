@@ -18,11 +18,6 @@ from store_records import records
 from harness.mlflow_log import Target, client, log_folder, log_sweep
 from harness.results import Results
 
-CODE = (
-    "import sys; from pathlib import Path; from harness.mlflow_log import log_folder, Target; "
-    "folder = Path(sys.argv[1]); log_folder(folder, parent=folder.parent, target=Target('server', uri=sys.argv[2]))"
-)
-
 
 @pytest.mark.slow
 def test_eight_jobs_at_once_over_postgresql_and_s3(tmp_path: Path) -> None:
@@ -51,13 +46,12 @@ def test_eight_jobs_at_once_over_postgresql_and_s3(tmp_path: Path) -> None:
 
 
 def _log_at_once(sweep: Path, uri: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    children = [
-        subprocess.Popen([sys.executable, "-c", CODE, str(folder), uri], env=environment, stderr=subprocess.PIPE)
-        for folder in sorted(path.parent for path in sweep.glob("*/results.json"))
-    ]
-    said = [child.communicate(timeout=400)[1].decode() for child in children]
-    assert [child.returncode for child in children] == [0] * 8, said
+    command = [sys.executable, str(ROOT / "tests/log_at_once.py"), uri]
+    folders = sorted(str(path.parent) for path in sweep.glob("*/results.json"))
+    done = subprocess.run(
+        [*command, *folders], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
     assert all(json.loads((sweep / f"{number}/mlflow.json").read_text())["pending"] is False for number in range(8))
 
 

@@ -42,7 +42,7 @@ def test_a_server_that_dies_during_a_sweep(tmp_path: Path) -> None:
     store, kept = f"sqlite:///{tmp_path}/server.db", f"{tmp_path}/kept"
     uri = f"http://127.0.0.1:{port}"
     words = ["-m", "--config-dir", conf, "tracker=standing", "dataset=folder", f"dataset.root={root}",
-             "dataset.split=val", "backend=torch", "seed=0,1,2,3", "mlflow=server", f"mlflow.uri={uri}",
+             "dataset.split=val", "backend=torch", "seed=0,1,2", "mlflow=server", f"mlflow.uri={uri}",
              "hydra.sweep.dir=outputs/it"]  # fmt: skip
     server = start_mlflow(tmp_path, port, store, kept)
     try:
@@ -50,18 +50,18 @@ def test_a_server_that_dies_during_a_sweep(tmp_path: Path) -> None:
             [sys.executable, "-m", "harness", *map(str, words)], cwd=tmp_path, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONPATH": PATH},
         )  # fmt: skip
-        until = time.monotonic() + 300
+        until = time.monotonic() + 900
         while finished_runs(tmp_path / "server.db") < 1 and sweep.poll() is None and time.monotonic() < until:
             time.sleep(0.05)
         assert sweep.poll() is None, f"the sweep ended too early: {sweep.stdout and sweep.stdout.read()}"
     finally:
         stop(server)
-    said = sweep.communicate(timeout=400)[0]
+    said = sweep.communicate(timeout=1500)[0]
     assert sweep.returncode == 0, said
     assert "not logged to MLflow" in said
     assert "sync" in said
     before = finished_runs(tmp_path / "server.db")
-    assert 1 <= before < 4, f"{before} of 4 jobs were logged before the server died"
+    assert 1 <= before < 3, f"{before} of 3 jobs were logged before the server died"
 
     away = harness("sync", cwd=tmp_path, PYTHONPATH=PATH)
     assert away.returncode == 1
@@ -75,7 +75,7 @@ def test_a_server_that_dies_during_a_sweep(tmp_path: Path) -> None:
         second = harness("sync", cwd=tmp_path, PYTHONPATH=PATH)
         assert "0 of 0 sent" in second.stdout
         third = harness("sync", "outputs/it", cwd=tmp_path, PYTHONPATH=PATH)
-        assert "5 of 5 sent" in third.stdout
+        assert "4 of 4 sent" in third.stdout
         assert records(Target("server", uri=uri)) == there, "sending again changed something"
     finally:
         stop(server)
@@ -86,7 +86,7 @@ def test_a_server_that_dies_during_a_sweep(tmp_path: Path) -> None:
         note.unlink()
     done = harness("sync", "again", "--root", "calm", cwd=tmp_path, PYTHONPATH=PATH)
     assert done.returncode == 0, done.stderr
-    assert len(there) == 5
+    assert len(there) == 4
     assert there == records(Target(root=str(tmp_path / "calm")))
 
 

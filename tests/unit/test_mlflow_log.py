@@ -119,19 +119,12 @@ def test_eight_processes_log_at_once(tmp_path: Path) -> None:
     sweep = scored_sweep(tmp_path, jobs=8, sequences=2, frames=8)
     for number in range(8):
         give_model(sweep / str(number), tmp_path / "cache")
-    code = (
-        "import sys; from pathlib import Path; from harness.mlflow_log import log_folder, Target; "
-        "folder = Path(sys.argv[1]); log_folder(folder, parent=folder.parent, target=Target(root=sys.argv[2]))"
+    command = [sys.executable, str(ROOT / "tests/log_at_once.py"), str(tmp_path / "mlruns")]
+    folders = [str(sweep / str(number)) for number in range(8)]
+    done = subprocess.run(
+        [*command, *folders], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code]
-    children = [
-        subprocess.Popen([*command, str(sweep / str(number)), str(tmp_path / "mlruns")], env=environment,
-                         stderr=subprocess.PIPE)
-        for number in range(8)
-    ]
-    said = [child.communicate(timeout=300)[1].decode() for child in children]
-    assert [child.returncode for child in children] == [0] * 8, said
+    assert done.returncode == 0, done.stderr
     found = records(target(sweep))
     assert len(found) == 9
     parent = json.loads((sweep / "sweep.json").read_text())["id"]
