@@ -6,9 +6,11 @@ import contextlib
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -73,14 +75,12 @@ def postgres(folder: Path) -> Iterator[str]:
     found = shutil.which("initdb") or (str(bins[-1] / "initdb") if bins else None)
     if found is None:
         pytest.skip("no PostgreSQL here (Debian: apt install postgresql)")
-    place, data, port = Path(found).resolve().parent, folder / "pgdata", free_port()
-    data.mkdir()
+    place, port = Path(found).resolve().parent, free_port()
+    home = Path(tempfile.mkdtemp(prefix="postgres-"))  # not pytest's folder, which is closed to other users
+    data = home / "data"
     as_user: dict[str, str] = {}
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        for path in (folder, *folder.parents):
-            if path.stat().st_uid == 0 and str(path).startswith("/tmp/"):
-                path.chmod(path.stat().st_mode | 0o055)
-        shutil.chown(data, "nobody")
+        shutil.chown(home, "nobody")
         as_user = {"user": "nobody"}
     name = "nobody" if as_user else getpass.getuser()
     quiet = {"stdout": subprocess.DEVNULL, "cwd": "/", "check": True}
@@ -88,7 +88,7 @@ def postgres(folder: Path) -> Iterator[str]:
     said = (folder / "postgres.log").open("wb")
     child = subprocess.Popen(
         [place / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1",
-         "-c", f"unix_socket_directories={data}", "-c", "fsync=off"],
+         "-c", f"unix_socket_directories={home}", "-c", "fsync=off"],
         cwd="/", stdout=said, stderr=said, **as_user,
     )  # fmt: skip
     try:
@@ -100,8 +100,10 @@ def postgres(folder: Path) -> Iterator[str]:
         subprocess.run(make, check=True, cwd="/")
         yield f"postgresql+psycopg2://{name}@127.0.0.1:{port}/mlflow"
     finally:
-        child.terminate()
-        child.wait(30)
+        child.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown: it does not wait for clients
+        child.wait(60)
+        said.close()
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @contextlib.contextmanager
