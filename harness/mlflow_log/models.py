@@ -9,6 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from harness.mlflow_log.content import IMPORTED_FILE
 from harness.mlflow_log.target import Target
 from harness.results import Results, plain
 
@@ -28,8 +29,13 @@ def model_files(folder: Path, results: Results) -> dict[str, Path]:
 
 
 def _find(folder: Path, recorded: Path) -> Path | None:
-    """Paths in the cache are relative to where the job ran, which is the folder's own place or above it."""
+    """Paths in the cache are relative to where the job ran, which is the folder's own place or above it.
+
+    What a stranger's results name is looked for in their own folder alone: any file of ours could be named there.
+    """
     places = [folder / "model" / recorded.name]
+    if (folder / IMPORTED_FILE).is_file():
+        return next((path for path in places if path.is_file()), None)
     places += [recorded] if recorded.is_absolute() else [base / recorded for base in folder.resolve().parents]
     places.append(recorded)
     return next((path for path in places if path.is_file()), None)

@@ -13,6 +13,7 @@ import pytest
 from scored_jobs import give_model, scored_sweep
 
 from harness.errors import ArchiveError, DataError
+from harness.mlflow_log.models import model_files
 from harness.report import sources
 from harness.results import Results
 from harness.share import import_bundle, write_bundle
@@ -152,3 +153,19 @@ def test_a_model_of_zeros_survives(made: Path, tmp_path: Path) -> None:
     written = write_bundle(sources.resolve(str(folder)), tmp_path / "b.zip", models=True)
     imported = import_bundle(written.path, tmp_path / "out")
     assert next(imported.folder.rglob("model/search.onnx")).stat().st_size == 4 << 20
+
+
+def test_a_strangers_results_name_no_file_of_ours(bundle: Path, made: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.onnx"
+    secret.write_text("not theirs")
+
+    def name_it(files: dict[str, bytes]) -> None:
+        name = next(name for name in files if name.endswith("/1/results.json"))
+        raw = json.loads(files[name])
+        raw["artifact"]["files"] = {"search": str(secret)}
+        files[name] = json.dumps(raw).encode()
+
+    imported = import_bundle(rewritten(bundle, tmp_path / "b.zip", name_it), tmp_path / "out")
+    folder = next(imported.folder.rglob("1/results.json")).parent
+    assert model_files(folder, Results.load(folder)) == {}
+    assert model_files(made / "sweep/1", Results.load(made / "sweep/1")) != {}
