@@ -60,23 +60,24 @@ def bank(space: str, seed: int, number: int) -> Bank:
     return Bank.make(generator(space, seed, _BANK_STREAM, number), BANK_TEXTURES, BANK_FIGURES)
 
 
-def pairs(space: str, seed: int, first: int, count: int, crowded: bool = False) -> Pairs:
+def pairs(space: str, seed: int, first: int, count: int, crowded: bool = False, wide: bool = False) -> Pairs:
     """Pairs ``first`` to ``first + count`` of the stream ``seed`` of ``space``."""
-    made = [pair(space, seed, index, crowded) for index in range(first, first + count)]
+    made = [pair(space, seed, index, crowded, wide) for index in range(first, first + count)]
     templates, searches, boxes = zip(*made, strict=True)
     return Pairs(np.stack(templates), np.stack(searches), np.stack(boxes).astype(np.float32))
 
 
-def pair(space: str, seed: int, index: int, crowded: bool = False) -> tuple[Image, Image, Floats]:
+def pair(space: str, seed: int, index: int, crowded: bool = False, wide: bool = False) -> tuple[Image, Image, Floats]:
     """Pair ``index``: template, search crop and box (cx, cy, w, h, in units of the search crop's side).
 
     ``crowded`` puts other things into the middle of most search crops and the target more often off it: what
-    stands there and stands out is then no longer the answer, and only the template tells.
+    stands there and stands out is then no longer the answer, and only the template tells. ``wide`` varies the search
+    crop's scale more: a tracker whose box has grown must find its way back.
     """
     cloths = bank(space, seed, index // BANK_LIFE)
     rng = generator(space, seed, _PAIR_STREAM, index)
     while True:
-        made = _Scene(rng, cloths, crowded).make()
+        made = _Scene(rng, cloths, crowded, wide).make()
         if made is not None:
             return made
 
@@ -103,8 +104,9 @@ def _unit(item: Figure, pose: Floats, phase: float) -> Floats:
 class _Scene:
     """One target seen twice. Scene units: sqrt(w h) of the target is 1 in each view, its centre at the origin."""
 
-    def __init__(self, rng: Rng, cloths: Bank, crowded: bool = False) -> None:
+    def __init__(self, rng: Rng, cloths: Bank, crowded: bool = False, wide: bool = False) -> None:
         self.rng, self.bank, self.crowded = rng, cloths, crowded
+        self.scales = (0.2, 0.45) if wide else (0.12, 0.3)
         self.middle = np.zeros(2)
         self.target = self._pick()
         self.tint = _tint(rng)
@@ -148,7 +150,7 @@ class _Scene:
         rng = self.rng
         spread = rng.choice([0.15, 0.4, 0.0], p=[0.25, 0.35, 0.4] if self.crowded else [0.35, 0.4, 0.25])
         shift = rng.normal(0, spread, 2) if spread else rng.uniform(-1.15, 1.15, 2)
-        scale = math.exp(rng.normal(0, 0.12 if rng.random() < 0.6 else 0.3))
+        scale = math.exp(rng.normal(0, self.scales[0] if rng.random() < 0.6 else self.scales[1]))
         zoom = float(np.clip(scale, 0.45, 2.0)) * TARGET_PIXELS
         at = SEARCH / 2 + shift * TARGET_PIXELS
         self.middle = -shift * TARGET_PIXELS / zoom

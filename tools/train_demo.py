@@ -58,17 +58,18 @@ class Plan:
     The rate warms up over ``warm`` steps, stays, and falls linearly to 1 % over the last ``tail`` samples; so a run
     can be given another end as long as its tail has not begun. From chunk ``crowd`` on pairs are crowded: a network
     that sees no others learns slowly, one that sees none finds what is salient and ignores the template. From chunk
-    ``match`` on the matching loss counts too.
+    ``match`` on the matching loss counts too, from ``wide`` on the search crop's scale varies more.
     """
 
-    samples: int = 260_000
-    tail: int = 70_000
+    samples: int = 225_000
+    tail: int = 60_000
     batch: int = 12
     ranks: int = 1
     chunk: int = 3072
     passes: int = 3
     crowd: int = 9
     match: int = 13
+    wide: int = 19
     width: float = 0.25
     head: int = 48
     rate: float = 1.0e-3
@@ -107,9 +108,11 @@ class Plan:
 
     def continues(self, other: Plan, step: int) -> bool:
         """Whether a run of ``other``, interrupted after ``step`` steps, is the beginning of a run of this plan."""
-        same = replace(other, samples=self.samples, tail=self.tail, crowd=self.crowd, match=self.match) == self
-        stages = ((self.crowd, other.crowd), (self.match, other.match), (self.level / self.phase, other.level / self.phase))
-        return other == self or (same and all(a == b or step / self.phase <= min(a, b) for a, b in stages))
+        stages = [(getattr(self, name), getattr(other, name)) for name in ("crowd", "match", "wide")]
+        stages.append((self.level / self.phase, other.level / self.phase))  # type: ignore[arg-type]
+        movable = {name: getattr(self, name) for name in ("samples", "tail", "crowd", "match", "wide")}
+        same = replace(other, **movable) == self
+        return same and all(a == b or step / self.phase <= min(a, b) for a, b in stages)
 
 
 # ------------------------------------------------------------------------------------------ batches
@@ -118,7 +121,8 @@ class Plan:
 def draw_share(plan: Plan, rank: int, number: int) -> Pairs:
     """The part of chunk ``number`` that ``rank`` trains on."""
     count = plan.chunk // plan.ranks
-    return pairs("train", plan.seed, number * plan.chunk + rank * count, count, number >= plan.crowd)
+    first = number * plan.chunk + rank * count
+    return pairs("train", plan.seed, first, count, number >= plan.crowd, number >= plan.wide)
 
 
 Batch = tuple[np.ndarray, bool, np.ndarray]
@@ -270,7 +274,7 @@ class Trainer:
         """Goes on from ``path``. Raises SystemExit where it was made by another plan."""
         with safe_open(path, framework="pt") as file:
             notes = file.metadata()
-            made = Plan(**{"match": 1 << 30, **json.loads(notes["plan"])})
+            made = Plan(**{"wide": 1 << 30, **json.loads(notes["plan"])})
             if not self.plan.continues(made, int(notes["step"])):
                 raise SystemExit(f"{path} was made with other settings ({notes['plan']}); use them or another --state.")
             data = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
