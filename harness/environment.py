@@ -119,10 +119,11 @@ def cgroup_cpu_limit() -> float | None:
 
 
 def thread_budget() -> int:
-    """Threads that may run at once here: the affinity mask, cut by the control group's quota, at least one."""
+    """Threads that may run at once here: the affinity mask, cut by the control group's quota and by Slurm, at least one."""
     allowed = len(allowed_cores())
     limit = cgroup_cpu_limit()
-    return max(1, min(allowed, int(limit) if limit else allowed))
+    granted = os.environ.get("SLURM_CPUS_PER_TASK", "")  # not every cluster confines a task to what it was granted
+    return max(1, min(allowed, int(limit) if limit else allowed, int(granted) if granted.isdigit() else allowed))
 
 
 def allowed_cores() -> list[int]:

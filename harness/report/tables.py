@@ -138,7 +138,7 @@ def grid(comparison: Comparison, shown: list[Column]) -> tuple[list[str], list[l
     if len(machines) > 1:
         head.insert(1, "machine")
     body = []
-    for row in comparison.rows:
+    for row in by_machine(comparison):
         line = [row.shown + (" *" if row.baseline and len(comparison.rows) > 1 else "")]
         if len(machines) > 1:
             line.append(machines[row.job.machine] if row.job.ok else NONE)
@@ -148,6 +148,26 @@ def grid(comparison: Comparison, shown: list[Column]) -> tuple[list[str], list[l
             line.append(f"{row.job.results.status}: {row.job.failure()}")
         body.append(line)
     return head, body
+
+
+def by_machine(comparison: Comparison) -> list[Row]:
+    """The rows, those of one machine together; jobs without results last where there are several machines."""
+    letters = list(comparison.machines)
+    if len(letters) < 2:
+        return list(comparison.rows)
+    return sorted(comparison.rows, key=lambda row: letters.index(row.job.machine) if row.job.ok else len(letters))
+
+
+def machine_lines(comparison: Comparison) -> list[str]:
+    """What each letter in the column ``machine`` stands for; nothing where all ran on one."""
+    if len(comparison.machines) < 2:
+        return []
+    lines = []
+    for digest, letter in comparison.machines.items():
+        own = next(row.job.results.environment for row in comparison.well if row.job.machine == digest)
+        words = [str(own.get("processor") or "processor not recorded"), f"{own.get('threads_allowed', '?')} threads"]
+        lines.append(f"machine {letter}: {', '.join(words)}" + (f" ({own['hostname']})" if own.get("hostname") else ""))
+    return lines
 
 
 def _head(column: Column) -> str:
@@ -160,6 +180,7 @@ def text(comparison: Comparison) -> str:
     lines = _aligned(head, body)
     if comparison.base is not None and len(comparison.rows) > 1:
         lines.append(f"* baseline; {_legend(comparison)}")
+    lines += machine_lines(comparison)
     verdicts = [row.verdict for row in comparison.well if not row.baseline]
     if verdicts:
         lines += ["", *comparison.headlines, *(f"- {sentence}" for sentence in verdicts)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness import cli, launchers
+from harness import cli, environment, launchers
 from harness.cli import make_plan
 from harness.config import conf_folder
 from harness.errors import ConfigError
@@ -40,6 +40,14 @@ def test_a_jobs_share_of_the_cores(
 ) -> None:
     monkeypatch.setattr(launchers, "thread_budget", lambda: 8)
     assert launchers.job_cores(launcher, threads) == count
+
+
+def test_a_task_of_slurm_takes_what_it_was_granted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "allowed_cores", lambda: list(range(16)))
+    monkeypatch.setattr(environment, "cgroup_cpu_limit", lambda: None)
+    for granted, threads in (("4", 4), ("64", 16), ("", 16), ("0", 1)):
+        monkeypatch.setenv("SLURM_CPUS_PER_TASK", granted)
+        assert environment.thread_budget() == threads
 
 
 def test_the_others_are_waited_for(tmp_path: Path) -> None:
