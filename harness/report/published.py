@@ -175,7 +175,7 @@ def _bars(found: Comparison, key: str, title: str, panels: Mapping[str, tuple], 
                         continue
                     spot = place + (side - 0.5) * 0.4
                     axis.bar(spot, value, 0.38, color=color, label=label if place == 0 else None)
-                    axis.text(spot, value, f"{value:.3g}", ha="center", va="bottom", fontsize=7)
+                    axis.text(spot, value, f"{value:.4g}", ha="center", va="bottom", fontsize=7)
             axis.set_xticks(range(len(names)), [plots._wrapped(name, 11) for name in names], fontsize=8)
             axis.set_title(word)
             axis.margins(y=0.14)

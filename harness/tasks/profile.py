@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -55,6 +56,7 @@ class Profile(Task):
             raise SkipJob(f"task=profile has no profiler for this backend; accepted: {', '.join(PROFILERS)}.")
 
     def run(self, context: Context) -> TaskResult:
+        os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # torch's profiler announces itself; read when torch loads
         graph = graph_of(context.tracker, self.graph)
         sessions = context.backend.open(context.artifact)
         context.progress.say(f"recording {self.runs} inputs of graph {graph}")
