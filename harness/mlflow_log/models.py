@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import tempfile
 from pathlib import Path
@@ -47,7 +48,7 @@ def log_model(store: Any, run: Any, experiment: str, folder: Path, results: Resu
     files = model_files(folder, results)
     if not key:
         return None
-    with FileLock(Path(tempfile.gettempdir()) / f"harness-model-{key[:20]}.lock", mode=0o666):
+    with FileLock(Path(tempfile.gettempdir()) / f"harness-{getpass.getuser()}-model-{key[:20]}.lock"):
         ready = [model for model in _find_models(store, experiment, key) if str(model.status).endswith("READY")]
         if not ready and not files:
             return None
