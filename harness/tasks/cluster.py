@@ -32,6 +32,12 @@ START_SECONDS = 120.0
 INSTALL = "pip install 'tracker-harness[cluster]'"
 START_TRIES = 3
 """How often a cluster of this machine's own is started: Ray gives up after half a minute, which a busy machine exceeds."""
+RAY_VARIABLES = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_raylet_start_wait_time_s": "120",  # a busy machine starts Ray slowly
+    "RAY_agent_register_timeout_ms": "120000",
+}
 KEPT_VERSIONS = ("torch", "onnxruntime", "openvino", "numpy", "opencv-python")
 
 
@@ -234,8 +240,8 @@ class RayCluster:
 @contextmanager
 def connected(address: str | None, threads: int) -> Iterator[Any]:
     """Ray, connected to the cluster at ``address``, or to one of this machine's own, bound to loopback. Raises BackendError."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    for name, value in RAY_VARIABLES.items():
+        os.environ.setdefault(name, value)
     import ray
 
     variables = environment.limit_threads({"PYTHONPATH": python_path()}, threads)

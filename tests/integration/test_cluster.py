@@ -27,7 +27,8 @@ NODES, NODE_TRIES = 3, 4
 def nodes() -> Iterator[Any]:
     """Ray's multi-node test cluster: three nodes of one core each, with ``add()`` for another."""
     pytest.importorskip("ray", reason="Ray is not installed (extra [cluster])")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in cluster.RAY_VARIABLES.items():
+        os.environ.setdefault(name, value)
     import ray
     from ray.cluster_utils import Cluster
 
