@@ -51,7 +51,7 @@ class Int8(Quantizer):
     smooth_quant: float | None = None
     overflow_fix: Literal["disable", "first_layer", "all"] = "first_layer"
     onnx_engine: Literal["onnxruntime", "nncf"] = "onnxruntime"
-    compare_seconds: float = 60.0
+    compare_seconds: float = 30.0
     name: str = "int8"
 
     def __post_init__(self) -> None:

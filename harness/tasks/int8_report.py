@@ -35,7 +35,7 @@ from harness.interfaces import (
 from harness.tasks.int8_layers import layer_report
 from harness.tracking import decoded
 
-DEFAULT_SECONDS = 60.0
+DEFAULT_SECONDS = 30.0
 WARMUP = 5
 OUTPUTS_EVERY = 5
 """Every so many frames both graphs are run on the same inputs and their outputs compared."""
