@@ -23,7 +23,7 @@ from harness.config import build
 from harness.errors import PrepareError
 from harness.interfaces import Artifact, Dataset, Progress, Sequence, Session, TrackerSpec
 from harness.prepare import calibration
-from harness.prepare.engines import Engine, OpenVinoEngine, layers_of, nncf_arguments
+from harness.prepare.engines import Engine, OpenVinoEngine, layers_of, nncf_arguments, quiet_nncf
 from harness.prepare.plan import Step
 from harness.tracking import Runner
 
@@ -191,6 +191,7 @@ class Control:
         from nncf.quantization.advanced_parameters import AdvancedAccuracyRestorerParameters
 
         self.progress.say(f"NNCF's accuracy control of graph {name}, at most {self.deadline - perf_counter():.0f} s")
+        quiet_nncf()
         arguments = nncf_arguments(engine.settings, (), len(self.items[name]))
         arguments["advanced_quantization_parameters"] = arguments.pop("advanced")
 

@@ -38,7 +38,6 @@ class Engine(ABC):
         self.settings: Mapping[str, Any] = step.options["settings"]
         self.threads = int(step.options["_threads"])
         self.parent, self.progress = parent, progress
-        logging.getLogger("nncf").setLevel(logging.ERROR)
 
     def open(self, artifact: Artifact) -> dict[str, Session]:
         """Sessions over an artifact of this engine's format."""
@@ -130,10 +129,18 @@ def run_nncf(model: Any, settings: Mapping[str, Any], items: Seq[Arrays], ignore
 
     import nncf
 
+    quiet_nncf()
     arguments = nncf_arguments(settings, ignored, len(items))
     advanced = arguments.pop("advanced")
     with contextlib.redirect_stdout(io.StringIO()):
         return nncf.quantize(model, nncf.Dataset(_Again(items, bar)), advanced_parameters=advanced, **arguments)
+
+
+def quiet_nncf() -> None:
+    """Keeps NNCF's notes on every operation it skips off the terminal; its import sets a level of its own."""
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
 
 
 class _Again:
