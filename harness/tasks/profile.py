@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -56,7 +58,6 @@ class Profile(Task):
             raise SkipJob(f"task=profile has no profiler for this backend; accepted: {', '.join(PROFILERS)}.")
 
     def run(self, context: Context) -> TaskResult:
-        os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # torch's profiler announces itself; read when torch loads
         graph = graph_of(context.tracker, self.graph)
         sessions = context.backend.open(context.artifact)
         context.progress.say(f"recording {self.runs} inputs of graph {graph}")
@@ -206,7 +207,7 @@ def by_torch(context: Context, graph: str, inputs: list[Arrays], warmup: int, sc
     activities = [torch.profiler.ProfilerActivity.CPU]
     if driver.device == "cuda":
         activities.append(torch.profiler.ProfilerActivity.CUDA)
-    with torch.profiler.profile(activities=activities) as profiler:
+    with _silenced(), torch.profiler.profile(activities=activities) as profiler:
         for arrays in inputs:
             session.run(arrays)
     for hook in hooks:
@@ -221,6 +222,20 @@ def by_torch(context: Context, graph: str, inputs: list[Arrays], warmup: int, sc
     ]
     table = layers_from(rows, "")
     return Layers(table.rows, types, "torch.profiler: types are operators by own CPU time, names are leaf modules")
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Nothing on standard error: torch's profiler announces its start and stop there, past Python."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as sink:
+            os.dup2(sink.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 MODULE = "module:"
