@@ -31,7 +31,7 @@ WITHIN = 0.10
 
 
 def main(words: list[str]) -> int:
-    """Measures; returns 0 where the median ratio lies within 10 % of 1."""
+    """Measures; returns 0 where the median ratio lies within 10 % of 1 and the rounds agree."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=5, help="of each side in a round")
@@ -62,6 +62,9 @@ def main(words: list[str]) -> int:
     spread = (max(ratios) - min(ratios)) / middle
     word = "within" if abs(middle - 1) <= WITHIN else "not within"
     print(f"median ratio {middle:.3f} ({word} {WITHIN:.0%} of 1), spread {spread:.1%} in {len(ratios)} rounds")
+    if spread > 2 * WITHIN:
+        print(f"inconclusive: the rounds spread over more than {2 * WITHIN:.0%}; leave the machine alone and run it again")
+        return 1
     return 0 if abs(middle - 1) <= WITHIN else 1
 
 
