@@ -8,6 +8,9 @@ from statistics import quantiles
 
 QUIET_CORES = 0.1
 """Most that other processes, or other machines on the same processor, may use of it in a round that counts."""
+IDLE_CORES = 0.6
+"""The same where they had only what was idle: our threads never waited for them (at most ``WAITED`` of their time)."""
+WAITED = 0.02
 LEAST_ROUNDS = 5
 
 
@@ -69,6 +72,6 @@ def value_of(round_: Mapping[str, Mapping[str, float]], where: str) -> float | N
     return round_.get(lane, {}).get(metric)
 
 
-def is_quiet(loads: Sequence[float]) -> bool:
-    """Whether other load stayed under ``QUIET_CORES`` in every round."""
-    return max(loads, default=0.0) <= QUIET_CORES
+def is_quiet(load: Mapping[str, float]) -> bool:
+    """Whether a round counts: ``cores`` that others used, ``waited`` the share of our time that our threads waited for one."""
+    return load["cores"] <= QUIET_CORES or (load["cores"] <= IDLE_CORES and load["waited"] <= WAITED)

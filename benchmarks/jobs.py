@@ -29,14 +29,17 @@ def fixed_cost(work: Path, words: list[str]) -> dict[str, float]:
     folder = work / "fixed"
     shutil.rmtree(folder, ignore_errors=True)
     begin = time.time()
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "harness", *words, f"hydra.run.dir={folder}", f"mlflow.root={work / 'mlruns'}"],
         cwd=work,
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        check=True,
+        text=True,
+        check=False,
     )
+    if done.returncode:
+        raise RuntimeError(f"the job failed (exit code {done.returncode}): {done.stderr[-2000:]}")
     wall = time.time() - begin
     results = Results.load(folder)
     tracking = float(results.dataset["frames"]) / results.metrics["pipeline_fps"]

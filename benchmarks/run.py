@@ -36,6 +36,7 @@ from harness.worker import JOB_FILE
 ROOT = Path(__file__).resolve().parents[1]
 Config = dict[str, Any]
 Rounds = list[dict[str, dict[str, float]]]
+Load = dict[str, float]
 
 SMAT = ["tracker=smat", "tracker.weights=random"]
 INT8 = [  # speed needs few samples
@@ -55,24 +56,34 @@ class Watch:
     def __init__(self) -> None:
         self._before = self._read()
 
-    def other(self) -> float:
-        """Cores that others used since the last call, on average."""
-        busy, own, wall = (new - old for new, old in zip(self._read(), self._before, strict=True))
-        self._before = self._read()
-        return max(0.0, busy - own) / wall if wall > 0 else 0.0
+    def other(self) -> Load:
+        """``cores`` that others used since the start, on average; ``waited``: how long our threads waited for a core, as
+        a share of the time that they ran (of threads that live on, by Linux' scheduler; 0 where it does not tell).
+        """
+        busy, own, delay, wall = (new - old for new, old in zip(self._read(), self._before, strict=True))
+        return {"cores": max(0.0, busy - own) / wall, "waited": max(0.0, delay) / max(own, 1e-9)}
 
     @staticmethod
-    def _read() -> tuple[float, float, float]:
+    def _read() -> tuple[float, float, float, float]:
         times = psutil.cpu_times()
         busy = sum(times[:3]) + sum(getattr(times, key, 0.0) for key in ("irq", "softirq", "steal"))
-        own = 0.0
+        own = delay = 0.0
         this = psutil.Process()
         for process in (this, *this.children(recursive=True)):
             try:
                 own += sum(process.cpu_times()[:4])  # itself and its ended children, user and system
-            except psutil.Error:
+                delay += sum(run_delay(task) for task in Path(f"/proc/{process.pid}/task").iterdir())
+            except (psutil.Error, OSError):
                 continue
-        return busy, own, time.monotonic()
+        return busy, own, delay, time.monotonic()
+
+
+def run_delay(task: Path) -> float:
+    """Seconds that a thread was ready to run and had no core."""
+    try:
+        return int((task / "schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 # --------------------------------------------------------------------------------------------- plan
@@ -177,27 +188,27 @@ def running(lanes: Sequence[Lane], warm: dict[str, dict[str, float]]) -> Iterato
             item.close()
 
 
-def interleaved(lanes: Sequence[Running], wanted: int, limit_s: float) -> tuple[Rounds, list[float]]:
+def interleaved(lanes: Sequence[Running], wanted: int, limit_s: float) -> tuple[Rounds, list[Load]]:
     """Rounds until ``wanted`` were quiet or the time is up; each begins with another lane. With their other load."""
     rounds: Rounds = []
-    loads: list[float] = []
+    loads: list[Load] = []
     end = time.monotonic() + limit_s
-    while len(rounds) < wanted or (sum(is_quiet([load]) for load in loads) < wanted and time.monotonic() < end):
+    while len(rounds) < wanted or (sum(is_quiet(load) for load in loads) < wanted and time.monotonic() < end):
         shift = len(rounds) % len(lanes)
         watch = Watch()
         rounds.append({item.lane.name: item.round() for item in (*lanes[shift:], *lanes[:shift])})
         loads.append(watch.other())
-        say(f"round {len(rounds)}: other load {loads[-1]:.2f} cores")
+        say(f"round {len(rounds)}: others used {loads[-1]['cores']:.2f} cores, waited {loads[-1]['waited']:.1%}")
     return rounds, loads
 
 
-def counted(rounds: list[Any], loads: list[float]) -> tuple[list[Any], bool]:
+def counted(rounds: list[Any], loads: list[Load]) -> tuple[list[Any], bool]:
     """The quiet rounds where there are enough of them, else all; and whether they were quiet."""
-    quiet = [item for item, load in zip(rounds, loads, strict=True) if is_quiet([load])]
+    quiet = [item for item, load in zip(rounds, loads, strict=True) if is_quiet(load)]
     return (quiet, True) if len(quiet) >= LEAST_ROUNDS else (rounds, False)
 
 
-def repeated(count: int, measure: Callable[[], Any]) -> tuple[list[Any], list[float]]:
+def repeated(count: int, measure: Callable[[], Any]) -> tuple[list[Any], list[Load]]:
     """``measure`` ``count`` times, with the other load of each."""
     found, loads = [], []
     for _ in range(count):
@@ -333,7 +344,8 @@ def machine_line(report: Mapping[str, Any]) -> str:
     return (
         f"{machine['processor']}, {machine['threads_allowed']} threads, {', '.join(machine['features'])}; {named}. "
         f"{report['date'][:16].replace('T', ' ')} UTC, {len(report['rounds'])} interleaved rounds, {quiet} "
-        f"(other load: median {quartiles(report['loads'])[1]:.2f}, most {max(report['loads']):.2f} cores)."
+        f"(others used {cell([load['cores'] for load in report['loads']])} cores; our threads waited "
+        f"{cell([100 * load['waited'] for load in report['loads']])} % of their time for one)."
     )
 
 
@@ -462,7 +474,11 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
         warm: dict[str, dict[str, float]] = {}
         with running(lanes, warm) as started:
             rounds, loads = interleaved(started, options.rounds, options.limit)
-        found = {} if options.no_jobs else measure_jobs(work, cache, options.rounds)
+        found: dict[str, Any] = {}
+        try:
+            found = {} if options.no_jobs else measure_jobs(work, cache, options.rounds)
+        except (RuntimeError, HarnessError) as error:
+            failed["jobs"] = str(error)
     rounds, quiet = counted(rounds, loads)
     return {
         "schema": 1,

@@ -78,9 +78,11 @@ def test_verdicts_on_what_should_be_small() -> None:
     assert verdict(bar, [1.5, 1.6, 1.7, 1.6, 1.5], quiet=True) == "missed"
 
 
-def test_one_loud_round_is_not_quiet() -> None:
-    assert is_quiet([0.01, 0.05])
-    assert not is_quiet([0.01, 0.5])
+def test_a_round_counts_where_others_took_nothing_from_it() -> None:
+    assert is_quiet({"cores": 0.05, "waited": 0.5})
+    assert not is_quiet({"cores": 0.5, "waited": 0.1})
+    assert is_quiet({"cores": 0.5, "waited": 0.01})  # others had what was idle
+    assert not is_quiet({"cores": 0.7, "waited": 0.01})
 
 
 def test_a_bar_is_one_line_of_the_table() -> None:
