@@ -33,7 +33,7 @@ class Fragile(Standing):
             os._exit(1)
         return StandingTracker(sessions["search"], False)
 '''
-COMPARED = ("job", "run", "status", "baseline", "backend", "hint", "ao", "sr50", "agreement/mean_iou", "verdict")
+COMPARED = ("job", "run", "status", "baseline", "backend", "hint", "ao", "sr50", "agreement/mean_iou")
 
 
 @dataclass
