@@ -122,8 +122,8 @@ def test_a_node_killed_half_way_changes_nothing(nodes: Any, place: Path, shared:
         assert child.returncode == 0, said
         assert boxes(out) == boxes(local)
         told = results(out)["details"]["cluster"]
-        assert len(told["lost"]) == 1
-        assert told["lost"][0]["sequence"] is not None  # it was tracking when it was killed
+        again = [entry["sequence"] for entry in told["lost"] if entry["sequence"] is not None]
+        assert len(again) == 1  # it was tracking when it was killed; its replacement may have been sent there and died too
         assert sum(worker["sequences"] for worker in told["workers"]) == 12
         assert results(out)["metrics"]["ao"] == results(local)["metrics"]["ao"]
         for name, changed in early.items():
