@@ -68,7 +68,7 @@ def test_place_decides_where_the_next_crop_lies(spec: TrackerSpec) -> None:
     for tracker in (first, second):
         tracker.init(IMAGE, BOX)
     first.update(IMAGE)  # its state moves away
-    moved = BOX + [30, -20, 5, 5]
+    moved = BOX + np.array([30, -20, 5, 5])
     first.place(moved)
     second.place(moved)
     np.testing.assert_array_equal(first.update(IMAGE), second.update(IMAGE))
