@@ -25,7 +25,8 @@ VIEW = "harness"
 """Key of the shared view (the columns that matter) under which our link opens an experiment."""
 UNFOLDED = 20
 CONNECT_SECONDS = 3.0
-LOCK_SECONDS = 120.0
+LOCK_SECONDS = 600.0
+"""On a busy machine MLflow takes minutes to create a store's tables, and all who come meanwhile wait for it."""
 PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
@@ -115,7 +116,7 @@ def _lock(path: Path) -> Iterator[None]:
         with FileLock(path, timeout=LOCK_SECONDS):
             yield
     except Timeout as error:
-        raise StoreError(f"{path} is held by another process for two minutes; is one stuck?") from error
+        raise StoreError(f"{path} is held by another process for ten minutes; is one stuck?") from error
 
 
 # ------------------------------------------------------------------------------------------ experiments
