@@ -106,7 +106,7 @@ def run_job(job: Job) -> Results:
 def record_lost(job: Job, error: Exception) -> Results:
     """The result of a job whose launcher's process died (node, memory, time limit) before it left any."""
     make_folder(job.folder)
-    said = (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]  # a launcher adds the job's log below
     results = Results(
         id=_identity(job.folder),
         name=job.name,

@@ -25,6 +25,7 @@ from harness.interfaces import Artifact, Dataset, Progress, Sequence, Session, T
 from harness.prepare import calibration
 from harness.prepare.engines import Engine, OpenVinoEngine, layers_of, nncf_arguments, quiet_nncf
 from harness.prepare.plan import Step
+from harness.progress import Silent
 from harness.tracking import Runner
 
 RANKING_FRAMES = 20
@@ -200,8 +201,11 @@ class Control:
                 raise _OutOfTime
             clips = list(data)
             session = engine.compiled_session(compiled, name)
-            return self.ao_of({**self.sessions, name: session}, clips)
+            self.progress.step(1)
+            return self.ao_of({**self.sessions, name: session}, clips, Silent())
 
+        # one evaluation a layer or so: an estimate of the bar's length, which NNCF alone knows
+        self.progress.start("evaluations by NNCF", len(self.engine.layers(engine.parent.files[name])["fp32"]) + self.max_reverts)
         with contextlib.redirect_stdout(io.StringIO()):
             return nncf.quantize_with_accuracy_control(
                 engine.read(name),
@@ -231,18 +235,21 @@ class Control:
         """AO over the validation sequences, each tracked from its first box."""
         return self.ao_of(sessions, self.sequences)[0]
 
-    def ao_of(self, sessions: Mapping[str, Session], sequences: Seq[Sequence]) -> tuple[float, list[float]]:
+    def ao_of(
+        self, sessions: Mapping[str, Session], sequences: Seq[Sequence], progress: Progress | None = None
+    ) -> tuple[float, list[float]]:
         """(AO pooled over frames, AO of each sequence); frame 0 and covered frames do not count."""
         self.evaluations += 1
-        self.progress.start("validation", sum(len(item) for item in sequences))
+        progress = progress or self.progress
+        progress.start("validation", sum(len(item) for item in sequences))
         runner = Runner(self.tracker, sessions)
         pooled, single = [], []
         for item in sequences:
-            track = runner.track(item, on_frame=lambda _seconds: self.progress.step())
+            track = runner.track(item, on_frame=lambda _seconds: progress.step())
             overlaps = overlaps_of(item, track.boxes)
             pooled.append(overlaps)
             single.append(metrics.ao(overlaps) if len(overlaps) else 0.0)
-        self.progress.close()
+        progress.close()
         found = metrics.ao(np.concatenate(pooled))
         if not np.isfinite(found):
             raise PrepareError("the validation sequences have no scored frames; name others in quantization.validation.")

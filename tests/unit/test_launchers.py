@@ -68,7 +68,7 @@ def test_a_lost_job_gets_a_result(tmp_path: Path) -> None:
     write_json(tmp_path / "sweep.json", {"count": 2, "varied": ["backend"], "jobs": ["0", "1"]})
     (tmp_path / "0").mkdir()
     Results("a" * 32, "torch", "ok", plan.jobs[0][1]).save(tmp_path / "0")
-    cli.adopt_lost(plan, tmp_path, RuntimeError("first line\njob 17 was ended: out of memory"))
+    cli.adopt_lost(plan, tmp_path, RuntimeError("job 17 was ended: out of memory\n[1/2] its log"))
     assert Results.load(tmp_path / "0").status == "ok"
     lost = Results.load(tmp_path / "1")
     assert (lost.status, lost.name) == ("failed", "onnx")
