@@ -59,7 +59,8 @@ def test_module_equals_the_onnx_files(shared, version, images):
     search_features = backbone.run(None, {"input": large})[0]
     expected = head.run(None, {"input1": features.numpy(), "input2": search_features})
     assert np.abs(cls.numpy() - expected[0]).max() < 1e-4
-    assert np.abs(loc.numpy() - expected[1]).max() < 1e-4
+    # distances reach 60 px, where float32 itself is good for some 1e-5 of the value after so many layers
+    np.testing.assert_allclose(loc.numpy(), expected[1], rtol=1e-5, atol=1e-4)
 
 
 def test_joined_graphs_equal_the_module(shared, version, images):
