@@ -38,8 +38,10 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return low, middle, high
 
 
-def verdict(bar: Bar, values: Sequence[float], quiet: bool) -> str:
-    """``met``, ``missed`` or ``inconclusive`` (too few rounds, a bar between the quartiles, or a machine that was not quiet)."""
+def verdict(bar: Bar, values: Sequence[float], quiet: bool, least: Sequence[float] = ()) -> str:
+    """``least``: what the values would be had other load hit the other side alone; a bar that these reach is met.
+
+    ``met``, ``missed`` or ``inconclusive`` (too few rounds, a bar between the quartiles, or a machine that was not quiet)."""
     if len(values) < LEAST_ROUNDS:
         return "inconclusive"
     low, _, high = quartiles(values)
@@ -50,7 +52,8 @@ def verdict(bar: Bar, values: Sequence[float], quiet: bool) -> str:
         met, missed = low >= bar.least, high < bar.least
     if not met and not missed:
         return "inconclusive"
-    if not quiet and bar.needs_quiet and not (met and bar.hurt_by_load):
+    certain = bar.hurt_by_load or (bar.least is not None and bool(least) and quartiles(least)[0] >= bar.least)
+    if not quiet and bar.needs_quiet and not (met and certain):
         return "inconclusive"
     return "met" if met else "missed"
 
@@ -59,6 +62,17 @@ def ratios(rounds: Sequence[Mapping[str, Mapping[str, float]]], ours: str, their
     """``lane/metric`` over ``lane/metric``, round by round, where both were measured."""
     pairs = [(value_of(item, ours), value_of(item, theirs)) for item in rounds]
     return [first / second for first, second in pairs if first is not None and second]
+
+
+def least_ratios(rounds: Sequence[Mapping[str, Mapping[str, float]]], ours: str, theirs: str) -> list[float]:
+    """``ratios``, had ours lost nothing to other load and theirs all the time that their threads waited (``lost``)."""
+    lane = theirs.rpartition("/")[0]
+    found = []
+    for item in rounds:
+        first, second, lost = value_of(item, ours), value_of(item, theirs), value_of(item, f"{lane}/lost")
+        if first is not None and second:
+            found.append(first / second * (1 - (1.0 if lost is None else min(1.0, lost))))
+    return found
 
 
 def values_of(rounds: Sequence[Mapping[str, Mapping[str, float]]], where: str) -> list[float]:

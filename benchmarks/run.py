@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from benchmarks import jobs, published_way
-from benchmarks.bars import LEAST_ROUNDS, Bar, is_quiet, quartiles, ratios, value_of, values_of, verdict
+from benchmarks.bars import LEAST_ROUNDS, Bar, is_quiet, least_ratios, quartiles, ratios, value_of, values_of, verdict
 from benchmarks.lanes import Lane, Running
 from harness import environment
 from harness.cli import make_plan
@@ -58,10 +58,12 @@ class Watch:
 
     def other(self) -> Load:
         """``cores`` that others used since the start, on average; ``waited``: how long our threads waited for a core, as
-        a share of the time that they ran (of threads that live on, by Linux' scheduler; 0 where it does not tell).
+        a share of the time that they ran (of threads that live on, by Linux' scheduler; 0 where it does not tell); ``lost``:
+        the same in seconds a second, which is the most that a way of tracking can have lost to others.
         """
         busy, own, delay, wall = (new - old for new, old in zip(self._read(), self._before, strict=True))
-        return {"cores": max(0.0, busy - own) / wall, "waited": max(0.0, delay) / max(own, 1e-9)}
+        delay = max(0.0, delay)
+        return {"cores": max(0.0, busy - own) / wall, "waited": delay / max(own, 1e-9), "lost": delay / wall}
 
     @staticmethod
     def _read() -> tuple[float, float, float, float]:
@@ -196,10 +198,19 @@ def interleaved(lanes: Sequence[Running], wanted: int, limit_s: float) -> tuple[
     while len(rounds) < wanted or (sum(is_quiet(load) for load in loads) < wanted and time.monotonic() < end):
         shift = len(rounds) % len(lanes)
         watch = Watch()
-        rounds.append({item.lane.name: item.round() for item in (*lanes[shift:], *lanes[:shift])})
+        rounds.append({item.lane.name: watched(item) for item in (*lanes[shift:], *lanes[:shift])})
         loads.append(watch.other())
         say(f"round {len(rounds)}: others used {loads[-1]['cores']:.2f} cores, waited {loads[-1]['waited']:.1%}")
     return rounds, loads
+
+
+def watched(lane: Running) -> dict[str, float]:
+    """One round of a lane, with what it lost to others (``lost``)."""
+    watch = Watch()
+    found = lane.round()
+    load = watch.other()
+    # benchmark_app's own process has ended, so that only what others used is known of it
+    return {**found, "lost": load["cores"] if lane.lane.kind == "app" else load["lost"]}
 
 
 def counted(rounds: list[Any], loads: list[Load]) -> tuple[list[Any], bool]:
@@ -250,7 +261,8 @@ def judge(rounds: Rounds, quiet: bool, found: Mapping[str, Any]) -> list[dict[st
     """A row per bar of the speed goals."""
 
     def against(name: str, ours: str, theirs: str, least: float, aim: float | None = None) -> dict[str, Any]:
-        return row(Bar(name, least=least, aim=aim), ratios(rounds, ours, theirs), quiet)
+        worst = least_ratios(rounds, ours, theirs)
+        return row(Bar(name, least=least, aim=aim), ratios(rounds, ours, theirs), quiet, worst=worst)
 
     fixed, calm = counted(found["fixed"], found["fixed_loads"]) if found else ([], False)
     growth = found["growth"] if found else []
@@ -295,10 +307,10 @@ def judge(rounds: Rounds, quiet: bool, found: Mapping[str, Any]) -> list[dict[st
     return rows
 
 
-def row(bar: Bar, values: list[float], quiet: bool, name: str = "") -> dict[str, Any]:
-    """One line of the table of bars."""
+def row(bar: Bar, values: list[float], quiet: bool, name: str = "", worst: Sequence[float] = ()) -> dict[str, Any]:
+    """One line of the table of bars; ``worst`` as ``least`` of ``verdict``."""
     low, middle, high = quartiles(values) if values else (None, None, None)
-    found = verdict(bar, values, quiet)
+    found = verdict(bar, values, quiet, worst)
     return {
         **asdict(bar),
         "name": name or bar.name,
@@ -306,6 +318,7 @@ def row(bar: Bar, values: list[float], quiet: bool, name: str = "") -> dict[str,
         "median": middle,
         "q3": high,
         "rounds": len(values),
+        "certain_q1": quartiles(worst)[0] if worst else None,
         "verdict": found,
     }
 
@@ -339,7 +352,7 @@ def machine_line(report: Mapping[str, Any]) -> str:
     quiet = (
         "all of them quiet"
         if report["quiet"]
-        else "the machine was not quiet: speeds are indicative, verdicts are withheld"
+        else "and the machine was not quiet: a verdict stands only where the load cannot have changed it"
     )
     return (
         f"{machine['processor']}, {machine['threads_allowed']} threads, {', '.join(machine['features'])}; {named}. "

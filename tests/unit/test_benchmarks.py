@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.bars import Bar, is_quiet, quartiles, ratios, verdict
+from benchmarks.bars import Bar, is_quiet, least_ratios, quartiles, ratios, verdict
 from benchmarks.published_way import PublishedTracker, network
 from benchmarks.run import MARKS, ROOT, bars_table, row
 from harness.interfaces import TensorSpec
@@ -76,6 +76,15 @@ def test_verdicts_on_what_should_be_small() -> None:
     assert verdict(bar, [0.5, 0.6, 0.7, 0.6, 0.5], quiet=False) == "met"  # load can only have made it worse
     assert verdict(bar, [1.5, 1.6, 1.7, 1.6, 1.5], quiet=False) == "inconclusive"
     assert verdict(bar, [1.5, 1.6, 1.7, 1.6, 1.5], quiet=True) == "missed"
+
+
+def test_under_load_a_ratio_counts_where_the_load_cannot_have_made_it() -> None:
+    rounds = [{"a": {"fps": 3.0, "lost": 0.2}, "b": {"fps": 1.0, "lost": 0.1}} for _ in range(5)]
+    assert least_ratios(rounds, "a/fps", "b/fps") == pytest.approx([2.7] * 5)
+    assert least_ratios([{"a": {"fps": 3.0}, "b": {"fps": 1.0}}], "a/fps", "b/fps") == [0.0]  # nothing is known
+    assert verdict(Bar("speed", least=2.5), [3.0] * 5, False, [2.7] * 5) == "met"
+    assert verdict(Bar("speed", least=2.8), [3.0] * 5, False, [2.7] * 5) == "inconclusive"
+    assert verdict(Bar("speed", least=3.2), [3.0] * 5, False, [2.7] * 5) == "inconclusive"
 
 
 def test_a_round_counts_where_others_took_nothing_from_it() -> None:
