@@ -55,27 +55,26 @@ def prepared(words: Sequence[str], cache: Path) -> tuple[Artifact, Backend]:
 
 def measure(
     fp32: Artifact, int8: Artifact, backend: Backend, rounds: int, runs: int
-) -> tuple[list[float], list[float], Mapping[str, Any]]:
-    """(ratio of each round, cores that others used in it, the layers of both)."""
+) -> tuple[list[float], list[Mapping[str, float]], Mapping[str, Any]]:
+    """(ratio of each round, what else used the machine in it, the layers of both)."""
     graph = fp32.graphs[GRAPH]
     inputs = [seeded_inputs(graph, {}, seed) for seed in range(4)]
     sessions = {"fp32": backend.open(fp32)[GRAPH], "int8": backend.open(int8)[GRAPH]}
     one_round(sessions, inputs, runs)
-    watch = Watch()
     ratios: list[float] = []
-    others: list[float] = []
+    loads: list[Mapping[str, float]] = []
     for number in range(rounds):
-        watch.other()
+        watch = Watch()
         seconds = one_round(sessions, inputs, runs)
-        others.append(watch.other())
+        loads.append(watch.other())
         ratios.append(seconds["fp32"] / seconds["int8"])
         ms = {name: value / runs * 1e3 for name, value in seconds.items()}
         print(
             f"round {number + 1}: fp32 {ms['fp32']:.2f} ms, int8 {ms['int8']:.2f} ms, ratio {ratios[-1]:.2f}, "
-            f"others used {others[-1]:.2f} cores",
+            f"others used {loads[-1]['cores']:.2f} cores",
             flush=True,
         )
-    return ratios, others, layer_report(int8, fp32, backend, (GRAPH,), {GRAPH: inputs[0]})
+    return ratios, loads, layer_report(int8, fp32, backend, (GRAPH,), {GRAPH: inputs[0]})
 
 
 def one_round(
@@ -92,10 +91,10 @@ def one_round(
     return seconds
 
 
-def report(ratios: Sequence[float], others: Sequence[float], layers: Mapping[str, Any]) -> int:
+def report(ratios: Sequence[float], loads: Sequence[Mapping[str, float]], layers: Mapping[str, Any]) -> int:
     """Prints the verdict; returns the exit code."""
     low, middle, high = quartiles(ratios)
-    said = verdict(BAR, ratios, is_quiet(others))
+    said = verdict(BAR, ratios, all(is_quiet(load) for load in loads))
     print(f"{BAR.name}: {middle:.2f} [{low:.2f}, {high:.2f}], bar {BAR.least}: {said}")
     print(f"{layers['int8_layers']} of {layers['layers']} layers ran in int8 ({layers['int8_time_share']:.0%} of the time)")
     print(f"processor: {cpu_info()['model']}, {', '.join(cpu_info()['features'])}")
