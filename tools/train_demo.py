@@ -61,15 +61,15 @@ class Plan:
     ``match`` on the matching loss counts too, from ``wide`` on the search crop's scale varies more.
     """
 
-    samples: int = 225_000
-    tail: int = 60_000
+    samples: int = 330_000
+    tail: int = 90_000
     batch: int = 12
     ranks: int = 1
     chunk: int = 3072
-    passes: int = 3
-    crowd: int = 9
-    match: int = 13
-    wide: int = 19
+    passes: int = 2
+    crowd: int = 13
+    match: int = 19
+    wide: int = 28
     width: float = 0.25
     head: int = 48
     rate: float = 1.0e-3
