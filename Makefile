@@ -18,7 +18,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip show torch >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet $(TORCH)
 	if $(BIN)/python -m pip show torch | grep -q "^Version: $(TORCH:torch==%=%)"; then cp constraints.txt $(VENV)/constraints.txt; \
 	else grep -v '^torch==' constraints.txt > $(VENV)/constraints.txt; fi
-	$(BIN)/python -m pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[test,dev,fast]'
+	$(BIN)/python -m pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[test,dev,fast,cluster,server]'
 	touch $@
 
 env: $(VENV)/ready  ## make the environment in .venv

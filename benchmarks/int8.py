@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.bars import Bar, is_quiet, quartiles, verdict
 from benchmarks.run import INT8, SMAT, Watch
-from harness.cli import make_plan
+from harness.composing import make_plan
 from harness.environment import cpu_info
 from harness.experiment import build_experiment
 from harness.interfaces import Array, Artifact, Backend, Session

@@ -25,7 +25,7 @@ from benchmarks import jobs, published_way
 from benchmarks.bars import LEAST_ROUNDS, Bar, is_quiet, least_ratios, quartiles, ratios, value_of, values_of, verdict
 from benchmarks.lanes import Lane, Running
 from harness import environment
-from harness.cli import make_plan
+from harness.composing import make_plan
 from harness.config import conf_folder
 from harness.errors import HarnessError
 from harness.experiment import build_experiment

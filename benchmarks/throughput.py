@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.run import SMAT, Watch
-from harness.cli import make_plan
+from harness.composing import make_plan
 from harness.experiment import build_experiment
 from harness.interfaces import Artifact
 from harness.prepare.steps import realise

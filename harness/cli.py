@@ -1,7 +1,7 @@
-"""The command line: overrides run jobs through Hydra, a bare first word is a command. The only importer of hydra.
+"""The command line: overrides run jobs through Hydra, a bare first word is a command.
 
-Configurations are composed and checked here before Hydra runs anything: a mistake is then one sentence and exit code 2,
-where Hydra's own handler would exit with 1 in words of its own.
+Configurations are composed (``composing``) and checked before Hydra runs anything: a mistake is then one sentence and
+exit code 2, where Hydra's own handler would exit with 1 in words of its own.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from harness import commands, launchers, mlflow_log, runner
-from harness.config import conf_folder, suggestion
+from harness.composing import Plan, key_of, make_plan, resolved, split_words
+from harness.config import conf_folder
 from harness.errors import ConfigError, DataError, HarnessError, SkipJob, StoreError
 from harness.experiment import build_experiment
 from harness.results import Results, read_json, write_json
 
 LAST = Path("outputs/last.json")
 COMMAND_FILE = "command.json"
-HYDRA_FLAGS = ("--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
 
 
 # --------------------------------------------------------------------------------------------- entry
@@ -120,20 +120,7 @@ def run_command(word: str, rest: list[str]) -> int:
     return int(module.run(arguments))
 
 
-# ----------------------------------------------------------------------------------------- composing
-
-
-@dataclass
-class Plan:
-    """What a command line asks for: its jobs' overrides and configurations, before anything has run."""
-
-    words: list[str]
-    multirun: bool
-    jobs: list[tuple[list[str], dict[str, Any]]]
-    varied: list[str]
-    folder: str = ""
-    launcher: str = launchers.BASIC
-    skips: dict[int, str] = field(default_factory=dict)
+# ------------------------------------------------------------------------------------------- running
 
 
 @dataclass
@@ -147,164 +134,6 @@ class _State:
 
 
 STATE = _State()
-
-
-def split_words(words: Sequence[str]) -> tuple[list[str], list[str], bool, str | None]:
-    """(overrides, Hydra's flags, multirun, config dir) of a command line."""
-    overrides, flags, multirun, config_dir = [], [], False, None
-    rest = iter(words)
-    for word in rest:
-        if word in ("-m", "--multirun"):
-            multirun = True
-        elif word in ("--config-dir", "-cd"):
-            config_dir = next(rest, None)
-        elif word.startswith("--config-dir="):
-            config_dir = word.partition("=")[2]
-        elif word in HYDRA_FLAGS:
-            flags.append(word)
-            if word not in ("--resolve",):
-                flags.append(next(rest, ""))
-        elif word.startswith("-"):
-            raise ConfigError(
-                f"{word} is no option of the harness; options: -m (sweep), -v (tracebacks), --config-dir DIR, --help."
-            )
-        else:
-            overrides.append(word)
-    if config_dir is not None and not Path(config_dir).is_dir():
-        raise ConfigError(f"--config-dir {config_dir} is not a folder; give the folder that holds your YAML groups.")
-    return overrides, flags, multirun, str(Path(config_dir).resolve()) if config_dir else None
-
-
-def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, words: list[str]) -> Plan:
-    """Composes every job of the command line. Raises ConfigError in one sentence."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    search = [f"hydra.searchpath=[file://{config_dir}]"] if config_dir else []
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
-        try:
-            plain, swept = _split_sweeps(overrides)
-            root = compose("config", overrides=[*search, *plain, *_first_of(swept)], return_hydra_config=True)
-            mode = str(root.hydra.mode or "").rsplit(".", 1)[-1]
-            multirun = multirun or mode == "MULTIRUN"
-            if swept and not multirun:
-                raise ConfigError(f"{swept[0]} names several values, which makes a sweep; add -m to run one.")
-            if multirun:
-                plain = _with_sweeper_params(root, plain, swept)
-                batches = _expand(plain)
-            else:
-                batches = [plain]
-            jobs = []
-            for batch in batches:
-                composed = compose("config", overrides=[*search, *batch])
-                jobs.append((batch, _resolved(composed)))
-        except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(_in_our_words(error)) from error
-    launcher = str(root.hydra.launcher.get("_target_") or launchers.BASIC)
-    return Plan(words, multirun, jobs, _varied(jobs) if multirun else [], launcher=launcher)
-
-
-def _resolved(composed: Any) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
-    container = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
-
-
-def _split_sweeps(overrides: list[str]) -> tuple[list[str], list[str]]:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    plain: list[str] = []
-    swept: list[str] = []
-    for text, parsed in zip(overrides, OverridesParser.create().parse_overrides(overrides), strict=True):
-        (swept if parsed.is_sweep_override() else plain).append(text)
-    return plain, swept
-
-
-def _first_of(swept: list[str]) -> list[str]:
-    return _expand(swept)[0] if swept else []
-
-
-def _expand(overrides: list[str]) -> list[list[str]]:
-    """The jobs that Hydra's basic sweeper makes of ``overrides``, in its order."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    return [list(batch) for group in BasicSweeper.split_arguments(parsed, None) for batch in group]
-
-
-def _with_sweeper_params(root: Any, plain: list[str], swept: list[str]) -> list[str]:
-    """Adds the sweep that a recipe states in ``hydra.sweeper.params``, where the command line does not override it."""
-    params = root.hydra.sweeper.get("params") or {}
-    given = {_key(text) for text in (*plain, *swept)}
-    return [*(f"{key}={value}" for key, value in params.items() if key not in given), *plain, *swept]
-
-
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
-
-
-def _varied(jobs: list[tuple[list[str], dict[str, Any]]]) -> list[str]:
-    """The keys whose values differ between jobs, in the order of the command line."""
-    values: dict[str, set[str]] = {}
-    for batch, _ in jobs:
-        for text in batch:
-            values.setdefault(_key(text), set()).add(text.partition("=")[2])
-    return [key for key, found in values.items() if len(found) > 1]
-
-
-def _in_our_words(error: Exception) -> str:
-    """Hydra's complaint as one sentence: what, what is accepted, what to do."""
-    import re
-
-    text = " ".join(str(error).split())
-    engine = re.search(r"hydra/launcher/(submitit_\w+|joblib)", text)
-    if engine:
-        return f"this launcher needs Hydra's {engine.group(1)} plugin, which is not installed; {launchers.INSTALL}."
-    choice = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
-    if choice:
-        group, word = choice.groups()
-        accepted = _choices(text, error)
-        if accepted:
-            return f"{group}={word} is unknown{suggestion(word, accepted)}; accepted: {', '.join(accepted)}."
-    key = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
-    if key:
-        word = next(item for item in key.groups() if item)
-        return f"there is no key {word!r}{_closest_key(word)}; python -m harness --help lists groups and keys."
-    text = text.split(" Config search path")[0].rstrip(".")
-    return f"the command line cannot be understood: {text}; python -m harness --help shows how settings are given."
-
-
-def _choices(text: str, error: Exception) -> list[str]:
-    """The group's choices, as Hydra lists them in its message."""
-    lines = str(error).splitlines()
-    for index, line in enumerate(lines):
-        if line.startswith("Available options in"):
-            names = []
-            for item in lines[index + 1 :]:
-                if not item.startswith("\t"):
-                    break
-                names.append(item.strip())
-            return names
-    return []
-
-
-def _closest_key(word: str) -> str:
-    from harness.manual import known_keys
-
-    keys = known_keys()
-    close = difflib.get_close_matches(word, keys, n=1)
-    if not close:  # the right key in the wrong group
-        close = [key for key in keys if key.rpartition(".")[2] == word.rpartition(".")[2]][:1]
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-# ------------------------------------------------------------------------------------------- running
 
 
 def run_jobs(words: list[str]) -> int:
@@ -330,7 +159,7 @@ def run_jobs(words: list[str]) -> int:
 
 def _resumed(overrides: list[str], multirun: bool, config_dir: str | None) -> tuple[list[str], bool, str | None]:
     """Turns ``resume=last`` or a folder into the overrides that run in that folder again."""
-    wanted = next((text.partition("=")[2].strip("'\"") for text in overrides if _key(text) == "resume"), "off")
+    wanted = next((text.partition("=")[2].strip("'\"") for text in overrides if key_of(text) == "resume"), "off")
     if wanted == "off":
         return overrides, multirun, config_dir
     if wanted == "last":
@@ -343,10 +172,10 @@ def _resumed(overrides: list[str], multirun: bool, config_dir: str | None) -> tu
             f"resume={wanted}: that is not a run's folder (it has no {COMMAND_FILE}); give one under outputs/."
         )
     record = read_json(folder / COMMAND_FILE)
-    own = [text for text in overrides if _key(text) != "resume"]
+    own = [text for text in overrides if key_of(text) != "resume"]
     if not own:
         own, multirun, config_dir = list(record["overrides"]), bool(record["multirun"]), record["config_dir"]
-    own = [text for text in own if _key(text) not in ("resume", "hydra.run.dir", "hydra.sweep.dir")]
+    own = [text for text in own if key_of(text) not in ("resume", "hydra.run.dir", "hydra.sweep.dir")]
     where = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     return [*own, f"resume='{folder}'", f"{where}='{folder}'"], multirun, config_dir
 
@@ -406,7 +235,7 @@ def adopt_lost(plan: Plan, sweep: Path, error: Exception) -> None:
 
 def make_job(config: Mapping[str, Any], folder: Path, overrides: Sequence[str], sweep: Path | None) -> runner.Job:
     """A job as the runner takes it; named by what its sweep varies."""
-    chosen = {_key(text): text.partition("=")[2] for text in overrides}
+    chosen = {key_of(text): text.partition("=")[2] for text in overrides}
     record = read_json(sweep / "sweep.json") if sweep else {}
     varied = {key: chosen[key] for key in record.get("varied", []) if key in chosen}
     return runner.Job(config, folder, list(overrides), varied, sweep is not None)
@@ -437,7 +266,7 @@ def one_job(composed: Any) -> str:
     folder = Path(hydra_config.runtime.output_dir)
     sweep = Path(hydra_config.sweep.dir) if hydra_config.mode == RunMode.MULTIRUN else None
     overrides = [str(text) for text in hydra_config.overrides.task]
-    config = _resolved(composed)
+    config = resolved(composed)
     job = make_job(config, folder, overrides, sweep)
     if sweep is None:
         record_command(folder)
@@ -445,7 +274,7 @@ def one_job(composed: Any) -> str:
     count = read_json(sweep / "sweep.json")["count"] if sweep else 1
     title = f"[{int(hydra_config.job.num) + 1}/{count}] {job.name}" if sweep else job.name
     print(f"{title}: {folder}", file=sys.stderr, flush=True)
-    launcher = _resolved(hydra_config.launcher)
+    launcher = resolved(hydra_config.launcher)
     apart = sweep is not None and launchers.elsewhere(str(launcher.get("_target_")))
     with launchers.own_cores(launcher if apart else {}, config.get("threads"), job.name):
         results = runner.run_job(job)
@@ -496,7 +325,7 @@ def record_command(folder: Path) -> None:
     if plan is None:
         return
     overrides, _, multirun, config_dir = split_words(plan.words)
-    if any(_key(text) == "resume" for text in overrides) and (folder / COMMAND_FILE).is_file():
+    if any(key_of(text) == "resume" for text in overrides) and (folder / COMMAND_FILE).is_file():
         write_json(LAST, {"folder": str(folder)})
         return
     folder.mkdir(parents=True, exist_ok=True)

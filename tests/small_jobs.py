@@ -7,7 +7,7 @@ from typing import Any
 
 from fakes import tiny_dataset
 
-from harness.cli import make_plan
+from harness.composing import make_plan
 from harness.experiment import Experiment, build_experiment
 from harness.interfaces import Artifact, Context
 from harness.progress import Silent

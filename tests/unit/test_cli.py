@@ -8,6 +8,7 @@ import pytest
 from fakes import tiny_dataset
 
 from harness import cli
+from harness.composing import make_plan, split_words
 from harness.errors import ConfigError
 
 RANDOM = ["tracker=smat", "tracker.weights=random", "dataset=folder", "dataset.split=val"]
@@ -19,14 +20,14 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_sweep_is_expanded_in_the_order_of_the_command_line() -> None:
-    plan = cli.make_plan(["backend=torch,onnx", "seed=1,2"], True, None, [])
+    plan = make_plan(["backend=torch,onnx", "seed=1,2"], True, None, [])
     assert [config["backend"]["name"] for _, config in plan.jobs] == ["torch", "torch", "onnx", "onnx"]
     assert [config["seed"] for _, config in plan.jobs] == [1, 2, 1, 2]
     assert plan.varied == ["backend", "seed"]
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
-    (_, config), = cli.make_plan([], False, None, []).jobs
+    (_, config), = make_plan([], False, None, []).jobs
     names = {group: section["name"] for group, section in config.items() if isinstance(section, dict) and "name" in section}
     assert names == {
         "backend": "openvino", "device": "cpu", "hint": "none", "quantization": "none", "tracker": "smat_demo",
@@ -123,7 +124,7 @@ def test_every_command_has_a_summary_and_an_example() -> None:
 
 
 def test_split_words_keeps_order_and_refuses_unknown_options(tmp_path: Path) -> None:
-    overrides, flags, multirun, folder = cli.split_words(["-m", "a=1", "--cfg", "job", "--config-dir", str(tmp_path), "b=2"])
+    overrides, flags, multirun, folder = split_words(["-m", "a=1", "--cfg", "job", "--config-dir", str(tmp_path), "b=2"])
     assert (overrides, flags, multirun, folder) == (["a=1", "b=2"], ["--cfg", "job"], True, str(tmp_path.resolve()))
     with pytest.raises(ConfigError):
-        cli.split_words(["--bogus"])
+        split_words(["--bogus"])

@@ -32,7 +32,7 @@ def test_building_a_job_in_the_parent_loads_no_runtime(tmp_path: Path) -> None:
     root = tiny_dataset(tmp_path / "data")
     code = f"""
 import sys
-from harness.cli import make_plan
+from harness.composing import make_plan
 from harness.experiment import build_experiment
 plan = make_plan(["tracker=smat", "tracker.weights=random", "dataset=folder", "dataset.root={root}", "dataset.split=val"], False, None, [])
 build_experiment(plan.jobs[0][1]).step().key

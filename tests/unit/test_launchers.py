@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness import cli, environment, launchers
-from harness.cli import make_plan
+from harness.composing import in_our_words, make_plan
 from harness.config import conf_folder
 from harness.errors import ConfigError
 from harness.results import Results, write_json
@@ -98,4 +98,4 @@ def test_a_missing_plugin_is_said_with_what_to_install() -> None:
     with pytest.raises(ConfigError, match="hydra/launcher=slrm is unknown"):
         make_plan(["hydra/launcher=slrm"], True, None, [])
     error = RuntimeError("In 'hydra/launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'")
-    assert "tracker-harness[cluster]" in cli._in_our_words(error)
+    assert "tracker-harness[cluster]" in in_our_words(error)
