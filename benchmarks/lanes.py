@@ -141,6 +141,7 @@ def parallel(config: Mapping[str, Any], frames: int, sequences: int) -> Callable
     experiment, artifact = _opened(config)
     from harness.interfaces import Context
     from harness.progress import Silent
+    from harness.tasks.assignment import Assignment
     from harness.tasks.parallel import track_parallel
 
     chosen = [
@@ -178,15 +179,8 @@ def parallel(config: Mapping[str, Any], frames: int, sequences: int) -> Callable
 
         threads.start()
         begin = perf_counter()
-        track_parallel(
-            context,
-            chosen,
-            None,
-            lambda item: item.truth if truthful else None,
-            1,
-            ended,
-            lambda: None,
-        )
+        assignment = Assignment(context, chosen, 1, lambda item: item.truth if truthful else None, ended, lambda: None)
+        track_parallel(assignment, None)
         wall = perf_counter() - begin
         found = {"pipeline_fps": frames * len(chosen) / wall, **threads.stop()}
         return found | {"decode_ms": _median(decode) * 1e3, "inference_ms": _median(inference) * 1e3}

@@ -20,8 +20,9 @@ import numpy as np
 from harness import environment, errors
 from harness.config import python_path
 from harness.errors import BackendError, ConfigError, HarnessError
-from harness.interfaces import Boxes, Context, Metrics, Sequence
+from harness.interfaces import Context, Metrics, Sequence
 from harness.tasks import delivery
+from harness.tasks.assignment import Assignment
 from harness.tasks.shard import Order, Shard
 from harness.tasks.store import Done
 
@@ -295,21 +296,13 @@ def capacity(ray: Any, threads: int, gpu: bool) -> int:
 # --------------------------------------------------------------------------------------------- a job
 
 
-def track_cluster(
-    context: Context,
-    sequences: list[Sequence],
-    address: str | None,
-    workers: int | None,
-    feedback: Callable[[Sequence], Boxes | None],
-    repetitions: int,
-    keep: Callable[[Sequence, Done], None],
-    started: Callable[[], None],
-) -> dict[str, Any]:
-    """Tracks ``sequences`` on the cluster; ``keep`` is called as each arrives, ``started`` when the first worker is open.
+def track_cluster(given: Assignment, address: str | None, workers: int | None) -> dict[str, Any]:
+    """Tracks the sequences of ``given`` on the cluster, which has started when the first worker is open.
 
     Every worker has ``context.threads`` cores; ``workers`` defaults to as many as the cluster holds. Returns
     what there is to tell: workers, losses, overheads, share of the ideal speed-up.
     """
+    context = given.context
     gpu = context.config["device"]["name"] == "cuda"
     begin = perf_counter()
     with connected(address, context.threads) as ray:
@@ -317,18 +310,18 @@ def track_cluster(
         archive = delivery.pack(context.artifact)
 
         def call(handle: Any, sequence: Sequence) -> Any:
-            return handle.track.remote(absolute(sequence), feedback(sequence), repetitions)
+            return handle.track.remote(absolute(sequence), given.feedback(sequence), given.repetitions)
 
         cluster = RayCluster(ray, order_of(context, archive), archive, call, gpu)
-        count = min(workers or capacity(ray, context.threads, gpu), len(sequences))
+        count = min(workers or capacity(ray, context.threads, gpu), len(given.sequences))
         nodes = sum(bool(node["Alive"]) for node in ray.nodes())
-        context.progress.start(f"tracking on {count} workers", sum(map(len, sequences)) * repetitions)
+        context.progress.start(f"tracking on {count} workers", given.frames)
 
         def arrived(sequence: Sequence, done: Done) -> None:
-            keep(sequence, done)
-            context.progress.step(len(sequence) * repetitions, sequence.name)
+            given.keep(sequence, done)
+            context.progress.step(len(sequence) * given.repetitions, sequence.name)
 
-        dispatch = Dispatch(cluster, list(sequences), count, arrived, started)
+        dispatch = Dispatch(cluster, list(given.sequences), count, arrived, given.started)
         tracking = perf_counter()
         try:
             dispatch.run()

@@ -16,14 +16,17 @@ from harness import metrics
 from harness.config import at_least
 from harness.decoding import decoder_name
 from harness.environment import peak_rss_mb
-from harness.errors import ConfigError, DataError
-from harness.interfaces import Array, Boxes, Context, Dataset, Metrics, Sequence, Task, TaskResult, Track, TrackerSpec
+from harness.errors import ConfigError
+from harness.interfaces import Array, Boxes, Context, Dataset, Sequence, Task, TaskResult, Track, TrackerSpec
 from harness.results import FRAMES_FILE, write_frames
 from harness.tasks import int8_report
+from harness.tasks.assignment import Assignment
 from harness.tasks.cluster import check_installed, cluster_metrics, track_cluster
 from harness.tasks.parallel import track_parallel
+from harness.tasks.serial import track_serial
+from harness.tasks.speed import speed_metrics
 from harness.tasks.store import Done, SequenceStore, as_shipped
-from harness.tracking import STAGES, Runner, decoded
+from harness.tracking import STAGES
 
 Feedback = Literal["auto", "self", "truth"]
 
@@ -88,7 +91,7 @@ class Evaluate(Task):
         notes: dict[str, Any] = {"decoder": decoder_name(), "mode": self.mode, "resumed_sequences": len(done)}
         if self.mode == "both":
             notes["timed_sequences"] = sorted(timed)
-        first = self._track(context, missing, store, done, notes)
+        first = self._track(context, missing, _Ledger(store, done, notes))
         return self._result(context, sequences, done, first, notes)
 
     def identity(self, context: Context) -> dict[str, Any]:
@@ -119,136 +122,56 @@ class Evaluate(Task):
         count = min(self.serial_sequences, len(sequences))
         return [sequences[int((index + 0.5) * len(sequences) / count)] for index in range(count)]
 
-    def _track(
-        self,
-        context: Context,
-        missing: list[Sequence],
-        store: SequenceStore,
-        done: dict[str, Done],
-        notes: dict[str, Any],
-    ) -> float | None:
+    def _track(self, context: Context, missing: list[Sequence], ledger: _Ledger) -> float | None:
         """Tracks what is missing; returns the seconds of the first update ever, where it was measured."""
-        if self.executor == "ray":
-            self._cluster(context, missing, store, done, notes)
-            notes["last_frame"] = time.time()
-            return None
-        timed = {item.name for item in self.timed_sequences(list(context.dataset))}
-        alone = [item for item in missing if item.name in timed]
-        together = [item for item in missing if item.name not in timed]
+        truthful = self.truth_feedback(context.tracker)
+
+        def feedback(sequence: Sequence) -> Boxes | None:
+            return sequence.truth if truthful else None
+
+        repetitions = self.count_repetitions(context.tracker)
+        work = Assignment(context, missing, repetitions, feedback, ledger.keep, ledger.started)
         first = None
-        if self.mode != "parallel":  # first, while the process is as fresh as in a serial run
-            first = self._serial(context, alone, store, done, notes)
-        if self.mode != "serial":
-            self._parallel(context, together, store, done, notes)
-        notes["last_frame"] = time.time()
+        if self.executor == "ray":
+            self._cluster(work, ledger)
+        else:
+            timed = {item.name for item in self.timed_sequences(list(context.dataset))}
+            if self.mode != "parallel":  # first, while the process is as fresh as in a serial run
+                first = track_serial(replace(work, sequences=[item for item in missing if item.name in timed]), self.warmup)
+            if self.mode != "serial":
+                self._parallel(replace(work, sequences=[item for item in missing if item.name not in timed]), ledger)
+        ledger.notes["last_frame"] = time.time()
         return first
 
-    def _parallel(
-        self,
-        context: Context,
-        missing: list[Sequence],
-        store: SequenceStore,
-        done: dict[str, Done],
-        notes: dict[str, Any],
-    ) -> None:
-        if not missing:
+    def _parallel(self, work: Assignment, ledger: _Ledger) -> None:
+        context = work.context
+        if not work.sequences:
             if self.mode == "parallel":
                 context.backend.open(context.artifact)  # what the runtime does is reported in any case
             return
         if self.mode == "both":  # compiled anew, for several requests instead of one
             fresh: Any = context.backend
-            context = replace(context, backend=replace(fresh))
+            work = replace(work, context=replace(context, backend=replace(fresh)))
         began = perf_counter()
-        split = track_parallel(
-            context,
-            missing,
-            self.requests,
-            self._feedback_of(context),
-            self.count_repetitions(context.tracker),
-            lambda sequence, finished: self._keep(store, done, sequence, finished),
-            lambda: notes.setdefault("start_s", since_spawn()),
-        )
-        notes |= {
+        split = track_parallel(work, self.requests)
+        ledger.notes |= {
             "requests": split.requests,
             "threads": asdict(split),
             "parallel_wall": perf_counter() - began,
-            "parallel_frames": sum(len(item) for item in missing) * self.count_repetitions(context.tracker),
-            "parallel_effective": context.backend.describe(),
+            "parallel_frames": work.frames,
+            "parallel_effective": work.context.backend.describe(),
         }
 
-    def _cluster(
-        self,
-        context: Context,
-        missing: list[Sequence],
-        store: SequenceStore,
-        done: dict[str, Done],
-        notes: dict[str, Any],
-    ) -> None:
-        if not missing:
+    def _cluster(self, work: Assignment, ledger: _Ledger) -> None:
+        if not work.sequences:
             return
-        repetitions = self.count_repetitions(context.tracker)
-        told = track_cluster(
-            context,
-            missing,
-            self.ray_address,
-            self.workers,
-            self._feedback_of(context),
-            repetitions,
-            lambda sequence, finished: self._keep(store, done, sequence, finished),
-            lambda: notes.setdefault("start_s", since_spawn()),
-        )
-        notes |= {
+        told = track_cluster(work, self.ray_address, self.workers)
+        ledger.notes |= {
             "cluster": told,
             "effective": {**told["workers"][0]["effective"], "executor": f"ray {told['ray']}"},
             "parallel_wall": told["wall_s"],
-            "parallel_frames": sum(len(item) for item in missing) * repetitions,
+            "parallel_frames": work.frames,
         }
-
-    def _serial(
-        self,
-        context: Context,
-        missing: list[Sequence],
-        store: SequenceStore,
-        done: dict[str, Done],
-        notes: dict[str, Any],
-    ) -> float | None:
-        runner = Runner(context.tracker, context.backend.open(context.artifact))
-        if not missing:
-            return None
-        first = warm_up(runner, missing[0], self.warmup)
-        notes["start_s"] = since_spawn()
-        repetitions = self.count_repetitions(context.tracker)
-        context.progress.start("tracking", sum(len(item) for item in missing) * repetitions)
-        feedback = self._feedback_of(context)
-        speed = SpeedNote()
-        for sequence in missing:
-            began = perf_counter()
-            tracks = []
-            for repetition in range(1, repetitions + 1):
-                speed.name = sequence.name
-
-                def on_frame(seconds: float) -> None:
-                    context.progress.step(1, speed.add(seconds))
-
-                tracks.append(
-                    runner.track(sequence, feedback=feedback(sequence), repetition=repetition, on_frame=on_frame)
-                )
-            self._keep(store, done, sequence, Done(tracks, perf_counter() - began, contended=False))
-        context.progress.close()
-        return first
-
-    def _keep(self, store: SequenceStore, done: dict[str, Done], sequence: Sequence, finished: Done) -> None:
-        # what is scored is what the files hold, also in a run that is not resumed
-        done[sequence.name] = Done([as_shipped(track) for track in finished.tracks], finished.wall, finished.contended)
-        store.save(sequence, finished)
-
-    def _feedback_of(self, context: Context) -> Any:
-        truthful = self.truth_feedback(context.tracker)
-
-        def choose(sequence: Sequence) -> Boxes | None:
-            return sequence.truth if truthful else None
-
-        return choose
 
     # ------------------------------------------------------------------------------------- results
 
@@ -313,78 +236,27 @@ class Evaluate(Task):
         return pack_job(context, sorted(done))
 
 
-class SpeedNote:
-    """``sequence 31.2 fps`` for the progress display; a frame costs it one addition."""
+@dataclass
+class _Ledger:
+    """What a run has so far: finished sequences, on disk and by name, and notes for the record."""
 
-    def __init__(self) -> None:
-        self.name, self._seconds, self._frames = "", 0.0, 0
+    store: SequenceStore
+    done: dict[str, Done]
+    notes: dict[str, Any]
 
-    def add(self, seconds: float) -> str:
-        self._seconds += seconds
-        self._frames += 1
-        return f"{self.name} {self._frames / self._seconds:.1f} fps"
+    def keep(self, sequence: Sequence, finished: Done) -> None:
+        # what is scored is what the files hold, also in a run that is not resumed
+        self.done[sequence.name] = Done([as_shipped(track) for track in finished.tracks], finished.wall, finished.contended)
+        self.store.save(sequence, finished)
 
-
-def warm_up(runner: Runner, sequence: Sequence, updates: int) -> float:
-    """Runs ``updates`` untimed updates; returns the seconds of the first one, which is reported apart."""
-    frames = decoded(sequence, runner.spec.color)
-    try:
-        image, _ = next(frames)
-    except StopIteration as error:
-        raise DataError(f"{sequence.name} has no frames.") from error
-    tracker = runner.start()
-    tracker.init(image, sequence.init_box)
-    first = 0.0
-    for _ in range(updates):
-        image, _seconds = next(frames, (image, 0.0))
-        tracker.place(sequence.init_box)
-        begin = perf_counter()
-        tracker.update(image)
-        first = first or perf_counter() - begin
-    return first
+    def started(self) -> None:
+        self.notes.setdefault("start_s", since_spawn())
 
 
 def since_spawn() -> float | None:
     """Seconds since the parent started this process, where it said when."""
     spawned = os.environ.get("HARNESS_SPAWNED")
     return time.time() - float(spawned) if spawned else None
-
-
-def speed_metrics(done: Mapping[str, Done], first: float | None, notes: Mapping[str, Any]) -> Metrics:
-    """``pipeline_fps``; and of what was tracked alone ``fps``, ``fps_got10k``, ``latency_ms/*`` and ``stage_ms/*`` (p50)."""
-    found: Metrics = {}
-    pipeline = pipeline_fps(done, notes)
-    if pipeline is not None:
-        found["pipeline_fps"] = pipeline
-    if notes.get("start_s"):
-        found["fixed_s/start"] = float(notes["start_s"])
-    tracks = [track for item in done.values() if not item.contended for track in item.tracks]
-    if not tracks:
-        return found
-    updates = np.concatenate([track.seconds[1:] for track in tracks])
-    speeds = {"fps": metrics.fps(updates)}
-    speeds["fps_got10k"] = metrics.fps_got10k(np.concatenate([track.seconds for track in tracks]))
-    found |= {key: value for key, value in speeds.items() if np.isfinite(value)}
-    found |= metrics.latency_summary(updates, first)
-    for stage in STAGES:
-        samples = [track.stages[stage][1:] for track in tracks if stage in track.stages]
-        if samples and np.concatenate(samples).size:
-            found[f"stage_ms/{stage}"] = float(np.median(np.concatenate(samples)) * 1e3)
-    return found
-
-
-def pipeline_fps(done: Mapping[str, Done], notes: Mapping[str, Any]) -> float | None:
-    """Frames a second by the wall clock, decoding included; of the sequences in flight together where there were any.
-
-    None where a run in parallel was resumed: its walls overlap.
-    """
-    if notes.get("parallel_wall"):
-        return float(notes["parallel_frames"] / notes["parallel_wall"])
-    if any(item.contended for item in done.values()):
-        return None
-    frames = sum(len(track.seconds) for item in done.values() for track in item.tracks)
-    wall = sum(item.wall for item in done.values())
-    return frames / wall if wall > 0 else None
 
 
 def frames_table(

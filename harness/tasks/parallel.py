@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 
 from harness.environment import allowed_cores, pin_thread
-from harness.interfaces import Boxes, Context, Sequence, Session, Track
+from harness.interfaces import Sequence, Session, Track
 from harness.tasks.ahead import DecodeAhead
+from harness.tasks.assignment import Assignment
 from harness.tasks.store import Done
 from harness.tracking import Runner
 
@@ -41,14 +41,10 @@ def split_threads(threads: int, wanted: int, sequences: int, device: str = "cpu"
 class _Work:
     """What the tracking threads share."""
 
-    context: Context
+    given: Assignment
     waiting: list[Sequence]
-    feedback: Callable[[Sequence], Boxes | None]
-    repetitions: int
-    keep: Callable[[Sequence, Done], None]
     decoders: DecodeAhead
     split: Split
-    started: Callable[[], None]
     running: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -65,20 +61,20 @@ class _Work:
         with self.lock:
             if not self.running:
                 self.running = True
-                self.started()
-            self.context.progress.step(1)
+                self.given.started()
+            self.given.context.progress.step(1)
 
     def run(self, index: int, sessions: dict[str, Session]) -> None:
         """One tracking thread, until no sequence is left or another thread failed."""
         try:
-            if self.context.backend.pins_callers():
+            if self.given.context.backend.pins_callers():
                 pin_thread(allowed_cores()[index * self.split.each : (index + 1) * self.split.each])
-            runner = Runner(self.context.tracker, sessions)
+            runner = Runner(self.given.context.tracker, sessions)
             while (sequence := self.take()) is not None:
                 began = perf_counter()
-                tracks = [self.track(runner, sequence, number) for number in range(1, self.repetitions + 1)]
+                tracks = [self.track(runner, sequence, number) for number in range(1, self.given.repetitions + 1)]
                 with self.lock:
-                    self.keep(sequence, Done(tracks, perf_counter() - began, contended=True))
+                    self.given.keep(sequence, Done(tracks, perf_counter() - began, contended=True))
         except _Stopped:
             return
         except BaseException as error:
@@ -92,7 +88,7 @@ class _Work:
         try:
             return runner.track(
                 sequence,
-                feedback=self.feedback(sequence),
+                feedback=self.given.feedback(sequence),
                 repetition=repetition,
                 frames=frames,
                 on_frame=self.on_frame,
@@ -101,31 +97,24 @@ class _Work:
             frames.close()
 
 
-def track_parallel(
-    context: Context,
-    sequences: list[Sequence],
-    requests: int | None,
-    feedback: Callable[[Sequence], Boxes | None],
-    repetitions: int,
-    keep: Callable[[Sequence, Done], None],
-    started: Callable[[], None],
-) -> Split:
-    """Tracks ``sequences``, longest first; ``keep`` is called as each ends, one at a time, ``started`` at the first frame.
+def track_parallel(given: Assignment, requests: int | None) -> Split:
+    """Tracks the sequences of ``given``, longest first.
 
     ``requests`` sequences are in flight, by default as many as the device likes best. Returns how the threads were
     shared. Raises the first error of a tracking thread.
     """
+    context = given.context
     backend = context.backend
     device = str(context.config["device"]["name"])
     wanted = requests or backend.parallel_requests(context.artifact)
-    split = split_threads(context.threads, wanted, len(sequences), device)
+    split = split_threads(context.threads, wanted, len(given.sequences), device)
     backend.prepare_parallel(split.requests)
     sessions = [backend.open(context.artifact) for _ in range(split.requests)]
     # the longest sequence first (popped from the end), so that none is left over when all others have ended
-    waiting = sorted(sequences, key=len)
+    waiting = sorted(given.sequences, key=len)
     decoders = DecodeAhead(context.tracker.color, split.spare, context.threads)
-    work = _Work(context, waiting, feedback, repetitions, keep, decoders, split, started)
-    context.progress.start("", sum(len(item) for item in sequences) * repetitions)
+    work = _Work(given, waiting, decoders, split)
+    context.progress.start("", given.frames)
     try:
         _run_all(work, sessions)
     finally:

@@ -18,6 +18,7 @@ from harness.interfaces import Boxes, Sequence
 from harness.results import read_frames
 from harness.tasks import ahead
 from harness.tasks.ahead import DEPTH, DecodeAhead
+from harness.tasks.assignment import Assignment
 from harness.tasks.evaluate import Evaluate
 from harness.tasks.parallel import Split, split_threads, track_parallel
 from harness.tasks.store import Done
@@ -129,7 +130,7 @@ def tracked(cache: Path, folder: Path, sequences: list[Sequence], threads: int =
         assert len(done.tracks) == 1
         ended.append(sequence.name)
 
-    track_parallel(context, sequences, None, lambda item: item.truth, 1, keep, lambda: None)
+    track_parallel(Assignment(context, sequences, 1, lambda item: item.truth, keep, lambda: None), None)
     return ended
 
 
