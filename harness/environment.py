@@ -95,6 +95,14 @@ def cpu_info() -> dict[str, Any]:
     return {"model": model, "features": [name for name in FEATURES if name in flags], "virtual": "hypervisor" in flags}
 
 
+def has_wide_int8() -> bool:
+    """Whether oneDNN, on which OpenVINO builds, has AVX-512's int8 dot products here; ``ONEDNN_MAX_CPU_ISA`` may forbid them."""
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    if allowed and not allowed.startswith(("ALL", "DEFAULT", "AVX10", "AVX512_CORE_")):
+        return False
+    return bool({"avx512_vnni", "amx_int8", "asimddp"} & set(cpu_info()["features"]))
+
+
 def governor() -> str:
     """The frequency governor of the first core, or ``unknown`` (virtual machines show none)."""
     try:

@@ -37,8 +37,9 @@ class Experiment:
     def step(self) -> Step:
         """The plan that ends in the artifact of this job."""
         if self._step is None:
-            step = plan(self.tracker, self.backend, self.settings, self.seed)
-            self._step = self.quantizer.add(step, self.quantization_job())
+            job = self.quantization_job()
+            step = plan(self.quantizer.tracker(job), self.backend, self.settings, self.seed)
+            self._step = self.quantizer.add(step, job)
         return self._step
 
     def quantization_job(self) -> QuantizationJob:

@@ -242,6 +242,10 @@ class TrackerSpec(ABC):
     def start(self, sessions: Mapping[str, Session]) -> Tracker:
         """A tracker over these sessions; cheap, called once a sequence."""
 
+    def for_int8(self) -> TrackerSpec:
+        """The same tracker with the form of its graphs that OpenVINO runs fastest in int8 on this processor."""
+        return self
+
     @property
     def random_weights(self) -> bool:
         """True when the weights are random: speed is measured, accuracy does not exist."""

@@ -203,6 +203,7 @@ class OpenVinoEngine(Engine):
     def quantise(self, name: str, items: Seq[Arrays], ignored: Seq[str] = ()) -> Any:
         model = self.read(name)
         self.refuse_quantised(name, {node.get_type_name() for node in model.get_ops()})
+        fold_constants(model)
         return run_nncf(model, self.settings, items, ignored, lambda some: self.counted(name, some))
 
     def save(self, model: Any, name: str, folder: Path) -> Path:
@@ -230,6 +231,16 @@ class OpenVinoEngine(Engine):
         import openvino as ov
 
         return f"nncf {nncf.__version__} on openvino {ov.__version__}"
+
+
+def fold_constants(model: Any) -> None:
+    """Computes what depends on constants alone. The converter leaves the weights of depthwise convolutions behind a
+    Reshape, where NNCF does not find them: those layers would stay fp32."""
+    from openvino.passes import ConstantFolding, Manager
+
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(model)
 
 
 def layers_of(model: Any) -> dict[str, Any]:

@@ -132,6 +132,9 @@ class Int8(Quantizer):
 
     # ------------------------------------------------------------------------------------- planning
 
+    def tracker(self, job: QuantizationJob) -> TrackerSpec:
+        return job.tracker.for_int8() if job.backend.name == "openvino" else job.tracker
+
     def add(self, step: Step, job: QuantizationJob) -> Step:
         if step.precision == "int8":
             raise ConfigError(f"the model is int8 already; quantization={self.name} cannot be applied twice.")
@@ -254,7 +257,7 @@ def quantise(step: Step, parent: Artifact, folder: Path) -> tuple[dict[str, Path
     items = calibration.record(
         tracker, engine.open(parent), data, int(settings["subset_size"]), step.seed, display
     )
-    report: dict[str, Any] = {"calibration": _calibration_record(step, items, chosen)}
+    report: dict[str, Any] = {"network": step.chain()[0].options["options"], "calibration": _calibration_record(step, items, chosen)}
     for name in chosen:
         calibration.check(parent.graphs[name], items[name])
     files = copied(parent, folder, [name for name in parent.graphs if name not in chosen])

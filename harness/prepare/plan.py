@@ -71,6 +71,10 @@ class Quantizer(ABC):
     def add(self, step: Step, job: QuantizationJob) -> Step:
         """The plan that ends in a quantised artifact, or ``step`` itself."""
 
+    def tracker(self, job: QuantizationJob) -> TrackerSpec:
+        """The tracker whose graphs are prepared: the job's, or an equal one that quantises better."""
+        return job.tracker
+
     def check(self, job: QuantizationJob) -> None:
         """Raises SkipJob or ConfigError where this quantisation does not fit the job."""
         del job

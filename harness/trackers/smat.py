@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from harness import vision
+from harness.environment import has_wide_int8
 from harness.errors import ConfigError, TrackingError, WeightsError
 from harness.interfaces import Array, Boxes, GraphSpec, Image, Session, Source, TensorSpec, Tracker, TrackerSpec
 from harness.trackers import RANDOM, weights_path
@@ -36,7 +37,7 @@ class Smat(TrackerSpec):
     head_channels: int = 128
     template_factor: float = 2.0
     search_factor: float = 4.0
-    rewrites: Literal["all", "attention", "none"] = "all"
+    rewrites: Literal["auto", "all", "attention", "none"] = "auto"
     seed: int = 0
 
     color: ClassVar[Literal["rgb", "bgr"]] = "rgb"
@@ -85,11 +86,17 @@ class Smat(TrackerSpec):
                 "template": self.template_size,
                 "search": self.search_size,
                 "head": self.head_channels,
-                "rewrites": self.rewrites,
+                "rewrites": "all" if self.rewrites == "auto" else self.rewrites,
             },
             seed=self.seed if self.random_weights else 0,
             code=tuple(f"harness.networks.{name}" for name in ("common", "weights", "smat_fused")),
         )
+
+    def for_int8(self) -> Smat:
+        """Without AVX-512 VNNI, OpenVINO's int8 products of matrices are slow and its convolutions are not: there, the
+        attention's projections stay convolutions (docs/int8.md has the figures)."""
+        slow = self.rewrites == "auto" and not has_wide_int8()
+        return replace(self, rewrites="attention") if slow else self
 
     def start(self, sessions: Mapping[str, Session]) -> Tracker:
         return SmatTracker(self, sessions)

@@ -12,6 +12,7 @@ import pytest
 from command_line import ROOT
 from fakes import tiny_dataset
 
+from harness import environment
 from harness.errors import ConfigError, SkipJob
 from harness.experiment import Experiment, build_experiment
 from harness.prepare.plan import make_step
@@ -183,3 +184,20 @@ def test_unkeyed_options_are_not_recorded() -> None:
     step = make_step("openvino", "int8", "harness.prepare.int8:quantise", {"a": 1}, None, (), (), unkeyed={"_b": "/x"})
     assert step.options == {"a": 1, "_b": "/x"}
     assert step.key == make_step("openvino", "int8", "harness.prepare.int8:quantise", {"a": 1}, None, (), ()).key
+
+
+@pytest.mark.parametrize(("limit", "backend", "rewrites"), [
+    ("AVX2", "OpenVino", "attention"), ("", "OpenVino", "all"), ("AVX2", "Onnx", "all"),
+])  # fmt: skip
+def test_int8_takes_the_form_of_the_graphs_that_suits_the_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, backend: str, rewrites: str
+) -> None:
+    monkeypatch.setattr(environment, "cpu_info", lambda: {"features": ["avx2", "avx512_vnni"]})
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    section = {"name": backend.lower(), "target": f"harness.backends.{backend.lower()}.{backend}"}
+    int8 = made(tmp_path, ONE, **APART, backend=section)
+    assert int8.step().chain()[0].options["options"]["rewrites"] == rewrites
+    fp32 = made(tmp_path, {"name": "none", "target": "harness.prepare.plan.NoQuantizer"}, backend=section)
+    assert fp32.step().chain()[0].options["options"]["rewrites"] == "all"
+    chosen = made(tmp_path, ONE, **APART, backend=section, tracker={"rewrites": "none"})
+    assert chosen.step().chain()[0].options["options"]["rewrites"] == "none"

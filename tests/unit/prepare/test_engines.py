@@ -1,0 +1,26 @@
+"""What the quantisers do to a model before they quantise it."""
+
+from __future__ import annotations
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as ops
+
+from harness.prepare.engines import fold_constants
+
+
+def test_depthwise_weights_come_out_from_behind_their_reshape() -> None:
+    """Else NNCF finds no weights to quantise, and the layer stays fp32."""
+    weights = np.arange(8 * 9, dtype=np.float32).reshape(8, 1, 3, 3)
+    image = ops.parameter([1, 8, 6, 6], np.float32, name="image")
+    shaped = ops.reshape(ops.constant(weights), ops.constant(np.array([8, 1, 1, 3, 3])), special_zero=False)
+    layer = ops.group_convolution(image, shaped, [1, 1], [1, 1], [1, 1], [1, 1])
+    model = ov.Model([layer], [image])
+    given = np.random.default_rng(0).random((1, 8, 6, 6), np.float32)
+    before = ov.compile_model(model, "CPU")(given)[0]
+    fold_constants(model)
+    kinds = [node.get_type_name() for node in model.get_ordered_ops()]
+    assert "Reshape" not in kinds
+    (left,) = [node for node in model.get_ordered_ops() if node.get_type_name() == "GroupConvolution"]
+    assert left.input_value(1).get_node().get_type_name() == "Constant"
+    np.testing.assert_allclose(ov.compile_model(model, "CPU")(given)[0], before, rtol=1e-6)
