@@ -154,6 +154,8 @@ def in_our_words(error: Exception) -> str:
     key = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
     if key:
         word = next(item for item in key.groups() if item)
+        if table := _table(word):
+            return f"{table} takes entries by name, and a new one needs a plus: +{table}.NAME=VALUE."
         return f"there is no key {word!r}{_closest_key(word)}; python -m harness --help lists groups and keys."
     text = text.split(" Config search path")[0].rstrip(".")
     return f"the command line cannot be understood: {text}; python -m harness --help shows how settings are given."
@@ -171,6 +173,13 @@ def _choices(text: str, error: Exception) -> list[str]:
                 names.append(item.strip())
             return names
     return []
+
+
+def _table(word: str) -> str | None:
+    """The known key that ``word`` is, or is an entry of: one that Hydra lets nobody fill without a plus."""
+    from harness.manual import known_keys
+
+    return next((key for key in known_keys() if "." in key and (word == key or word.startswith(f"{key}."))), None)
 
 
 def _closest_key(word: str) -> str:

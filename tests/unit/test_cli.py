@@ -43,6 +43,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         (["backend=onx"], ["backend=onx is unknown", "did you mean 'onnx'", "accepted: onnx, openvino, "]),
         (["backnd=onnx"], ["no key 'backnd'", "did you mean 'backend'"]),
         (["task.mod=serial"], ["no key 'task.mod'", "did you mean 'task.mode'"]),
+        (["backend.properties={X: 1}"], ["+backend.properties.NAME=VALUE"]),
+        (["backend.properties.X=1"], ["+backend.properties.NAME=VALUE"]),
         (["backend=torch,onnx"], ["add -m"]),
         (["--nonsense"], ["--nonsense is no option"]),
         (["a=[1"], ["cannot be understood"]),
