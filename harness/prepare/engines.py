@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import tempfile
 from abc import ABC, abstractmethod
@@ -44,8 +45,8 @@ class Engine(ABC):
         return self.fresh().open(artifact)
 
     @abstractmethod
-    def fresh(self) -> Backend:
-        """A backend that compiles anew, without the cache of compiled models."""
+    def fresh(self, threads: int | None = None) -> Backend:
+        """A backend that compiles anew, without the cache of compiled models; ``threads`` instead of the job's."""
 
     @abstractmethod
     def nodes(self, name: str) -> list[str]:
@@ -183,14 +184,16 @@ class OpenVinoEngine(Engine):
         types = {node.get_type_name() for node in operations}
         check_scopes("", self.settings, [], types, {node.get_friendly_name() for node in operations})
 
-    def fresh(self) -> OpenVino:
-        return OpenVino(threads=self.threads, model_cache=False)
+    def fresh(self, threads: int | None = None) -> OpenVino:
+        return OpenVino(threads=threads or self.threads, model_cache=False)
 
     def read(self, name: str) -> Any:
         """The fp32 model of a graph, read anew."""
         import openvino as ov
 
-        return ov.Core().read_model(str(self.parent.files[name]))
+        model = ov.Core().read_model(str(self.parent.files[name]))
+        show_depthwise_weights(model)
+        return model
 
     def nodes(self, name: str) -> list[str]:
         skipped = ("Constant", "Parameter", "Result")
@@ -203,8 +206,7 @@ class OpenVinoEngine(Engine):
     def quantise(self, name: str, items: Seq[Arrays], ignored: Seq[str] = ()) -> Any:
         model = self.read(name)
         self.refuse_quantised(name, {node.get_type_name() for node in model.get_ops()})
-        fold_constants(model)
-        return run_nncf(model, self.settings, items, ignored, lambda some: self.counted(name, some))
+        return run_nncf(model, self.settings, items, [*ignored, *single_rows(model)], lambda some: self.counted(name, some))
 
     def save(self, model: Any, name: str, folder: Path) -> Path:
         import openvino as ov
@@ -233,14 +235,28 @@ class OpenVinoEngine(Engine):
         return f"nncf {nncf.__version__} on openvino {ov.__version__}"
 
 
-def fold_constants(model: Any) -> None:
-    """Computes what depends on constants alone. The converter leaves the weights of depthwise convolutions behind a
-    Reshape, where NNCF does not find them: those layers would stay fp32."""
-    from openvino.passes import ConstantFolding, Manager
+def single_rows(model: Any) -> list[str]:
+    """Names of matrix products with one row, as in squeeze-and-excitation. They stay float: int8 saves them nothing, and
+    OpenVINO 2026.4, where a stream has one thread, fuses pairs of them into a kernel whose int8 results are wrong and differ
+    from run to run (AVX-512 VNNI)."""
+    products = [node for node in model.get_ordered_ops() if node.get_type_name() == "MatMul"]
+    return [node.get_friendly_name() for node in products if math.prod(list(node.output(0).shape)[:-1]) == 1]
 
-    manager = Manager()
-    manager.register_pass(ConstantFolding())
-    manager.run_passes(model)
+
+def show_depthwise_weights(model: Any) -> None:
+    """Puts constants in the place of reshaped constants that are weights of depthwise convolutions: the converter leaves
+    them behind a Reshape, where NNCF does not find them, and those layers would stay fp32."""
+    import openvino as ov
+
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "GroupConvolution":
+            continue
+        shaped = node.input_value(1).get_node()
+        inner = shaped.input_value(0).get_node() if shaped.get_type_name() == "Reshape" else shaped
+        if inner is not shaped and inner.get_type_name() == "Constant":
+            weights = ov.op.Constant(inner.data.reshape(list(shaped.output(0).shape)))
+            weights.set_friendly_name(shaped.get_friendly_name())
+            node.input(1).replace_source_output(weights.output(0))
 
 
 def layers_of(model: Any) -> dict[str, Any]:
@@ -277,8 +293,8 @@ class OnnxEngine(Engine):
         types = {node.op_type for node in nodes}
         check_scopes("", self.settings, [], types, {node.name for node in nodes})
 
-    def fresh(self) -> Onnx:
-        return Onnx(threads=self.threads, spinning=False)
+    def fresh(self, threads: int | None = None) -> Onnx:
+        return Onnx(threads=threads or self.threads, spinning=False)
 
     def read(self, name: str) -> Any:
         """The fp32 model of a graph, read anew; every node has a name."""

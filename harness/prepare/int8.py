@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 FOLDER_TARGET = "harness.datasets.folder.Folder"
 CODE = ("harness.prepare.calibration", "harness.prepare.engines", "harness.prepare.accuracy_control")
 CROPS = ("harness.tracking", "harness.vision", "harness.decoding")
+STEADY, STEADY_ITEMS = 0.25, 4
+"""How far, as a share of an output's range, an int8 graph may depend on the number of threads: rounding to 255 levels at
+other places moves a few of them; a wrong kernel moves the whole. On how many items this is looked at."""
 _UNKEYED = ("sequences", "root", "split", "validation", "compare_seconds")
 
 
@@ -267,6 +270,7 @@ def quantise(step: Step, parent: Artifact, folder: Path) -> tuple[dict[str, Path
     else:
         found = {name: engine.save(engine.quantise(name, items[name]), name, folder) for name in chosen}
     files |= found
+    report["across_threads"] = _same_with_one_thread(step, files, folder, engine, {name: items[name] for name in chosen})
     report["layers"] = {name: engine.layers(files[name]) for name in chosen}
     report["seconds"] = round(perf_counter() - begin, 2)
     info = {key: parent.info[key] for key in ("exporter", "opset", "converter") if key in parent.info}
@@ -314,6 +318,32 @@ def _parity(step: Step, files: Mapping[str, Path], folder: Path, engine: Engine)
         return parity.measure(artifact, engine.fresh(), reference)
     except PrepareError as error:
         raise PrepareError(f"the int8 model is broken: {error}") from error
+
+
+def _same_with_one_thread(
+    step: Step, files: Mapping[str, Path], folder: Path, engine: Engine, items: calibration.Items
+) -> dict[str, float]:
+    """Largest difference between two runs with one thread, and between these and one with several, as a share of the
+    output's range, per graph. Raises PrepareError where it shows a fault: runtimes choose other kernels for one thread."""
+    artifact = Artifact(step.format, step.precision, files, {graph.name: graph for graph in step.graphs}, step.key, folder)
+    several = engine.fresh(max(2, engine.threads)).open(artifact)
+    single = engine.fresh(1).open(artifact)
+    found = {}
+    for name, some in items.items():
+        share = max(
+            parity.share(session.run(item), expected)
+            for item in some[:: max(1, len(some) // STEADY_ITEMS)][:STEADY_ITEMS]
+            for expected in [{key: np.array(value) for key, value in several[name].run(item).items()}]
+            for session in (single[name], single[name])
+        )
+        if share > STEADY:
+            raise PrepareError(
+                f"the int8 graph {name} gives other outputs with one thread than with {max(2, engine.threads)} (by "
+                f"{share:.0%} of their range), which is a fault of the runtime; find the layer with quantization.ignored_types "
+                "(for example [MatMul]) or ignored_patterns, and leave it in fp32."
+            )
+        found[name] = share
+    return found
 
 
 def without_spinning(backend: Backend) -> Backend:

@@ -95,6 +95,14 @@ def _compare(rows: dict[str, dict[str, float]], key: str, found: Array, expected
     rows[key] = {"max_abs_diff": max(before["max_abs_diff"], difference), "range": max(before["range"], spread)}
 
 
+def share(found: Mapping[str, Array], expected: Mapping[str, Array]) -> float:
+    """The largest difference over all outputs, as a share of the expected output's range."""
+    rows: dict[str, dict[str, float]] = {}
+    for key, value in expected.items():
+        _compare(rows, key, found[key], value)
+    return max(row["max_abs_diff"] / max(row["range"], 1e-12) for row in rows.values())
+
+
 def judge(parity: Mapping[str, Mapping[str, Mapping[str, float]]], tolerance: float, what: str) -> None:
     """Raises PrepareError, naming the output and by how much, where a difference exceeds ``tolerance`` of the range."""
     for graph, outputs in parity.items():
