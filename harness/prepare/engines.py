@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence as Seq
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness.backends.onnx import Onnx, OnnxSession
 from harness.backends.openvino import OpenVino, OpenVinoSession
 from harness.errors import ConfigError, PrepareError
@@ -206,7 +208,10 @@ class OpenVinoEngine(Engine):
     def quantise(self, name: str, items: Seq[Arrays], ignored: Seq[str] = ()) -> Any:
         model = self.read(name)
         self.refuse_quantised(name, {node.get_type_name() for node in model.get_ops()})
-        return run_nncf(model, self.settings, items, [*ignored, *single_rows(model)], lambda some: self.counted(name, some))
+        rows = single_rows(model)
+        made = run_nncf(model, self.settings, items, [*ignored, *rows], lambda some: self.counted(name, some))
+        halve_weights(made, rows)
+        return made
 
     def save(self, model: Any, name: str, folder: Path) -> Path:
         import openvino as ov
@@ -241,6 +246,19 @@ def single_rows(model: Any) -> list[str]:
     from run to run (AVX-512 VNNI)."""
     products = [node for node in model.get_ordered_ops() if node.get_type_name() == "MatMul"]
     return [node.get_friendly_name() for node in products if math.prod(list(node.output(0).shape)[:-1]) == 1]
+
+
+def halve_weights(model: Any, names: Seq[str]) -> None:
+    """Stores the constant weights of the matrix products ``names`` in 16 bits; they are computed with in 32."""
+    import openvino as ov
+    from openvino import opset13
+
+    for node in model.get_ordered_ops():
+        source = node.input_value(1).get_node() if node.get_friendly_name() in names else None
+        if source is not None and source.get_type_name() == "Constant" and source.data.dtype == np.float32:
+            stored = ov.op.Constant(source.data.astype(np.float16))
+            stored.set_friendly_name(source.get_friendly_name())
+            node.input(1).replace_source_output(opset13.convert(stored, "f32").output(0))
 
 
 def show_depthwise_weights(model: Any) -> None:

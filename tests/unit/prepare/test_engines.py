@@ -6,7 +6,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from harness.prepare.engines import show_depthwise_weights, single_rows
+from harness.prepare.engines import halve_weights, show_depthwise_weights, single_rows
 
 
 def test_depthwise_weights_come_out_from_behind_their_reshape() -> None:
@@ -34,3 +34,15 @@ def test_products_of_one_row_are_found() -> None:
     one.set_friendly_name("one")
     many.set_friendly_name("many")
     assert single_rows(ov.Model([one, many], [vector, rows])) == ["one"]
+
+
+def test_weights_that_stay_float_are_stored_in_half() -> None:
+    vector = ops.parameter([1, 8], np.float32, name="vector")
+    weights = np.random.default_rng(0).standard_normal((4, 8)).astype(np.float32)
+    one = ops.matmul(vector, ops.constant(weights), False, True)
+    one.set_friendly_name("one")
+    model = ov.Model([one], [vector])
+    halve_weights(model, ["one"])
+    assert [node.data.dtype for node in model.get_ordered_ops() if node.get_type_name() == "Constant"] == [np.float16]
+    given = np.ones((1, 8), np.float32)
+    np.testing.assert_allclose(ov.compile_model(model, "CPU")(given)[0], given @ weights.T, rtol=0.01, atol=0.01)
