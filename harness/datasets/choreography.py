@@ -74,14 +74,14 @@ SCRIPTS = (
     Script("scale", "face", size=58, scale=2.1, speed=6),
     Script("rotation", "polygon", size=74, spin=0.055, turn=0.0),
     Script("motion_blur", "cluster", size=72, speed=13, shutter=0.9, camera=120),
-    Script("defocus", "person", size=84, soft=1.8, speed=5),
+    Script("defocus", "person", size=70, soft=2.4, speed=6),
     Script("lighting", "blob", size=68, light=0.6, speed=6),
     Script("distractors", "vehicle", size=64, doubles=3, speed=6),
     Script("occlusion", "face", size=80, covers=3, speed=6),
     Script("deformation", "animal", size=84, stretch=1.5, turn=0.3, speed=6),
     Script("acceleration", "ellipse", size=70, surge=1.0, speed=11),
-    Script("noise", "polygon", size=74, grain=10, light=0.3, speed=6),
-    Script("everything", "cluster", 78, 7, 0.6, 140, 1.2, 1.5, 1.2, 0.5, 0.0, 0.4, 0.8, 0.3, 5.0, 1, 1),
+    Script("noise", "polygon", size=74, grain=13, light=0.3, speed=6),
+    Script("everything", "cluster", 72, 8, 0.6, 140, 1.2, 1.5, 1.2, 0.5, 0.0, 0.5, 1.0, 0.4, 5.0, 1, 2),
 )
 """The evaluated sequences: each its own challenge above a common base of camera motion, light change and noise."""
 

@@ -124,7 +124,7 @@ def test_the_evaluated_split_covers_every_challenge() -> None:
     assert max(field["camera"]) > 200
     assert max(field["scale"]) > 1.9
     assert max(field["spin"]) * FRAMES > 3
-    assert max(field["soft"]) > 1.5
+    assert max(field["soft"]) > 2
     assert max(field["shutter"]) > 0.8
     assert max(field["light"]) > 0.5
     assert max(field["doubles"]) >= 3
