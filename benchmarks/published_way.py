@@ -62,7 +62,11 @@ def export(path: Path) -> Path:
 
 
 def network(runtime: str, model: Path) -> Callable[[Any, Any], list[Any]]:
-    """``run(template, search) -> [score, size, offset]`` by ``torch``, ``onnx``, ``openvino`` or ``openvino-throughput``."""
+    """``run(template, search) -> [score, size, offset]`` by ``torch``, ``onnx``, ``openvino`` or ``openvino-throughput``.
+
+    The last two in float32, as on the published machine; ``openvino-own-precision`` leaves it to OpenVINO, which takes bfloat16
+    where the processor has it.
+    """
     if runtime == "torch":
         import torch
 
@@ -80,9 +84,16 @@ def network(runtime: str, model: Path) -> Callable[[Any, Any], list[Any]]:
         return lambda template, search: session.run(list(NAMES), {"template": template, "search": search})
     import openvino
 
-    hint = {"PERFORMANCE_HINT": "THROUGHPUT"} if runtime == "openvino-throughput" else {}
-    compiled = openvino.Core().compile_model(str(model), "CPU", hint)
-    return lambda template, search: [compiled({"template": template, "search": search})[name] for name in NAMES]
+    chosen = {} if runtime == "openvino-own-precision" else {"INFERENCE_PRECISION_HINT": "f32"}
+    if runtime == "openvino-throughput":
+        chosen["PERFORMANCE_HINT"] = "THROUGHPUT"
+    compiled = openvino.Core().compile_model(str(model), "CPU", chosen)
+
+    def infer(template: Any, search: Any) -> list[Any]:
+        outputs = compiled({"template": template, "search": search})
+        return [outputs[name] for name in NAMES]
+
+    return infer
 
 
 def crop(image: Any, box: Any, factor: float, size: int) -> tuple[Any, float]:

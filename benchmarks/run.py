@@ -44,6 +44,7 @@ INT8 = [  # speed needs few samples
     *("quantization.split=calibration", "quantization.sequences=[demo_calibration_01]"),
 ]
 PLAIN = "tracker.rewrites=none"
+OWN = "published openvino own precision/fps"
 SEQUENCES = (10, 40, 160)
 SMALL = [*SMAT, "tracker.width=0.25", "tracker.template_size=64", "tracker.search_size=128", "tracker.head_channels=48"]
 REWRITTEN = ("torch", "onnx", "openvino", "openvino int8")
@@ -113,6 +114,7 @@ def configurations(cache: Path) -> dict[str, Config]:
         "onnx": [*SMAT, "backend=onnx"],
         "openvino": [*SMAT, "backend=openvino"],
         "openvino throughput": [*SMAT, "backend=openvino", "hint=throughput"],
+        "openvino own precision": [*SMAT, "backend=openvino", "backend.precision=device"],
         "nanotrack": ["tracker=nanotrack", "tracker.weights=random", "backend=openvino"],
     }
     if (conf_folder() / "quantization" / "int8.yaml").is_file():
@@ -137,7 +139,7 @@ def plan_lanes(configs: Mapping[str, Config], model: Path, frames: int) -> list[
             "published",
             {"runtime": runtime, "model": str(model), "config": demo, "frames": frames},
         )
-        for runtime in ("torch", "onnx", "openvino", "openvino-throughput")
+        for runtime in ("torch", "onnx", "openvino", "openvino-throughput", "openvino-own-precision")
     ]
     lanes += [Lane(name, "serial", {"config": config, "frames": frames}) for name, config in configs.items()]
     for name in ("openvino", "openvino int8", "onnx"):
@@ -269,8 +271,10 @@ def judge(rounds: Rounds, quiet: bool, found: Mapping[str, Any]) -> list[dict[st
     first, last = str(SEQUENCES[0]), str(SEQUENCES[-1])
     memory = [item[last]["peak_mb"] / item[first]["peak_mb"] for item in growth]
     rows = [
-        against("OpenVINO / published OpenVINO", "openvino/fps", "published openvino/fps", 1.25, 1.5),
-        against("OpenVINO int8 / published OpenVINO", "openvino int8/fps", "published openvino/fps", 1.75, 2.2),
+        against("OpenVINO / published OpenVINO, both f32", "openvino/fps", "published openvino/fps", 1.25, 1.5),
+        against("OpenVINO int8 / published OpenVINO f32", "openvino int8/fps", "published openvino/fps", 1.75, 2.2),
+        against("OpenVINO / published OpenVINO, the device's own precision", "openvino own precision/fps", OWN, 1.25, 1.5),
+        against("OpenVINO int8 / published OpenVINO, the device's own precision", "openvino int8/fps", OWN, 1.75, 2.2),
         against("OpenVINO / published PyTorch", "openvino/fps", "published torch/fps", 2.5),
         against("OpenVINO int8 / published PyTorch", "openvino int8/fps", "published torch/fps", 3.6),
         against(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from benchmarks import published_way
 from benchmarks.bars import Bar, is_quiet, least_ratios, quartiles, ratios, verdict
 from benchmarks.published_way import PublishedTracker, network
 from benchmarks.run import MARKS, ROOT, bars_table, row
@@ -105,3 +109,16 @@ def test_the_readme_has_a_place_for_the_tables() -> None:
     text = (ROOT / "benchmarks" / "README.md").read_text()
     assert text.count(MARKS[0]) == text.count(MARKS[1]) == 1
     assert text.index(MARKS[0]) < text.index(MARKS[1])
+
+
+def test_the_published_way_infers_once_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    class Core:
+        def compile_model(self, model: str, device: str, hint: dict[str, str]) -> Any:
+            del model, device, hint
+            return lambda inputs: calls.append(inputs) or dict.fromkeys(published_way.NAMES, 0)
+
+    monkeypatch.setattr("openvino.Core", Core)
+    assert published_way.network("openvino", Path("whole.onnx"))(1, 2) == [0, 0, 0]
+    assert calls == [{"template": 1, "search": 2}]
