@@ -178,10 +178,8 @@ def parallel(config: Mapping[str, Any], frames: int, sequences: int) -> Callable
             inference.extend(done.tracks[0].stages["inference"][1:])
 
         threads.start()
-        begin = perf_counter()
         assignment = Assignment(context, chosen, 1, lambda item: item.truth if truthful else None, ended, lambda: None)
-        track_parallel(assignment, None)
-        wall = perf_counter() - begin
+        _, wall = track_parallel(assignment, None)
         found = {"pipeline_fps": frames * len(chosen) / wall, **threads.stop()}
         return found | {"decode_ms": _median(decode) * 1e3, "inference_ms": _median(inference) * 1e3}
 

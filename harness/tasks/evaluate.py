@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from time import perf_counter
 from typing import Any, Literal
 
 import cv2
@@ -152,12 +151,11 @@ class Evaluate(Task):
         if self.mode == "both":  # compiled anew, for several requests instead of one
             fresh: Any = context.backend
             work = replace(work, context=replace(context, backend=replace(fresh)))
-        began = perf_counter()
-        split = track_parallel(work, self.requests)
+        split, wall = track_parallel(work, self.requests)
         ledger.notes |= {
             "requests": split.requests,
             "threads": asdict(split),
-            "parallel_wall": perf_counter() - began,
+            "parallel_wall": wall,
             "parallel_frames": work.frames,
             "parallel_effective": work.context.backend.describe(),
         }

@@ -97,11 +97,11 @@ class _Work:
             frames.close()
 
 
-def track_parallel(given: Assignment, requests: int | None) -> Split:
+def track_parallel(given: Assignment, requests: int | None) -> tuple[Split, float]:
     """Tracks the sequences of ``given``, longest first.
 
     ``requests`` sequences are in flight, by default as many as the device likes best. Returns how the threads were
-    shared. Raises the first error of a tracking thread.
+    shared, and the seconds of tracking (models were open before). Raises the first error of a tracking thread.
     """
     context = given.context
     backend = context.backend
@@ -115,14 +115,16 @@ def track_parallel(given: Assignment, requests: int | None) -> Split:
     decoders = DecodeAhead(context.tracker.color, split.spare, context.threads)
     work = _Work(given, waiting, decoders, split)
     context.progress.start("", given.frames)
+    began = perf_counter()
     try:
         _run_all(work, sessions)
+        wall = perf_counter() - began
     finally:
         decoders.close()
         context.progress.close()
     if work.errors:
         raise work.errors[0]
-    return split
+    return split, wall
 
 
 def _run_all(work: _Work, sessions: list[dict[str, Session]]) -> None:
