@@ -55,7 +55,7 @@ def main(words: list[str]) -> int:
             watch = Watch()
             ours, theirs = one_round(queue, settings, Path(folder), bool(number % 2))
             ratios.append(ours / theirs)
-            other = watch.other()
+            other = watch.other()["cores"]
             print(f"round {number + 1}: ours {ours:.2f}, benchmark_app {theirs:.2f} inferences/s, ratio {ratios[-1]:.3f}, "
                   f"other load {other:.2f} cores", flush=True)  # fmt: skip
     middle = median(ratios)
