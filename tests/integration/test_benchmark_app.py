@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -95,8 +96,9 @@ def test_interrupt_ends_the_app(workplace):
     while app is None and time.monotonic() < until and job.poll() is None:
         time.sleep(0.2)
         for child in psutil.Process(job.pid).children(recursive=True):
-            if any("benchmark_app" in word for word in child.cmdline()[:2]):
-                app = child
+            with contextlib.suppress(psutil.Error):  # a child may end while it is looked at
+                if any("benchmark_app" in word for word in child.cmdline()[:2]):
+                    app = child
     assert app is not None, job.communicate(timeout=10)
     job.send_signal(signal.SIGINT)
     assert job.wait(30) == 130
