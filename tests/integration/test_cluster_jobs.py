@@ -24,11 +24,14 @@ NODES, NODE_TRIES = 3, 4
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[Any]:
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Ray's multi-node test cluster: three nodes of one core each, with ``add()`` for another."""
     pytest.importorskip("ray", reason="Ray is not installed (extra [cluster])")
     for name, value in cluster.RAY_VARIABLES.items():
         os.environ.setdefault(name, value)
+    before = os.environ.get(delivery.CACHE_VARIABLE)
+    # nodes hand their environment to the workers: a cache that no earlier run has filled
+    os.environ[delivery.CACHE_VARIABLE] = str(tmp_path_factory.mktemp("workers"))
     import ray
     from ray.cluster_utils import Cluster
 
@@ -49,6 +52,9 @@ def nodes() -> Iterator[Any]:
     yield made
     ray.shutdown()
     made.shutdown()
+    os.environ.pop(delivery.CACHE_VARIABLE)
+    if before is not None:
+        os.environ[delivery.CACHE_VARIABLE] = before
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +146,6 @@ def test_a_model_reaches_nodes_that_do_not_see_the_cache(
     Evaluate(mode="serial", warmup=1).run(context_of(experiment, artifact, tmp_path / "local", 1))
     whole = cluster.order_of
     monkeypatch.setattr(cluster, "order_of", lambda *given: replace(whole(*given), folder="/nowhere"))
-    monkeypatch.setenv(delivery.CACHE_VARIABLE, str(tmp_path / "workers"))
     task = Evaluate(executor="ray", ray_address=nodes.address, workers=2)
     result = task.run(context_of(experiment, artifact, tmp_path / "ray", 1))
     assert {worker["model"] for worker in result.details["cluster"]["workers"]} <= {"sent", "worker's cache"}

@@ -242,8 +242,10 @@ def test_runs_are_found_by_folder_id_and_mlflow_id(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["nothing", "abc", "../..", "zzzzzz", ""])
-def test_what_is_no_run_is_said(tmp_path: Path, word: str) -> None:
+def test_what_is_no_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     (tmp_path / "outputs").mkdir()
+    (tmp_path / "here/now").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here/now")
     with pytest.raises(DataError):
         resolve(word or str(tmp_path / "outputs"), tmp_path / "outputs")
 
