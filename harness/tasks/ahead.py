@@ -84,7 +84,8 @@ class DecodeAhead:
             lane.wanted = index
             mine = lane.begun == index
             lane.begun += mine
-            self._changed.notify_all()
+            if self._working < self._spare:  # else no helper may begin, and waking one takes time from a tracker
+                self._changed.notify_all()
             while not mine and index not in lane.ready:
                 self._changed.wait()
             found = None if mine else lane.ready.pop(index)

@@ -1,7 +1,7 @@
 """Where the frames go between benchmark_app's throughput and the tracker's own speed, measured step by step.
 
-All rungs are measured in one process on the same frames, in rounds of alternating order, so that the machine's drift hits
-all alike; benchmark_app itself runs as a child once a round, while this process waits.
+All rungs are measured in one process on the same frames, in rounds. Within a round they take turns every few frames, forth
+and back, so that the machine's drift hits all alike; benchmark_app itself runs as a child once a round, while this process waits.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -34,6 +34,7 @@ from harness.interfaces import (
     Session,
     Task,
     TaskResult,
+    Tracker,
     TrackerSpec,
 )
 from harness.results import write_json, write_text
@@ -45,6 +46,8 @@ from harness.tracking import STAGES, Runner
 
 LADDER_FILE = "gap.json"
 TABLE_FILE = "gap.csv"
+TURN = 5
+"""Frames of a rung's turn: at tens of milliseconds each, a turn ends before a machine's speed has changed much."""
 
 
 @dataclass
@@ -55,7 +58,7 @@ class ExplainGap(Task):
     frames: int = 30
     seconds: int = 3
     requests: int | None = None
-    warmup: int = 3
+    warmup: int = 2
     repeats: int = 1
     name: str = "explain_gap"
 
@@ -189,6 +192,8 @@ class Bench:
     random: Arrays
     app_settings: app.Settings
     first_ms: float
+    cutting: CuttingSession
+    tracker: Tracker
 
     @classmethod
     def prepare(cls, task: ExplainGap, context: Context) -> Bench:
@@ -220,9 +225,12 @@ class Bench:
             properties={key: value for key, value in chosen.items() if key != "NUM_STREAMS"},
             seconds=task.seconds,
         )
+        cutting = CuttingSession(sessions[graph])
+        tracker = context.tracker.start({**sessions, graph: cutting})
+        tracker.init(read_image(Path(sequence.frames[0]), context.tracker.color), sequence.init_box)
         bench = cls(
             context, task, graph, recording, images, sessions, one.create_infer_request(), many, requests, random,
-            settings, first_ms,
+            settings, first_ms, cutting, tracker,
         )  # fmt: skip
         for request in many:
             for name, value in random.items():
@@ -249,117 +257,133 @@ class Bench:
     # ---------------------------------------------------------------------------------- one round
 
     def round(self, reverse: bool) -> tuple[Round, app.Report]:
-        """Every rung once, from the top or from the bottom. Returns the round and benchmark_app's report."""
-        rungs: dict[str, float] = {}
-        loop: dict[str, Any] = {}
-        measures: list[tuple[str, Callable[[], Any]]] = [
-            ("benchmark_app", self._app),
-            ("requests", self._many_requests),
-            ("one_request", lambda: self._single(filling=None)),
-            ("real_inputs", lambda: self._single(filling=False)),
-            ("filled", lambda: self._single(filling=True)),
-            ("session", self._session),
-            ("crop", lambda: self._update(cut=True)),
-            ("postprocess", lambda: self._update(cut=False)),
-            ("decode", lambda: self._update(cut=False, decode=True)),
-            ("pipeline", self._pipeline),
-        ]
-        for key, measure in reversed(measures) if reverse else measures:
-            loop[key] = measure()
-        report: app.Report = loop.pop("benchmark_app")
-        pipeline, timers = loop.pop("pipeline")
-        rungs = {
-            "benchmark_app": 1e3 / report.throughput,
-            **{key: loop[key] for key in gap_ladder.RUNGS if key in loop},
+        """Every rung over all frames, in turns. Returns the round and benchmark_app's report."""
+        rungs: dict[str, Callable[[range], float]] = {
+            "requests": self._many_requests,
+            "one_request": lambda turn: self._single(turn, filling=None),
+            "real_inputs": lambda turn: self._single(turn, filling=False),
+            "filled": lambda turn: self._single(turn, filling=True),
+            "session": self._session,
+            "crop": lambda turn: self._update(turn, cut=True),
+            "postprocess": lambda turn: self._update(turn, cut=False),
+            "decode": lambda turn: self._update(turn, cut=False, decode=True),
         }
-        return Round(rungs, pipeline, timers), report
+        loop = _Loop(self)
+        report = None if reverse else self._app()
+        spent = dict.fromkeys([*rungs, "pipeline"], 0.0)
+        forth = list({**rungs, "pipeline": loop.turn}.items())
+        for number, turn in enumerate(turns(self.count)):
+            for key, measure in forth if (number + reverse) % 2 == 0 else reversed(forth):
+                spent[key] += measure(turn)
+        report = report or self._app()
+        found = {key: seconds / self.count * 1e3 for key, seconds in spent.items()}
+        pipeline = found.pop("pipeline")
+        return Round({"benchmark_app": 1e3 / report.throughput, **found}, pipeline, loop.timers()), report
 
     def _app(self) -> app.Report:
         return app.run(self.app_settings, self.context.folder / "benchmark_app")
 
-    def _many_requests(self) -> float:
+    # What follows measures one turn: seconds over the frames of ``turn``, after ``warmup`` runs that do not count.
+
+    def _many_requests(self, turn: range) -> float:
         """Several requests in flight, filled once with random numbers, as benchmark_app has them."""
-        for _ in range(self.requests):
+        for _ in range(max(self.requests, self.task.warmup)):
             self.many.start_async()
         self.many.wait_all()
-        inferences = self.requests * self.count
         begin = perf_counter()
-        for _ in range(inferences):
+        for _ in range(self.requests * len(turn)):
             self.many.get_idle_request_id()
             self.many.start_async()
         self.many.wait_all()
-        return (perf_counter() - begin) / inferences * 1e3
+        return (perf_counter() - begin) / self.requests
 
-    def _single(self, filling: bool | None) -> float:
+    def _single(self, turn: range, filling: bool | None) -> float:
         """One request: None: random inputs; False: real ones, filled outside the clock; True: filled inside it."""
         tensors = {name: self.single.get_tensor(name).data for name in self.random}
-        inputs = [self.random] * self.count if filling is None else self.recording.inputs
 
-        def fill(arrays: Arrays) -> None:
+        def fill(index: int) -> None:
+            arrays = self.random if filling is None else self.recording.inputs[index]
             for name, data in tensors.items():
                 np.copyto(data, arrays[name])
 
-        fill(inputs[0])
+        fill(turn[0])
         for _ in range(self.task.warmup):
             self.single.infer()
         spent = 0.0
-        for arrays in inputs:
+        for index in turn:
             if filling is False:
-                fill(arrays)
+                fill(index)
             begin = perf_counter()
             if filling:
-                fill(arrays)
+                fill(index)
             self.single.infer()
             spent += perf_counter() - begin
-        return spent / len(inputs) * 1e3
+        return spent
 
-    def _session(self) -> float:
+    def _session(self, turn: range) -> float:
         session, spent = self.sessions[self.graph], 0.0
         for _ in range(self.task.warmup):
-            session.run(self.recording.inputs[0])
-        for arrays in self.recording.inputs:
+            session.run(self.recording.inputs[turn[0]])
+        for index in turn:
+            arrays = self.recording.inputs[index]
             begin = perf_counter()
             session.run(arrays)
             spent += perf_counter() - begin
-        return spent / self.count * 1e3
+        return spent
 
-    def _update(self, cut: bool, decode: bool = False) -> float:
+    def _update(self, turn: range, cut: bool, decode: bool = False) -> float:
         """The tracker's update on every frame; ``cut``: up to the network's end; ``decode``: with reading the image."""
-        session = CuttingSession(self.sessions[self.graph])
-        tracker = self.context.tracker.start({**self.sessions, self.graph: session})
-        boxes, color = self.recording.boxes, self.context.tracker.color
-        paths = [Path(path) for path in self.recording.sequence.frames[1 : self.count + 1]]
-        tracker.init(read_image(Path(self.recording.sequence.frames[0]), color), self.recording.sequence.init_box)
+        tracker, boxes, color = self.tracker, self.recording.boxes, self.context.tracker.color
+        self.cutting.cutting = False
         for _ in range(self.task.warmup):
-            tracker.place(boxes[0])
-            tracker.update(self.images[0])
-        session.cutting = cut
+            tracker.place(boxes[turn[0]])
+            tracker.update(self.images[turn[0]])
+        self.cutting.cutting = cut
         spent = 0.0
-        for index in range(self.count):
+        for index in turn:
+            path = Path(self.recording.sequence.frames[index + 1])
             tracker.place(boxes[index])
             begin = perf_counter()
-            image = read_image(paths[index], color) if decode else self.images[index]
+            image = read_image(path, color) if decode else self.images[index]
             if cut:
                 with contextlib.suppress(_Cut):
                     tracker.update(image)
-                spent += session.end - begin
+                spent += self.cutting.end - begin
             else:
                 tracker.update(image)
                 spent += perf_counter() - begin
-        return spent / self.count * 1e3
+        return spent
 
-    def _pipeline(self) -> tuple[float, dict[str, float]]:
-        """The loop that evaluations run, with its own stage timers: (ms a frame by the wall clock, ms of each stage)."""
-        runner = Runner(self.context.tracker, self.sessions)
+
+class _Loop:
+    """The loop that evaluations run, with its own stage timers, one turn at a time."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._runner = Runner(bench.context.tracker, bench.sessions)
+        self._stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
+
+    def turn(self, turn: range) -> float:
+        """Seconds by the wall clock over the frames of ``turn``, which follow the first frame and ``warmup`` others."""
+        recording, before = self._bench.recording, self._bench.task.warmup
+        updates = [turn[0]] * before + list(turn)
+        frames = recording.sequence.frames
+        stretch = replace(recording.sequence, frames=(frames[0], *(frames[index + 1] for index in updates)))
+        boxes = recording.boxes[[*updates, updates[-1]]]
         marks: list[float] = []
-        track = runner.track(
-            self.recording.sequence,
-            feedback=self.recording.boxes,
-            on_frame=lambda seconds: marks.append(perf_counter()),
-            limit=self.count + 1,
-        )
-        wall = (marks[-1] - marks[0]) / self.count * 1e3
-        return wall, {stage: float(np.mean(track.stages[stage][1:])) * 1e3 for stage in STAGES}
+        track = self._runner.track(stretch, feedback=boxes, on_frame=lambda seconds: marks.append(perf_counter()))
+        for stage, kept in self._stages.items():
+            kept.extend(track.stages[stage][before + 1 :])
+        return marks[-1] - marks[before]
+
+    def timers(self) -> dict[str, float]:
+        """Milliseconds of each stage, means over all frames so far."""
+        return {stage: float(np.mean(kept)) * 1e3 for stage, kept in self._stages.items()}
+
+
+def turns(frames: int) -> list[range]:
+    """``frames`` updates in turns of ``TURN``, the last one shorter where they do not divide."""
+    return [range(start, min(start + TURN, frames)) for start in range(0, frames, TURN)]
 
 
 def _many(driver: OpenVino, model: Any, chosen: Mapping[str, Any], wanted: int | None) -> tuple[Any, int]:

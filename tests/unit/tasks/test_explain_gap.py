@@ -8,7 +8,7 @@ import pytest
 from harness.errors import ConfigError, DataError
 from harness.interfaces import GraphSpec, Sequence
 from harness.tasks import gap_ladder
-from harness.tasks.explain_gap import CuttingSession, ExplainGap, _Cut, choose
+from harness.tasks.explain_gap import TURN, CuttingSession, ExplainGap, _Cut, choose, turns
 from harness.tasks.gap_ladder import AppRun, Round, account, what_is_counted
 
 RUNGS = dict(zip(gap_ladder.RUNGS, (30.0, 31.0, 40.0, 41.0, 41.5, 42.0, 42.6, 42.9, 44.0), strict=True))
@@ -127,6 +127,13 @@ def test_sequence_with_enough_frames_is_chosen():
     assert choose(items, 100).name == "longer"
     with pytest.raises(DataError):
         choose([sequence("one", 1)], 30)
+
+
+@pytest.mark.parametrize("frames", [1, TURN, 2 * TURN + 1])
+def test_turns_hold_every_frame_once(frames: int):
+    found = turns(frames)
+    assert [index for turn in found for index in turn] == list(range(frames))
+    assert all(0 < len(turn) <= TURN for turn in found)
 
 
 def test_fewer_than_five_rounds_are_refused():
