@@ -24,7 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence as Seq
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,23 +61,23 @@ class Plan:
     ``match`` on the matching loss counts too, from ``wide`` on the search crop's scale varies more.
     """
 
-    samples: int = 330_000
-    tail: int = 90_000
-    batch: int = 12
-    ranks: int = 1
-    chunk: int = 3072
-    passes: int = 2
-    crowd: int = 13
-    match: int = 19
-    wide: int = 28
-    width: float = 0.25
-    head: int = 48
-    rate: float = 1.0e-3
-    decay: float = 1e-4
-    warm: int = 400
-    average: float = 0.999
-    seed: int = 1
-    bf16: bool = False
+    samples: int = field(default=330_000, metadata={"help": "samples to see in all"})
+    tail: int = field(default=90_000, metadata={"help": "samples over which the rate falls at the end"})
+    batch: int = field(default=12, metadata={"help": "samples a step"})
+    ranks: int = field(default=1, metadata={"help": "processes that share a batch"})
+    chunk: int = field(default=3072, metadata={"help": "pairs drawn at once, between phases of training"})
+    passes: int = field(default=2, metadata={"help": "times that a chunk is seen (mirrored and recoloured from the second on)"})
+    crowd: int = field(default=13, metadata={"help": "first chunk of crowded pairs"})
+    match: int = field(default=19, metadata={"help": "first chunk with the matching loss"})
+    wide: int = field(default=28, metadata={"help": "first chunk whose search crops vary more in scale"})
+    width: float = field(default=0.25, metadata={"help": "the network's width over the published one's"})
+    head: int = field(default=48, metadata={"help": "channels of the head"})
+    rate: float = field(default=1.0e-3, metadata={"help": "learning rate at its highest"})
+    decay: float = field(default=1e-4, metadata={"help": "AdamW's weight decay"})
+    warm: int = field(default=400, metadata={"help": "steps over which the rate rises"})
+    average: float = field(default=0.999, metadata={"help": "decay of the running average of the weights, which is what is kept"})
+    seed: int = field(default=1, metadata={"help": "of weights and pairs"})
+    bf16: bool = field(default=False, metadata={"help": "forward pass in bfloat16"})
 
     def __post_init__(self) -> None:
         if self.batch % self.ranks or self.chunk % self.batch or self.samples < self.batch:
@@ -475,11 +475,12 @@ def keep_memory() -> None:
 def arguments(words: Seq[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     plan = Plan()
-    for name, value in asdict(plan).items():
-        if isinstance(value, bool):
-            parser.add_argument(f"--{name}", action="store_true", help="forward pass in bfloat16")
+    for item in fields(plan):
+        told = item.metadata["help"]
+        if isinstance(item.default, bool):
+            parser.add_argument(f"--{item.name}", action="store_true", help=told)
         else:
-            parser.add_argument(f"--{name}", type=type(value), default=value, help=" ")
+            parser.add_argument(f"--{item.name}", type=type(item.default), default=item.default, help=told)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
     parser.add_argument("--state", type=Path, default=Path("outputs/train_demo/state.safetensors"), help="checkpoint")
     parser.add_argument("--out", type=Path, default=Path("outputs/train_demo/smat_demo.safetensors"), help="weights")
