@@ -12,6 +12,7 @@ import difflib
 import importlib
 import os
 import pkgutil
+import re
 import sys
 import traceback
 import uuid
@@ -23,9 +24,9 @@ from typing import Any
 from harness import commands, launchers, mlflow_log, runner
 from harness.composing import Plan, key_of, make_plan, resolved, split_words
 from harness.config import conf_folder
-from harness.errors import ConfigError, DataError, HarnessError, SkipJob, StoreError
+from harness.errors import ConfigError, DataError, HarnessError, SkipJob, StoreError, exit_code_of
 from harness.experiment import build_experiment
-from harness.results import Results, read_json, write_json
+from harness.results import Results, new_folder, read_json, write_json
 
 LAST = Path("outputs/last.json")
 COMMAND_FILE = "command.json"
@@ -46,7 +47,7 @@ def main(words: Sequence[str]) -> int:
         if verbose:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return exit_code_of(error)
     except KeyboardInterrupt:
         print("\ninterrupted; finished sequences are kept: resume=last goes on from there.", file=sys.stderr)
         return 130
@@ -143,6 +144,10 @@ def run_jobs(words: list[str]) -> int:
     plan = make_plan(overrides, multirun, config_dir, list(words))
     if not flags:
         check_plan(plan)
+        if plan.timed:
+            overrides = [*overrides, f"hydra.{'sweep' if plan.multirun else 'run'}.dir='{new_folder(Path(plan.folder))}'"]
+        else:
+            runner.make_folder(Path(plan.folder))  # before Hydra, whose own words for it are a traceback
     STATE.plan, STATE.sweep, STATE.folders, STATE.errors = plan, None, [], []
     try:
         _hydra(overrides, flags, plan.multirun, config_dir)
@@ -235,10 +240,17 @@ def adopt_lost(plan: Plan, sweep: Path, error: Exception) -> None:
 
 def make_job(config: Mapping[str, Any], folder: Path, overrides: Sequence[str], sweep: Path | None) -> runner.Job:
     """A job as the runner takes it; named by what its sweep varies."""
-    chosen = {key_of(text): text.partition("=")[2] for text in overrides}
+    chosen = {key_of(text): plain_value(text.partition("=")[2]) for text in overrides}
     record = read_json(sweep / "sweep.json") if sweep else {}
     varied = {key: chosen[key] for key in record.get("varied", []) if key in chosen}
     return runner.Job(config, folder, list(overrides), varied, sweep is not None)
+
+
+def plain_value(text: str) -> str:
+    """A value as people write it: without the quotes and backslashes that Hydra's grammar wants around its own signs."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    return re.sub(r"\\([^\w\s])", r"\1", text)
 
 
 def job_main(composed: Any) -> str:
@@ -416,7 +428,8 @@ def finish_sweep(plan: Plan) -> int:
     except mlflow_log.LoggingFailed as error:
         print(f"warning: {error}", file=sys.stderr)
     if target.kind != "off":
-        print("\nlook at it: python -m harness ui", file=sys.stderr)
+        where = "python -m harness ui" if target.kind == "local" else target.tracking_uri
+        print(f"\nlook at it: {where}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from harness import launchers
 from harness.config import conf_folder, suggestion
 from harness.errors import ConfigError
+from harness.manual import choices_with, open_tables
 
 HYDRA_FLAGS = ("--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
 
@@ -26,6 +27,8 @@ class Plan:
     jobs: list[tuple[list[str], dict[str, Any]]]
     varied: list[str]
     folder: str = ""
+    timed: bool = False
+    """Whether ``folder``, where it is to write, is named by the time: a name that another command may choose too."""
     launcher: str = launchers.BASIC
     skips: dict[int, str] = field(default_factory=dict)
 
@@ -61,6 +64,7 @@ def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, word
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
+    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     search = [f"hydra.searchpath=[file://{config_dir}]"] if config_dir else []
@@ -85,7 +89,11 @@ def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, word
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(in_our_words(error)) from error
     launcher = str(root.hydra.launcher.get("_target_") or launchers.BASIC)
-    return Plan(words, multirun, jobs, _varied(jobs) if multirun else [], launcher=launcher)
+    if multirun:
+        launchers.check(OmegaConf.to_container(root.hydra.launcher, resolve=False))  # type: ignore[arg-type]
+    place = root.hydra.sweep if multirun else root.hydra.run
+    timed = "${now:" in str(OmegaConf.to_container(place, resolve=False)["dir"])
+    return Plan(words, multirun, jobs, _varied(jobs) if multirun else [], str(place.dir), timed, launcher)
 
 
 def resolved(composed: Any) -> dict[str, Any]:
@@ -156,6 +164,12 @@ def in_our_words(error: Exception) -> str:
         word = next(item for item in key.groups() if item)
         if table := _table(word):
             return f"{table} takes entries by name, and a new one needs a plus: +{table}.NAME=VALUE."
+        if owners := choices_with(word):
+            group = word.partition(".")[0]
+            return (
+                f"{word} is a key of {' and '.join(f'{group}={name}' for name in owners)} and not of the {group} that is chosen "
+                f"here; choose {'that' if len(owners) == 1 else 'one of them'}, or leave the key out."
+            )
         return f"there is no key {word!r}{_closest_key(word)}; python -m harness --help lists groups and keys."
     text = text.split(" Config search path")[0].rstrip(".")
     return f"the command line cannot be understood: {text}; python -m harness --help shows how settings are given."
@@ -176,10 +190,8 @@ def _choices(text: str, error: Exception) -> list[str]:
 
 
 def _table(word: str) -> str | None:
-    """The known key that ``word`` is, or is an entry of: one that Hydra lets nobody fill without a plus."""
-    from harness.manual import known_keys
-
-    return next((key for key in known_keys() if "." in key and (word == key or word.startswith(f"{key}."))), None)
+    """The open table that ``word`` is, or is an entry of: one that Hydra lets nobody fill without a plus."""
+    return next((key for key in open_tables() if word == key or word.startswith(f"{key}.")), None)
 
 
 def _closest_key(word: str) -> str:

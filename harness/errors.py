@@ -6,6 +6,8 @@ The command line prints the sentence without a traceback (``-v`` shows it) and e
 
 from __future__ import annotations
 
+import errno
+
 
 class HarnessError(Exception):
     """Base of all errors that the harness raises on purpose."""
@@ -41,6 +43,13 @@ class StoreError(HarnessError):
     """A folder, file or MLflow store that cannot be read or written."""
 
     exit_code = 2
+
+
+def exit_code_of(error: HarnessError) -> int:
+    """The exit code of ``error``: its class's, but 1 where the disk is full, which is nobody's mistake in the call."""
+    cause = error.__cause__
+    full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    return 1 if full else error.exit_code
 
 
 class SkipJob(ConfigError):

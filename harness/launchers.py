@@ -16,6 +16,7 @@ import psutil
 
 from harness import cores
 from harness.environment import thread_budget
+from harness.errors import ConfigError
 
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 SUBMITIT_FOLDER = ".submitit"
@@ -42,6 +43,17 @@ def job_cores(launcher: Mapping[str, Any], threads: int | None) -> int | None:
     else:
         return None
     return min(budget, max(1, share, threads or 1))
+
+
+def check(launcher: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a number of jobs or cores that a launcher cannot take."""
+    for key, least in (("n_jobs", -1), ("cpus_per_task", 1), ("array_parallelism", 1), ("nodes", 1)):
+        value = launcher.get(key)
+        if value is None or (isinstance(value, str) and value.startswith("${")):
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < least or value == 0:
+            words = "a whole number from 1, or -1 for as many as there are cores" if least < 0 else "a whole number from 1"
+            raise ConfigError(f"hydra.launcher.{key} is {value!r}; accepted: {words}.")
 
 
 @contextmanager

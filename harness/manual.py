@@ -71,6 +71,22 @@ def _keys(path: Path, stop: str = "") -> list[str]:
     return lines
 
 
+def choices_with(key: str) -> list[str]:
+    """The choices of ``key``'s group that have it: ``backend.streams`` -> ``["openvino", ...]``."""
+    group, _, own = key.partition(".")
+    if group not in GROUPS or not own:
+        return []
+    paths = sorted((conf_folder() / group).glob("*.yaml"))
+    return [path.stem for path in paths if own in {line.partition("=")[0] for line in _keys(path)}]
+
+
+def open_tables() -> list[str]:
+    """Keys whose default is an empty table, dotted: entries are added by name."""
+    paths = [(group, path) for group in GROUPS for path in (conf_folder() / group).glob("*.yaml")]
+    lines = [(group, line.partition("=")) for group, path in paths for line in _keys(path)]
+    return sorted({f"{group}.{key}" for group, (key, _, rest) in lines if rest.split()[:1] == ["{}"]})
+
+
 def known_keys() -> list[str]:
     """Every key and group that the shipped configuration knows, dotted."""
     keys = [line.partition("=")[0] for line in _keys(conf_folder() / "config.yaml", stop="hydra:")]

@@ -272,8 +272,22 @@ class _Tally:
             scored_frames=len(ious),
             mask=bool(truth) and all(sequence.visible is not None for sequence in truth),
             bounds=bool(truth) and all(sequence.size is not None for sequence in truth),
-            warnings=self.warnings,
+            warnings=[*self.warnings, *self._doubts(truth)],
         )
+
+    def _doubts(self, truth: list[Sequence]) -> list[str]:
+        """What a reader of the scores should know of the data: sequences that count in part or not at all."""
+        found = []
+        nothing = [item.name for item in truth if not self.sequences[item.name]["scored_frames"]]
+        if nothing:
+            found.append(f"No frame of {listed(nothing)} is scored: one frame alone, or all others covered or absent.")
+        without = [item.name for item in truth if item.visible is None]
+        if without and len(without) < len(truth):
+            found.append(
+                f"{listed(without)} {'has' if len(without) == 1 else 'have'} no cover labels, so that all frames of "
+                f"{'it' if len(without) == 1 else 'them'} count; covered frames of the other sequences do not."
+            )
+        return found
 
     def _intervals(self, seed: int) -> dict[str, tuple[float, float]]:
         """95 % intervals of the frame-pooled scores, over sequences."""
@@ -332,6 +346,12 @@ def first_divergent_frame(boxes: Boxes, baseline: Boxes, below: float | None = N
     mine, theirs = np.asarray(boxes, float)[1:], np.asarray(baseline, float)[1:]
     parted = (mine != theirs).any(axis=1) if below is None else iou(mine, theirs) < below
     return int(np.argmax(parted)) + 1 if parted.any() else None
+
+
+def listed(names: list[str], most: int = 3) -> str:
+    """``a, b, c and 4 more``."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _finite(metrics: Metrics) -> Metrics:

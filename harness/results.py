@@ -24,6 +24,29 @@ RESULTS_FILE = "results.json"
 FRAMES_FILE = "frames.parquet"
 
 
+# ------------------------------------------------------------------------------------------- folders
+
+
+def new_folder(path: Path) -> Path:
+    """Makes ``path``, or, where it is there already, the first of ``path-2``, ``path-3``, ...; returns it. Raises StoreError.
+
+    Two commands that start in the same second, and so choose the same name, get a folder each.
+    """
+    number, found = 1, path
+    while True:
+        try:
+            found.mkdir(parents=True)
+            return found
+        except FileExistsError:
+            number += 1
+            found = path.with_name(f"{path.name}-{number}")
+        except OSError as error:
+            raise StoreError(
+                f"{path} cannot be made ({error.strerror}); set hydra.run.dir or hydra.sweep.dir to a folder that can be "
+                "written, or start where you may write."
+            ) from error
+
+
 # -------------------------------------------------------------------------------------- atomic files
 
 

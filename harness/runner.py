@@ -25,7 +25,7 @@ import pandas as pd
 
 from harness import environment
 from harness.config import python_path
-from harness.errors import DataError, HarnessError, SkipJob, StoreError
+from harness.errors import DataError, HarnessError, SkipJob, StoreError, exit_code_of
 from harness.experiment import Experiment, build_experiment
 from harness.results import FRAMES_FILE, RESULTS_FILE, Results, plain, read_frames, read_json, write_frames, write_json
 from harness.worker import FAILURE_FILE, JOB_FILE, outcome_file
@@ -97,7 +97,7 @@ def run_job(job: Job) -> Results:
     except JobFailed as error:
         _failed(results, "failed", error.kind, str(error), error.tail, error.exit_code)
     except HarnessError as error:
-        _failed(results, "failed", type(error).__name__, str(error), [], error.exit_code)
+        _failed(results, "failed", type(error).__name__, str(error), [], exit_code_of(error))
     results.ended = now()
     results.save(job.folder)
     return results

@@ -20,7 +20,7 @@ from typing import Any
 
 from harness import progress
 from harness.environment import LoadWatch, peak_rss_mb
-from harness.errors import HarnessError
+from harness.errors import HarnessError, exit_code_of
 from harness.experiment import Experiment, build_experiment
 from harness.interfaces import Artifact, Context, TaskResult
 from harness.prepare import parity
@@ -51,7 +51,10 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except HarnessError as error:
-        return _fail(folder, type(error).__name__, str(error), error.exit_code)
+        return _fail(folder, type(error).__name__, str(error), exit_code_of(error))
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(folder, "OSError", f"{error.strerror or error}{where}; free space or choose another folder.", 1)
     except MemoryError:
         return _fail(folder, "MemoryError", "the job ran out of memory; use a smaller data set, model or mode.", 1)
     except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -40,17 +41,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from harness.report import comparison, gates, summary
+    from harness.results import new_folder
 
     conditions = [gates.parse(text) for text in args.fail_if]
     with ExitStack() as stack:
-        jobs = find(args.runs, args.outputs, stack)
+        scored = score_files([*args.runs, *([args.baseline] if args.baseline else [])], stack)
+        jobs = find(args.runs, args.outputs, stack, scored)
         baseline = None
         if args.baseline:
-            wanted = find([args.baseline], args.outputs, stack)
+            wanted = find([args.baseline], args.outputs, stack, scored)
             if not any(job.folder.resolve() == wanted[0].folder.resolve() for job in jobs):
                 jobs.insert(0, wanted[0])
             baseline = comparison.find_baseline(jobs, wanted, args.baseline)
-        folder = args.out or args.outputs / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        folder = args.out or new_folder(args.outputs / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
         words = [*args.runs, *(["--baseline", args.baseline] if args.baseline else [])]
         command = " ".join(["python -m harness compare", *map(shlex.quote, words)])
         title = f"Comparison of {len(jobs)} run{'s' if len(jobs) != 1 else ''}"
@@ -67,12 +70,37 @@ def run(args: argparse.Namespace) -> int:
     return 1 if stopped else 0
 
 
-def find(words: list[str], outputs: Path, stack: ExitStack) -> list[Job]:
-    """The jobs that ``words`` name, each once; bundles are unpacked to a folder that ``stack`` removes."""
+def score_files(words: list[str], stack: ExitStack) -> dict[str, Job]:
+    """Word -> job for those that name a folder of bare result files, as other tools leave them.
+
+    There is no truth at hand, so that these jobs have boxes and times alone (``score --dataset`` knows more); they lie in
+    a folder that ``stack`` removes.
+    """
+    from harness.report import sources
+    from harness.submission.formats import holds_results
+    from harness.submission.scoring import score_all, write_job
+
+    bare = [word for word in dict.fromkeys(words) if not sources.is_jobs(Path(word)) and holds_results(Path(word))]
+    if not bare:
+        return {}
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scored-")))
+    scored, references = score_all([Path(word) for word in bare], None, None, None, False)
+    found = {}
+    for number, (word, item, against) in enumerate(zip(bare, scored, references, strict=True)):
+        found[word] = sources.load(write_job(item, against, scratch / str(number), False, ["compare", word]))
+    return found
+
+
+def find(words: list[str], outputs: Path, stack: ExitStack, scored: Mapping[str, Job] | None = None) -> list[Job]:
+    """The jobs that ``words`` name, each once; bundles are unpacked to a folder that ``stack`` removes. ``scored``: those of
+    words that name no job's folder."""
     from harness.report import sources
 
     found: dict[Path, Job] = {}
     for word in words:
+        if scored and word in scored:
+            found.setdefault(scored[word].folder.resolve(), scored[word])
+            continue
         for job in sources.resolve(word, outputs, lambda path: _unpack(path, stack)):
             found.setdefault(job.folder.resolve(), job)
     return list(found.values())

@@ -47,10 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from harness.results import new_folder
     from harness.submission.scoring import score_all, write_job
 
     scored, references = score_all(args.results, args.dataset, args.split, args.sequences, args.drop_first_time)
-    out = args.out or Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S")
+    out = args.out or new_folder(Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S"))
     words = ["score", *map(str, args.results)]
     for number, (item, against) in enumerate(zip(scored, references, strict=True)):
         write_job(item, against, out if len(scored) == 1 else out / str(number), args.drop_first_time, words)

@@ -40,7 +40,8 @@ def read_sequence(folder: Path, *, truth: TruthKind = "every", images: bool = Tr
     """Reads one sequence's folder; images are listed, not decoded.
 
     ``truth`` says how many lines ``groundtruth.txt`` must have. ``images=False`` accepts a folder without images
-    (``frames`` is then empty). ``visible`` comes from ``cover.label`` (cover > 0), ``size`` from ``meta_info.ini`` or,
+    (``frames`` is then empty). ``visible`` comes from ``cover.label`` (cover > 0) and from the truth, where a line of four
+    NaN means that the target is absent (its box is then zeros); ``size`` from ``meta_info.ini`` or,
     without it, from the first image's header. Raises DataError with the file and what is wrong.
     """
     if not folder.is_dir():
@@ -53,16 +54,34 @@ def read_sequence(folder: Path, *, truth: TruthKind = "every", images: bool = Tr
     complete = len(boxes) == count and (truth == "every" or count > 1)
     labels = read_labels(folder, count)
     meta = read_meta(folder)
-    size = resolution(folder, meta) or (image_size(frames[0]) if frames else None)
+    size = resolution(folder, meta)
+    if size is None and frames:
+        size = image_size(frames[0])
+        check_inside(folder, boxes[0], size)
+    absent: npt.NDArray[np.bool_] = np.asarray(np.isnan(boxes).any(axis=1))  # as in UAV123; GOT-10k marks absence in its labels
+    boxes[absent] = 0.0
+    visible = labels["cover"] > 0 if "cover" in labels else None
+    if absent.any():
+        visible = ~absent if visible is None else visible & ~absent
     return Sequence(
         name=folder.name,
         frames=frames,
         init_box=boxes[0],
         size=size,
         truth=boxes if complete else None,
-        visible=labels["cover"] > 0 if complete and "cover" in labels else None,
+        visible=visible if complete else None,
         meta=meta,
     )
+
+
+def check_inside(folder: Path, box: Boxes, size: tuple[int, int]) -> None:
+    """Raises DataError where the first box lies wholly outside the image: there is nothing to track."""
+    x, y, w, h = (float(value) for value in box)
+    if x + w <= 0 or y + h <= 0 or x >= size[0] or y >= size[1]:
+        raise DataError(
+            f"{folder / TRUTH_FILE}, line 1: the first box [{x:g}, {y:g}, {w:g}, {h:g}] lies outside the image of {size[0]} x "
+            f"{size[1]} pixels; correct it, or leave the sequence out by dataset.exclude."
+        )
 
 
 def list_frames(folder: Path) -> tuple[Path, ...]:
@@ -114,10 +133,17 @@ def read_truth(folder: Path, frames: int | None, kind: TruthKind) -> Boxes:
             "data set."
         )
     if not np.isfinite(boxes[0]).all() or (boxes[0, 2:] <= 0).any():
-        raise DataError(f"{path}, line 1: the first box must be finite, with positive width and height.")
-    bad = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
+        raise DataError(
+            f"{path}, line 1: the first box must be finite, with positive width and height; correct it, or leave the sequence "
+            "out by dataset.exclude."
+        )
+    known = np.isfinite(boxes)
+    bad = np.flatnonzero(known.any(axis=1) & ~known.all(axis=1) | np.isinf(boxes).any(axis=1))
     if len(bad):
-        raise DataError(f"{path}, line {bad[0] + 1}: a box of the ground truth is not finite.")
+        raise DataError(
+            f"{path}, line {bad[0] + 1}: the box is neither four finite numbers nor four NaN (an absent target); correct it, or "
+            "leave the sequence out by dataset.exclude."
+        )
     return boxes
 
 
@@ -344,6 +370,20 @@ class FolderDataset(Dataset):
             return True
         path = self.folder / self.names[0] / TRUTH_FILE
         return path.is_file() and len(read_numbers(path)) > 1
+
+
+def image_digest(sequence: Sequence) -> str:
+    """SHA-256 over the images of a sequence in order: the same for a copy under other names and with other annotations.
+
+    Of long sequences the first, middle and last eight images are read, and the number of all enters.
+    """
+    count = len(sequence.frames)
+    chosen = sorted({*range(min(8, count)), *range(max(0, count // 2 - 4), min(count, count // 2 + 4)), *range(max(0, count - 8), count)})
+    total = hashlib.sha256(f"{count}\0".encode())
+    for index in chosen:
+        with sequence.frames[index].open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
 
 
 def sequence_digest(folder: Path, sequence: Sequence) -> str:

@@ -13,6 +13,7 @@ from harness.results import read_json, write_json
 
 STATE_FILE = "mlflow.json"
 DATABASE = "mlflow.db"
+SCHEMES = ("http", "https", "databricks", "sqlite", "postgresql", "mysql", "mssql")
 
 
 class LoggingFailed(HarnessError):
@@ -61,8 +62,17 @@ def target_of(config: Mapping[str, Any]) -> Target:
     if target.kind == "local":
         check_writable(Path(target.root))
     if target.kind == "server":
-        _ = target.tracking_uri
+        check_uri(target.tracking_uri)
     return target
+
+
+def check_uri(uri: str) -> None:
+    """Raises StoreError where ``uri`` is no address of a store that MLflow can log to."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator or not rest or scheme.split("+")[0] not in SCHEMES:
+        raise StoreError(
+            f"mlflow.uri is {uri!r}; accepted: the address of a tracking server, as in mlflow.uri=http://127.0.0.1:5000."
+        )
 
 
 def explicit_target(
@@ -73,6 +83,8 @@ def explicit_target(
         return Target("off")
     if uri is None and experiment is None and root is None:
         return None
+    if uri is not None:
+        check_uri(uri)
     return Target("server" if uri else "local", root or "mlruns", uri, experiment or Target.experiment)
 
 

@@ -18,9 +18,9 @@ import numpy as np
 
 from harness import progress
 from harness.config import at_least, build
-from harness.datasets.layout import FolderDataset, sequence_digest
+from harness.datasets.layout import FolderDataset, image_digest
 from harness.errors import ConfigError, PrepareError, SkipJob
-from harness.interfaces import Artifact, Backend, Dataset, TrackerSpec
+from harness.interfaces import Artifact, Backend, Dataset, Sequence, TrackerSpec
 from harness.prepare import calibration, parity
 from harness.prepare.plan import QuantizationJob, Quantizer, Step, artifact_folder, code_digest, make_step
 
@@ -217,15 +217,20 @@ class Int8Accuracy(Int8):
 
 
 def apart(data: Dataset, evaluated: Dataset, key: str) -> None:
-    """Raises ConfigError where a sequence of ``data`` is evaluated too: by place and name, or by content."""
-    both = [name for name in names_of(data) if name in set(names_of(evaluated))]
-    if both and isinstance(data, FolderDataset) and isinstance(evaluated, FolderDataset):
-        both = [name for name in both if _same(data, evaluated, name)]
+    """Raises ConfigError where a sequence of ``data`` is evaluated too: by place and name, or by its images, whatever its name.
+
+    Two splits of the demo are told apart by their names, which hold the seed: they need not be drawn for it.
+    """
+    drawn = all(getattr(type(item), "CALIBRATION_SPLIT", None) is not None for item in (data, evaluated))
+    if isinstance(data, FolderDataset) and isinstance(evaluated, FolderDataset) and not drawn:
+        both = _same_images(data, evaluated)
+    else:
+        both = {name: name for name in names_of(data) if name in set(names_of(evaluated))}
     if both:
-        words = ",".join(both)
+        copies = [f"{name} (the same images as {other})" if name != other else name for name, other in both.items()]
         raise ConfigError(
-            f"quantization.{key}: {', '.join(both)} would be evaluated too, and what int8 was calibrated on must not be; "
-            f"add dataset.exclude=[{words}] or name other sequences."
+            f"quantization.{key}: {', '.join(copies)} would be evaluated too, and what int8 was calibrated on must not be; "
+            f"add dataset.exclude=[{','.join(both.values())}] or name other sequences."
         )
 
 
@@ -235,11 +240,27 @@ def names_of(data: Dataset) -> list[str]:
     return list(names) if names is not None else [item.name for item in data]
 
 
-def _same(data: FolderDataset, evaluated: FolderDataset, name: str) -> bool:
+def _same_images(data: FolderDataset, evaluated: FolderDataset) -> dict[str, str]:
+    """Sequences of ``data`` -> the evaluated one that is the same; images are read only where their sizes are alike."""
     if data.folder.resolve() == evaluated.folder.resolve():
-        return True
-    first, second = data.read(name), evaluated.read(name)
-    return sequence_digest(data.folder / name, first) == sequence_digest(evaluated.folder / name, second)
+        found = {name: name for name in data.names if name in set(evaluated.names)}
+    else:
+        found = {}
+    others: dict[tuple[int, int], list[Sequence]] = {}
+    for item in evaluated:
+        others.setdefault(_weight(item), []).append(item)
+    for item in data:
+        alike = others.get(_weight(item), []) if item.name not in found else []
+        own = image_digest(item) if alike else ""
+        copy = next((other for other in alike if image_digest(other) == own), None)
+        if copy is not None:
+            found[item.name] = copy.name
+    return found
+
+
+def _weight(sequence: Sequence) -> tuple[int, int]:
+    """Frames, and bytes of the first image: what copies have in common, known without reading."""
+    return len(sequence.frames), sequence.frames[0].stat().st_size
 
 
 # -------------------------------------------------------------------------------------------- building

@@ -19,7 +19,7 @@ from filelock import FileLock
 from harness.backends.onnx import Onnx
 from harness.backends.openvino import OpenVino, first_line
 from harness.backends.torch import TorchSession, call_factory, load_modules
-from harness.errors import HarnessError, PrepareError
+from harness.errors import HarnessError, PrepareError, StoreError
 from harness.interfaces import Arrays, Artifact, Backend, GraphSpec, Progress
 from harness.prepare import parity
 from harness.prepare.plan import ARTIFACT_FILE, Step, artifact_folder, load_artifact, lookup
@@ -35,7 +35,12 @@ def realise(step: Step, cache: Path, progress: Progress, threads: int) -> Artifa
         return found
     parent = realise(step.parent, cache, progress, threads) if step.parent else None
     folder = artifact_folder(cache, step.key)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"the folder of prepared models {cache} cannot be written ({error.strerror}); set prepare.cache to one that can."
+        ) from error
     with FileLock(f"{folder}.lock"):
         found = lookup(step, cache)
         return found or _build(step, parent, folder, progress, threads)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.config import suggestion
 from harness.errors import ConfigError
 from harness.report.comparison import Comparison, Row
 
@@ -30,6 +31,13 @@ _TESTS: dict[str, Callable[[float, float], bool]] = {
 }
 _SPEEDY = ("fps", "latency", "stage_ms", "load_ms", "rss", "throughput", "benchmark_app")
 _ACCURATE = ("ao", "mao", "sr50", "sr75")
+KNOWN = (
+    *_ACCURATE,
+    *("fps", "fps_got10k", "pipeline_fps", "latency_ms/mean", "latency_ms/p50", "latency_ms/p90", "latency_ms/p99"),
+    *("latency_ms/max", "rss_mb/peak", "model_mb", "parity/max_abs_diff"),
+    *("agreement/mean_iou", "agreement/identical_boxes", "agreement/first_divergent_frame"),
+)
+"""Metrics that a run may lack for a reason (random weights, no latency): asking for them is no slip of the pen."""
 
 Kind = Literal["ratio", "percent", "difference", "value"]
 
@@ -75,6 +83,7 @@ def judge(gates: list[Gate], comparison: Comparison) -> list[str]:
         if row.job.results.status == "failed" and gates
     ]
     for gate in gates:
+        _check_known(gate, comparison)
         rows = [row for row in comparison.well if gate.kind == "value" or row is not comparison.base]
         if not rows:
             sentences.append(f"'{gate.text}' could not be judged: no run to judge.")
@@ -83,6 +92,16 @@ def judge(gates: list[Gate], comparison: Comparison) -> list[str]:
             if sentence:
                 sentences.append(sentence)
     return sentences
+
+
+def _check_known(gate: Gate, comparison: Comparison) -> None:
+    """Raises ConfigError for a metric that no run has and the harness does not know: a slip of the pen."""
+    known = {*KNOWN, *(name for row in comparison.well for name in row.job.metrics)}
+    if comparison.well and gate.metric not in known:
+        raise ConfigError(
+            f"--fail-if {gate.text!r}: no run has a metric {gate.metric!r}{suggestion(gate.metric, known)}; metrics here: "
+            f"{', '.join(sorted(known))}."
+        )
 
 
 def _judge_one(gate: Gate, row: Row, base: Row | None) -> str:

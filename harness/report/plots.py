@@ -535,6 +535,8 @@ def sequence_map(jobs: list[Job]) -> Picture | None:
     if not names:
         return None
     values = np.array([[job.results.sequences.get(name, {}).get("ao", np.nan) for job in own] for name in names], float)
+    known = np.isfinite(values).any(axis=1)  # a sequence without a scored frame has no AO
+    names, values = [name for name, there in zip(names, known, strict=True) if there], values[known]
     total = len(names)
     names, values = _most_telling(names, values)
     with _drawing():

@@ -60,6 +60,12 @@ def sections(found: Comparison) -> list[Section]:
     return [makers[recipe](found) for recipe in sorted(recipes) if recipe in makers]
 
 
+def machine_mark(found: Comparison, row: Row) -> str:
+    """`` (A)`` where runs of several machines stand in one table, else nothing."""
+    letters = found.machines
+    return f" ({letters[row.job.machine]})" if len(letters) > 1 else ""
+
+
 def framework(row: Row) -> str:
     """The published name of a run: by its backend and, for OpenVINO, its hint."""
     name = FRAMEWORKS.get(row.job.results.choice("backend"), row.job.results.choice("backend"))
@@ -85,7 +91,7 @@ def _tracked(found: Comparison, key: str, title: str, table: Mapping[str, Tracke
         own = [_figure(_score(row, metric), 3) for metric in ("ao", "sr50", "sr75")]
         theirs = table.get(name)
         cells = [NONE] * 4 if theirs is None else [*(f"{value:.3f}" for value in theirs[:3]), f"{theirs.fps:.2f}"]
-        body.append([name, *own, _figure(fps(row), 2), *cells])
+        body.append([name + machine_mark(found, row), *own, _figure(fps(row), 2), *cells])
     picture = _bars(
         found, f"published_{key}", title, {"FPS": (fps, lambda name: _theirs(table, name, "fps"))}
         | {
@@ -107,7 +113,7 @@ def benchmark_app(found: Comparison) -> Section:
         theirs = TABLE_3.get(name)
         cells = [NONE] * 3 if theirs is None else [f"{value:.2f}" for value in theirs]
         hint = row.job.results.choice("hint")
-        label = name if hint == "throughput" else f"{name}, hint {hint}"
+        label = (name if hint == "throughput" else f"{name}, hint {hint}") + machine_mark(found, row)
         body.append([label, *(_figure(row.job.metrics.get(metric), 2) for metric in names), *cells])
     title = "Table 3: OpenVINO's benchmark_app"
     fields = ("throughput", "first_ms", "average_ms")
@@ -153,8 +159,10 @@ def ours(found: Comparison) -> str:
         results = row.job.results
         data = results.dataset
         machine = str(results.environment.get("processor", "an unknown processor"))
+        letter = found.machines[row.job.machine]
         parts[
-            f"{results.choice('tracker')} on {data.get('name', '')} {data.get('split', '')}".rstrip()
+            (f"{letter}: " if len(found.machines) > 1 else "")
+            + f"{results.choice('tracker')} on {data.get('name', '')} {data.get('split', '')}".rstrip()
             + f" ({data.get('sequences', 0)} sequences, {data.get('frames', 0)} frames), {machine}, "
             f"{results.config.get('threads')} threads"
         ] = None
@@ -176,7 +184,8 @@ def _bars(found: Comparison, key: str, title: str, panels: Mapping[str, tuple], 
                     spot = place + (side - 0.5) * 0.4
                     axis.bar(spot, value, 0.38, color=color, label=label if place == 0 else None)
                     axis.text(spot, value, f"{value:.4g}", ha="center", va="bottom", fontsize=7)
-            axis.set_xticks(range(len(names)), [plots._wrapped(name, 11) for name in names], fontsize=8)
+            marked = [name + machine_mark(found, row) for name, row in zip(names, rows, strict=True)]
+            axis.set_xticks(range(len(names)), [plots._wrapped(name, 11) for name in marked], fontsize=8)
             axis.set_title(word)
             axis.margins(y=0.14)
             axis.grid(axis="x", visible=False)

@@ -160,6 +160,12 @@ def _natural(name: str) -> tuple[int, str]:
 # ------------------------------------------------------------------------------------ from words
 
 
+def is_jobs(folder: Path) -> bool:
+    """Whether ``folder`` is a job's, a sweep's or a bundle's, as far as its files tell."""
+    names = (RESULTS_FILE, SWEEP_FILE, MANIFEST_FILE)
+    return any((folder / name).is_file() for name in names) or any(folder.glob(f"*/{RESULTS_FILE}"))
+
+
 def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = None) -> list[Job]:
     """The jobs that ``word`` names.
 

@@ -99,6 +99,12 @@ def _read(path: Path, folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def allowed(name: str) -> bool:
+    """Whether a bundle may hold an entry of this name: one that every file system takes."""
+    parts = name.split("/")
+    return all(_PART.fullmatch(part) and not part.startswith(".") and part == part.strip() for part in parts)
+
+
 def unsafe(info: zipfile.ZipInfo) -> str | None:
     """Why an entry is refused, or None."""
     name = info.filename

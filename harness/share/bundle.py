@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness import environment
 from harness.errors import DataError, StoreError
+from harness.metrics import listed
 from harness.mlflow_log.models import model_files
 from harness.results import RESULTS_FILE
-from harness.share.archive import FORMAT, LARGEST_RATIO, MANIFEST, SMALL, VERSION
+from harness.share.archive import FORMAT, LARGEST_RATIO, MANIFEST, SMALL, VERSION, allowed
 from harness.share.truth import truth_of
 
 if TYPE_CHECKING:
@@ -104,7 +105,14 @@ def _job_files(job: Job, models: bool, tracks: bool, warnings: list[str]) -> Ite
     names = [path.name for path in sorted(job.folder.iterdir()) if path.name not in KEPT_BACK]
     yield from _chosen(job.folder, names)
     if tracks:
-        yield from _chosen(job.folder, ["tracks"])
+        found = list(_chosen(job.folder, ["tracks"]))
+        refused = sorted({Path(name).parts[1] for name, _ in found if not allowed(name)})
+        if refused:
+            warnings.append(
+                f"{job.results.name}: the track files of {listed(refused)} have names that not every file system takes, and are "
+                "not in the bundle (their boxes are, in frames.parquet)"
+            )
+        yield from ((name, path) for name, path in found if allowed(name))
     if models and job.results.artifact:
         files = model_files(job.folder, job.results)
         if not files:

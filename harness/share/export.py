@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config import build
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError, DataError, StoreError
 from harness.interfaces import TrackerSpec
 from harness.mlflow_log.models import model_files
 from harness.results import Results, write_json, write_text
@@ -51,13 +53,31 @@ def export(job: Job, folder: Path) -> list[Path]:
     spec = build(results.config["tracker"], TrackerSpec, "tracker")  # type: ignore[type-abstract]
     graphs = {name: Path(str(path)).name for name, path in results.artifact["files"].items()}
     text = script(spec, runtime, _options(results, runtime, graphs), _title(results))
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, path in files.items():
-        shutil.copyfile(path, folder / name)
-    write_text(folder / SCRIPT, text)
-    write_json(folder / "model.json", _facts(results, files))
-    write_text(folder / "README.md", _readme(results, runtime))
+    _write(folder, files, {SCRIPT: text, "README.md": _readme(results, runtime)}, _facts(results, files))
     return sorted(folder.iterdir())
+
+
+def _write(folder: Path, files: Mapping[str, Path], texts: Mapping[str, str], facts: dict[str, Any]) -> None:
+    """All files under a temporary name, then renamed: a folder is whole or is not there. Raises StoreError."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written ({error.strerror}); choose another folder.") from error
+    try:
+        for name, path in files.items():
+            shutil.copyfile(path, scratch / name)
+        for name, text in texts.items():
+            write_text(scratch / name, text)
+        write_json(scratch / "model.json", facts)
+        scratch.chmod(0o755)
+        if folder.is_dir():
+            folder.rmdir()  # empty, as was checked
+        os.replace(scratch, folder)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written ({error.strerror}); free space or choose another folder.") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _title(results: Results) -> str:

@@ -54,6 +54,12 @@ class ResultFolder:
         return [track for name in chosen for track in read_tracks(name, self.sequences[name])]
 
 
+def holds_results(path: Path) -> bool:
+    """Whether ``path`` is a folder of result files in one of the layouts."""
+    root = path / "tracks" if (path / "tracks").is_dir() else path
+    return path.is_dir() and bool(_toolkit(root) or _flat(root))
+
+
 def find_results(path: Path) -> ResultFolder:
     """Recognises the layout of ``path``. Raises DataError where there are no result files."""
     if not path.exists():

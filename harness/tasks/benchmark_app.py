@@ -19,6 +19,7 @@ from harness.tasks.recording import check_dataset, graph_of, record_crops, save
 
 FOLDER = "benchmark_app"
 NOISE_SPREAD = 0.10
+SLOWEST = 10
 EFFECTIVE = {
     "threads": "INFERENCE_NUM_THREADS",
     "streams": "NUM_STREAMS",
@@ -67,6 +68,12 @@ class BenchmarkApp(Task):
             )
         runtime(config, 1)
         graph_of(tracker, self.graph)
+        sync = self.api == "sync" or (self.api == "auto" and str(config["hint"]["name"]) == "latency")
+        if sync and (self.requests or 1) > 1:
+            raise ConfigError(
+                f"task.requests is {self.requests}, and benchmark_app's synchronous api has a single request in flight (it is "
+                "the choice for hint=latency); add task.api=async, or leave task.requests out."
+            )
         if self.inputs == "recorded":
             check_dataset(dataset)
 
@@ -91,7 +98,7 @@ class BenchmarkApp(Task):
                 iterations=self.iterations,
                 inputs=inputs,
                 fill=self.fill,
-                counters={"none": "no_counters"}.get(self.counters, f"{self.counters}_counters"),
+                counters="no_counters" if self.counters == "none" else "detailed_counters",
                 batch=self.batch,
             )
             return self._measure(context, settings)
@@ -122,9 +129,12 @@ class BenchmarkApp(Task):
 
     def _result(self, context: Context, settings: app.Settings, runs: list[app.Report], found: Metrics) -> TaskResult:
         main = runs[0]
-        counters = app.load_counters(context.folder / FOLDER)
+        counters = app.load_counters(context.folder / FOLDER) if self.counters != "none" else []
         if counters:
-            write_json(context.folder / FOLDER / "layers.json", sorted(counters, key=lambda row: -float(row["ms"])))
+            write_json(context.folder / FOLDER / "layers.json", counters)
+        notes = warnings_of(runs, settings, main)
+        if self.counters != "none" and not counters:
+            notes.append("benchmark_app wrote no performance counters, though task.counters asked for them.")
         files = sorted(
             str(path.relative_to(context.folder)) for path in (context.folder / FOLDER).rglob("*") if path.is_file()
         )
@@ -133,11 +143,11 @@ class BenchmarkApp(Task):
             "inputs": dict(main.inputs),
             "asked": {"properties": dict(settings.properties), "hint": settings.hint, "device": settings.device},
             "throughput_of_runs": [report.throughput for report in runs],
-            "slowest_layers": sorted(counters, key=lambda row: -float(row["ms"]))[:10],
+            "slowest_layers": counters if self.counters == "detailed" else counters[:SLOWEST],
             "scoring": {"random_weights": context.tracker.random_weights},
             "effective": effective(main),
         }
-        return TaskResult(found, files, {}, details, warnings_of(runs, settings, main))
+        return TaskResult(found, files, {}, details, notes)
 
 
 class Display:
@@ -256,4 +266,6 @@ def warnings_of(runs: list[app.Report], settings: app.Settings, main: app.Report
         wanted, got = settings.properties.get(key), main.settings.get(key)
         if wanted is not None and got is not None and str(wanted) != got:
             found.append(f"{word}: {wanted} asked for, the device runs with {got}.")
+    if settings.requests is not None and settings.requests != main.requests:
+        found.append(f"requests: {settings.requests} asked for, benchmark_app ran {main.requests}.")
     return found

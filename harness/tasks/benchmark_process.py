@@ -25,6 +25,7 @@ from harness.results import read_json, write_json
 
 TYPES = {"float32": "f32", "uint8": "u8", "int64": "i64", "int32": "i32", "float16": "f16"}
 REPORT = "benchmark_report.json"
+COUNTERS = "benchmark_detailed_counters_report.json"
 LOG = "benchmark_app.log"
 GRACE_S = 600.0
 POLL_S = 0.25
@@ -130,7 +131,8 @@ def run(settings: Settings, folder: Path, on_second: Callable[[str, int], None] 
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / REPORT).unlink(missing_ok=True)
+    for stale in (REPORT, COUNTERS):
+        (folder / stale).unlink(missing_ok=True)
     config = None
     if settings.properties:
         # the app's file maps a device to properties; a list of devices (MULTI:GPU,CPU) is known by its first word
@@ -289,21 +291,24 @@ def complaint(log: str) -> str:
 
 
 def load_counters(folder: Path) -> list[dict[str, Any]]:
-    """Average counters of a run with ``counters=average_counters``: name, type, exec_type, ms; empty where there are none."""
-    path = folder / "benchmark_average_counters_report.json"
+    """Counters of a run with ``counters=detailed_counters``, means over its requests: name, type, exec_type, ms; slowest first.
+
+    Empty where the app wrote none. Its own averages (``average_counters``) are not used: in openvino 2026.4 they hold the
+    first node alone. Raises BackendError where the report has another form.
+    """
+    path = folder / COUNTERS
     if not path.is_file():
         return []
     try:
-        nodes = json.loads(path.read_text(encoding="utf-8"))["avg_performance"]["nodes"]
-        return [
-            {
-                "name": node["name"],
-                "type": node["node_type"],
-                "exec_type": node["exec_type"],
-                "ms": float(node["real_time"]),
-            }
-            for node in nodes
-            if float(node["real_time"]) > 0
-        ]
+        requests = [request["nodes"] for request in json.loads(path.read_text(encoding="utf-8"))["detailed_performance"]]
+        times: dict[tuple[str, str, str], list[float]] = {}
+        for node in (node for nodes in requests for node in nodes):
+            key = (str(node["name"]), str(node["node_type"]), str(node["exec_type"]))
+            times.setdefault(key, []).append(float(node["real_time"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise BackendError(f"{path} is not a report of average counters ({error}).") from error
+        raise BackendError(f"{path} is not a report of counters ({error}).") from error
+    rows: list[dict[str, Any]] = [
+        {"name": name, "type": kind, "exec_type": how, "ms": sum(found) / len(requests)}
+        for (name, kind, how), found in times.items()
+    ]
+    return sorted((row for row in rows if row["ms"] > 0), key=lambda row: -row["ms"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -33,6 +34,7 @@ START_SECONDS = 120.0
 INSTALL = "pip install 'tracker-harness[cluster]'"
 START_TRIES = 3
 """How often a cluster of this machine's own is started: Ray gives up after half a minute, which a busy machine exceeds."""
+CONNECT_SECONDS = 3.0
 RAY_VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -243,6 +245,8 @@ def connected(address: str | None, threads: int) -> Iterator[Any]:
     """Ray, connected to the cluster at ``address``, or to one of this machine's own, bound to loopback. Raises BackendError."""
     for name, value in RAY_VARIABLES.items():
         os.environ.setdefault(name, value)
+    if address:
+        reach(address)
     import ray
 
     variables = environment.limit_threads({"PYTHONPATH": python_path()}, threads)
@@ -259,6 +263,20 @@ def connected(address: str | None, threads: int) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def reach(address: str) -> None:
+    """Raises BackendError within seconds where nobody listens at ``HOST:PORT``; Ray itself would go on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or "://" in address or not port.isdigit():
+        return  # auto, local, ray://...: Ray's to understand
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise BackendError(
+            f"task.ray_address={address}: nobody listens there ({error}); start a cluster with `ray start --head`, give its "
+            "address, or leave task.ray_address null for one on this machine."
+        ) from error
 
 
 def join(ray: Any, begin: Callable[[], Any], address: str | None, tries: int) -> None:

@@ -53,6 +53,10 @@ class Evaluate(Task):
         at_least(self.requests, 1, "task.requests")
         at_least(self.serial_sequences, 1, "task.serial_sequences")
         at_least(self.workers, 1, "task.workers")
+        if self.executor == "local":
+            for key in ("workers", "ray_address"):
+                if getattr(self, key) is not None:
+                    raise ConfigError(f"task.{key} is a setting of task.executor=ray; add that, or leave task.{key} out.")
 
     def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
         if self.executor == "ray":

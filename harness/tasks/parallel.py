@@ -114,7 +114,7 @@ def track_parallel(given: Assignment, requests: int | None) -> tuple[Split, floa
     waiting = sorted(given.sequences, key=len)
     decoders = DecodeAhead(context.tracker.color, split.spare, context.threads)
     work = _Work(given, waiting, decoders, split)
-    context.progress.start("", given.frames)
+    context.progress.start("tracking", given.frames)
     began = perf_counter()
     try:
         _run_all(work, sessions)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from time import perf_counter
 
-from harness.errors import DataError
-from harness.interfaces import Sequence
+from harness.errors import DataError, TrackingError
+from harness.interfaces import Image, Sequence
 from harness.tasks.assignment import Assignment
 from harness.tasks.store import Done
 from harness.tracking import Runner, decoded
@@ -55,6 +56,15 @@ def warm_up(runner: Runner, sequence: Sequence, updates: int) -> float:
         image, _ = next(frames)
     except StopIteration as error:
         raise DataError(f"{sequence.name} has no frames.") from error
+    try:
+        return _updates(runner, sequence, image, frames, updates)
+    except TrackingError as error:
+        raise TrackingError(f"{sequence.name}, in its first frames: {error}") from error
+
+
+def _updates(
+    runner: Runner, sequence: Sequence, image: Image, frames: Iterator[tuple[Image, float]], updates: int
+) -> float:
     tracker = runner.start()
     tracker.init(image, sequence.init_box)
     first = 0.0

@@ -68,6 +68,13 @@ def test_published_smat_results_part_where_nobody_was_told(tmp_path: Path) -> No
     page = (tmp_path / "report" / "report.html").read_text()
     assert "openvino: the 8 sequences that agree least" in page
     assert "GOT-10k_Test_000031" in page
+    # the same without scoring first: the folders as they were published
+    bare = harness("compare", *folders, "--baseline", folders[0], "--out", "bare", cwd=tmp_path)
+    assert bare.returncode == 0, bare.stderr
+    again = {row["run"]: row for row in csv.DictReader((tmp_path / "bare" / "summary.csv").open())}
+    for name in ("onnx", "openvino"):
+        assert again[name]["agreement/mean_iou"] == rows[name]["agreement/mean_iou"]
+    assert "GOT-10k_Test_000031" in (tmp_path / "bare" / "report.html").read_text()
     gate = harness("compare", "scored", "--out", "gate", "--fail-if", "agreement/mean_iou < 0.97", cwd=tmp_path)
     assert gate.returncode == 1
     assert "openvino" in gate.stdout.split("Gate:")[1]

@@ -26,6 +26,12 @@ def test_a_sweep_is_expanded_in_the_order_of_the_command_line() -> None:
     assert plan.varied == ["backend", "seed"]
 
 
+def test_values_are_shown_as_people_write_them() -> None:
+    assert cli.plain_value(r"package\:weights/smat_demo.safetensors") == "package:weights/smat_demo.safetensors"
+    assert cli.plain_value("'two words'") == "two words"
+    assert cli.plain_value("[a,b]") == "[a,b]"
+
+
 def test_the_defaults_are_those_of_the_contract() -> None:
     (_, config), = make_plan([], False, None, []).jobs
     names = {group: section["name"] for group, section in config.items() if isinstance(section, dict) and "name" in section}
@@ -58,11 +64,17 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         (["--config-dir", "/no/such"], ["/no/such is not a folder"]),
         (["threads=0"], ["threads is 0"]),
         (["seed=-1"], ["seed is -1"]),
+        (["backend=onnx", "backend.streams=2"], ["backend.streams is a key of backend=openvino and ", "leave the key out"]),
+        (["mlflow=server", "mlflow.uri=notaurl"], ["mlflow.uri is 'notaurl'", "http://127.0.0.1:5000"]),
+        (["task.workers=2"], ["task.workers", "task.executor=ray"]),
+        (["-m", "hydra/launcher=local", "hydra.launcher.n_jobs=0"], ["hydra.launcher.n_jobs is 0", "a whole number from 1"]),
+        (["hydra.run.dir=a_file/run"], ["a_file/run cannot be made", "hydra.run.dir"]),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(
     words: list[str], said: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Path("a_file").write_text("")
     assert cli.main(words) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1

@@ -99,3 +99,10 @@ def test_a_missing_plugin_is_said_with_what_to_install() -> None:
         make_plan(["hydra/launcher=slrm"], True, None, [])
     error = RuntimeError("In 'hydra/launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'")
     assert "tracker-harness[cluster]" in in_our_words(error)
+
+
+@pytest.mark.parametrize(("key", "value"), [("n_jobs", 0), ("n_jobs", -2), ("n_jobs", "two"), ("cpus_per_task", 0)])
+def test_numbers_that_a_launcher_cannot_take(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf"hydra\.launcher\.{key} is "):
+        launchers.check({"_target_": "x", key: value})
+    launchers.check({"n_jobs": -1, "cpus_per_task": None, "nodes": "${oc.env:NODES}"})

@@ -345,3 +345,15 @@ def test_published_val_results_score_as_the_toolkit_does(shared, tmp_path, monke
     (tmp_path / "results/GOT-10k/mine").symlink_to(published.resolve())
     theirs = toolkit_performance(tmp_path / "data", tmp_path / "results", monkeypatch)
     assert_same(our_scores(tmp_path / "data", published), theirs)
+
+
+def test_what_does_not_count_is_told():
+    whole = np.tile([0.0, 0, 10, 10], (3, 1))
+    covered = sequence("a", whole, visible=np.array([True, False, False]))
+    found = metrics.score_tracks([track("a", whole), track("b", whole)], [covered, sequence("b", whole)])
+    assert found.warnings == [
+        "No frame of a is scored: one frame alone, or all others covered or absent.",
+        "b has no cover labels, so that all frames of it count; covered frames of the other sequences do not.",
+    ]
+    assert metrics.score_tracks([track("b", whole)], [sequence("b", whole)]).warnings == []
+    assert metrics.listed(list("abcde")) == "a, b, c and 2 more"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -10,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import DataError, StoreError
+from harness.errors import DataError, StoreError, exit_code_of
 from harness.interfaces import Track
 from harness.results import (
     Results,
     boxes_text,
+    new_folder,
     read_numbers,
     shipped,
     times_text,
@@ -93,3 +95,26 @@ def test_a_fault_in_a_number_file_is_named_with_its_line(tmp_path: Path, text: s
     path.write_text(text)
     with pytest.raises(DataError, match=rf"a\.txt, line {line}:"):
         read_numbers(path)
+
+
+def test_a_folder_that_is_there_is_somebody_elses(tmp_path: Path) -> None:
+    made = [new_folder(tmp_path / "day/12-00-00").name for _ in range(3)]
+    assert made == ["12-00-00", "12-00-00-2", "12-00-00-3"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/run cannot be made .*hydra\.run\.dir"):
+        new_folder(tmp_path / "file/run")
+
+
+def test_a_full_disk_is_nobodys_mistake() -> None:
+    def failing(number: int) -> StoreError:
+        try:
+            try:
+                raise OSError(number, os.strerror(number), "place")
+            except OSError as error:
+                raise StoreError("place cannot be written.") from error
+        except StoreError as error:
+            return error
+
+    assert exit_code_of(failing(errno.ENOSPC)) == 1
+    assert exit_code_of(failing(errno.EACCES)) == 2
+    assert exit_code_of(StoreError("nothing below it")) == 2

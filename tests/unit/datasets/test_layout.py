@@ -93,6 +93,26 @@ def test_labels_and_meta_may_be_absent(root):
     assert found.meta == {}
 
 
+def test_a_line_of_nan_is_an_absent_target(root):
+    (root / "val/b/groundtruth.txt").write_text("1,2,3,4\n1,2,3,4\nNaN,NaN,NaN,NaN\n1,2,3,4\n")
+    (root / "val/b/cover.label").unlink(missing_ok=True)
+    found = layout.read_sequence(root / "val/b")
+    assert found.visible.tolist() == [True, True, False, True]
+    assert found.truth[2].tolist() == [0, 0, 0, 0]
+    (root / "val/b/cover.label").write_text("8\n0\n8\n8\n")
+    assert layout.read_sequence(root / "val/b").visible.tolist() == [True, False, False, True]
+
+
+def test_images_are_known_under_any_name(root, tmp_path):
+    shutil.copytree(root / "val/b", root / "val/copy")
+    (root / "val/copy/groundtruth.txt").write_text("2 2 3 4\n" * 4)
+    first, copy = layout.read_sequence(root / "val/b"), layout.read_sequence(root / "val/copy")
+    assert layout.image_digest(first) == layout.image_digest(copy)
+    last = copy.frames[-1]
+    last.write_bytes(last.read_bytes()[:-2] + b"\xff\xd9\0")
+    assert layout.image_digest(first) != layout.image_digest(copy)
+
+
 def test_numbering_may_start_at_zero(root):
     folder = root / "val/a"
     (folder / "00000004.jpg").rename(folder / "00000000.jpg")
@@ -202,7 +222,12 @@ FAULTS = {
     "words": (_write("groundtruth.txt", "1,2,3,four\n" * 4), r"groundtruth\.txt, line 1: .*four"),
     "three numbers": (_write("groundtruth.txt", "1,2,3\n" * 4), "3 numbers a line; a box is four"),
     "ragged": (_write("groundtruth.txt", "1,2,3,4\n1,2,3\n" * 2), r"line 2: 3 numbers where line 1 has 4"),
-    "nan": (_write("groundtruth.txt", "1,2,3,4\n" * 3 + "nan,2,3,4\n"), "line 4: a box of the ground truth is not fin"),
+    "nan": (_write("groundtruth.txt", "1,2,3,4\n" * 3 + "nan,2,3,4\n"), "line 4: the box is neither four finite numbers nor"),
+    "first nan": (_write("groundtruth.txt", "nan,nan,nan,nan\n" + "1,2,3,4\n" * 3), "line 1: the first box must be finite"),
+    "outside": (
+        lambda folder: (_remove("meta_info.ini")(folder), _write("groundtruth.txt", "900,2,3,4\n" * 4)(folder)),
+        r"line 1: the first box \[900, 2, 3, 4\] lies outside the image of 16 x 12",
+    ),
     "no width": (_write("groundtruth.txt", "1,2,0,4\n" * 4), "line 1: the first box must be finite, with positive"),
     "short label": (_write("cover.label", "8\n8\n8\n"), r"cover\.label has 3 lines for 4 frames"),
     "long label": (_write("absence.label", "0\n" * 5), r"absence\.label has 5 lines for 4 frames"),

@@ -76,6 +76,11 @@ def test_a_copy_of_an_evaluated_sequence_elsewhere_is_refused(tmp_path: Path) ->
     shutil.copytree(tmp_path / "data", tmp_path / "copy")
     with pytest.raises(ConfigError, match="seq_1 would be evaluated too"):
         build_experiment(job)
+    (tmp_path / "copy/val/seq_1").rename(tmp_path / "copy/val/renamed")
+    job["quantization"]["sequences"] = ["renamed"]
+    (tmp_path / "copy/val/list.txt").unlink(missing_ok=True)
+    with pytest.raises(ConfigError, match=r"renamed \(the same images as seq_1\) would be .*dataset.exclude=\[seq_1\]"):
+        build_experiment(job)
 
 
 def test_another_sequence_of_the_same_name_is_accepted(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_what_is_no_gate_is_refused(text: str) -> None:
         ("ao < 0.1", False),
         ("agreement/mean_iou < 0.99", True),
         ("latency_ms/p50 > 0.9x", False),
-        ("no_such > 1", True),
+        ("fps_got10k > 1", True),
     ],
 )
 def test_gate(tmp_path: Path, text: str, stopped: bool) -> None:
@@ -209,6 +209,11 @@ def test_gate(tmp_path: Path, text: str, stopped: bool) -> None:
     sentences = gates.judge([gates.parse(text)], found)
     assert bool(sentences) == stopped, sentences
     assert all("onnx" in sentence or gates.parse(text).kind == "value" for sentence in sentences)
+
+
+def test_a_metric_that_nobody_knows_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no run has a metric 'fsp' \(did you mean 'fps'\?\); metrics here: .*ao"):
+        gates.judge([gates.parse("fsp < 1")], compare(pair(tmp_path)))
 
 
 def test_a_gate_that_cannot_be_judged_is_closed(tmp_path: Path) -> None:

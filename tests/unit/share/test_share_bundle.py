@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from harness.mlflow_log.models import model_files
 from harness.report import sources
 from harness.results import Results
 from harness.share import import_bundle, write_bundle
-from harness.share.archive import MANIFEST
+from harness.share.archive import MANIFEST, unpack
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +170,15 @@ def test_a_strangers_results_name_no_file_of_ours(bundle: Path, made: Path, tmp_
     folder = next(imported.folder.rglob("1/results.json")).parent
     assert model_files(folder, Results.load(folder)) == {}
     assert model_files(made / "sweep/1", Results.load(made / "sweep/1")) != {}
+
+
+def test_track_files_with_names_that_bundles_refuse_stay_behind_and_are_named(made: Path, tmp_path: Path) -> None:
+    odd = made / "sweep/0/tracks/12:30"
+    odd.mkdir(parents=True)
+    (odd / "12:30_001.txt").write_text("1,2,3,4\n")
+    try:
+        written = write_bundle(sources.jobs_of(made / "sweep"), tmp_path / "odd.zip", tracks=True)
+        assert any("the track files of 12:30 have names" in warning for warning in written.warnings)
+        unpack(tmp_path / "odd.zip", tmp_path / "there")
+    finally:
+        shutil.rmtree(odd)

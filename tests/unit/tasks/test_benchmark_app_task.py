@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +73,8 @@ def test_noise_and_settings_not_taken_are_warned_of():
     clamped = replace(REPORT, settings={"INFERENCE_NUM_THREADS": "1"})
     (line,) = warnings_of([clamped], SETTINGS, clamped)
     assert line == "threads: 2 asked for, the device runs with 1."
+    (line,) = warnings_of([REPORT], replace(SETTINGS, requests=REPORT.requests + 1), REPORT)
+    assert line.startswith(f"requests: {REPORT.requests + 1} asked for")
 
 
 def test_recorded_inputs_are_the_trackers_crops(tmp_path):
@@ -106,3 +110,23 @@ def test_app_runs_on_recorded_crops_and_reports_its_real_figures(tmp_path):
     log = (tmp_path / "job/benchmark_app/benchmark_app.log").read_text()
     assert "random values" not in log  # every input came from a file
     assert not list((tmp_path / "job").glob(".inputs*"))
+
+
+def test_counters_asked_for_are_there(tmp_path):
+    experiment, artifact = small_experiment(
+        tmp_path / "cache", "backend=openvino", "task=benchmark_app", "task.iterations=10", "task.percentiles=[]",
+        "task.counters=average",
+    )  # fmt: skip
+    result = experiment.task.run(context_of(experiment, artifact, tmp_path / "job", 1))
+    slowest = result.details["slowest_layers"]
+    assert len(slowest) == 10
+    assert all(first["ms"] >= second["ms"] > 0 for first, second in pairwise(slowest))
+    layers = json.loads((tmp_path / "job/benchmark_app/layers.json").read_text())
+    assert layers[:10] == slowest
+    assert len({row["type"] for row in layers}) > 2
+    assert any("slow the network down" in warning for warning in result.warnings)
+
+
+def test_a_synchronous_run_has_one_request(tmp_path):
+    with pytest.raises(ConfigError, match=r"task\.requests is 2.*add task\.api=async"):
+        small_experiment(tmp_path / "cache", "backend=openvino", "task=benchmark_app", "hint=latency", "task.requests=2")

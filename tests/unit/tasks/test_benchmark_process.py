@@ -174,3 +174,22 @@ def test_child_ends_when_the_task_is_stopped(tmp_path, monkeypatch):
     time.sleep(0.1)
     alive = [child for child in psutil.Process().children() if "stand_in.py" in " ".join(child.cmdline())]
     assert not alive
+
+
+def counters(*requests: list[tuple[str, str]]) -> str:
+    """A report of counters as the app writes it: (name, milliseconds) of every node of every request."""
+    told = [
+        {"nodes": [{"name": name, "node_type": "Convolution", "exec_type": "jit", "real_time": ms} for name, ms in nodes]}
+        for nodes in requests
+    ]
+    return json.dumps({"report_type": "detailed", "detailed_performance": told})
+
+
+def test_counters_are_means_over_requests_slowest_first(tmp_path):
+    assert app.load_counters(tmp_path) == []
+    (tmp_path / app.COUNTERS).write_text(counters([("a", "1.000"), ("b", "2.000"), ("c", "0.000")], [("a", "3.000"), ("b", "4.000")]))
+    found = app.load_counters(tmp_path)
+    assert [(row["name"], row["ms"]) for row in found] == [("b", 3.0), ("a", 2.0)]
+    (tmp_path / app.COUNTERS).write_text("{}")
+    with pytest.raises(BackendError, match="not a report of counters"):
+        app.load_counters(tmp_path)

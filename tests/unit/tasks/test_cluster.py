@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -286,3 +287,13 @@ def test_a_slow_start_is_tried_again_and_an_absent_cluster_is_said() -> None:
     for ray in (SlowRay(3), SlowRay(1, "Could not find any running Ray instance.")):
         with pytest.raises(BackendError, match=r"ray_address=auto: no Ray cluster"):
             cluster.join(ray, ray.begin, "auto", tries=3)
+
+
+def test_an_address_where_nobody_listens_is_said_at_once() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # not listening
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(BackendError, match=rf"task\.ray_address={address}: nobody listens there"):
+            cluster.reach(address)
+    cluster.reach("auto")
+    cluster.reach("ray://10.0.0.1:10001")
