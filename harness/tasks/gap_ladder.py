@@ -61,6 +61,7 @@ class Account:
     timers: float
     stages: list[dict[str, Any]]
     difference: float
+    differences: list[float]
     stage_difference: float
     unexplained: float
     spread: float
@@ -88,7 +89,8 @@ def account(rounds: Sequence[Round]) -> Account:
     stages = [_stage(stage, rungs, rounds, pipeline) for stage in STAGES]
     timers = median([sum(item.timers[stage] for stage in STAGES) for item in rounds])
     # the ladder and the timers of one round saw one machine state: their difference is taken within each round
-    difference = median([item.rungs["decode"] - sum(item.timers[stage] for stage in STAGES) for item in rounds])
+    differences = [item.rungs["decode"] - sum(item.timers[stage] for stage in STAGES) for item in rounds]
+    difference = median(differences)
     spread = max(spread_of([item.total() for item in rounds]), spread_of([item.pipeline for item in rounds]))
     found = Account(
         rows,
@@ -97,6 +99,7 @@ def account(rounds: Sequence[Round]) -> Account:
         timers,
         stages,
         difference,
+        differences,
         sum(abs(row["difference_ms"]) for row in stages),
         unexplained,
         spread,
@@ -145,7 +148,8 @@ def verdict(found: Account) -> str:
     if not found.conclusive:
         return (
             f"Inconclusive: the rounds themselves spread over {found.spread:.1%} (more than {INCONCLUSIVE:.0%}), so that "
-            f"{gap} fps cannot be accounted for on this machine now; ladder and stage timers differ by {share:.1%} of a frame."
+            f"{gap} fps cannot be accounted for on this machine now; ladder and stage timers, which take turns within a round, "
+            f"differ by {share:.1%} of a frame ({_range(found)} in the single rounds)."
         )
     word = "is accounted for" if share <= AGREES else "is not wholly accounted for"
     return (
@@ -153,6 +157,12 @@ def verdict(found: Account) -> str:
         f"{found.pipeline:.1f} ms (stage by stage {found.stage_difference / found.pipeline:.1%} in all); "
         f"{found.unexplained:+.2f} ms of the loop are unexplained; {found.rounds} rounds spread over {found.spread:.1%}."
     )
+
+
+def _range(found: Account) -> str:
+    """Smallest and largest difference of a round as shares of a frame: ``-0.4% to +1.2%``."""
+    shares = [value / found.pipeline for value in found.differences]
+    return f"{min(shares):+.1%} to {max(shares):+.1%}"
 
 
 def metrics_of(found: Account) -> Metrics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from time import perf_counter
 
 from harness.environment import allowed_cores, pin_thread
@@ -45,6 +46,7 @@ class _Work:
     waiting: list[Sequence]
     decoders: DecodeAhead
     split: Split
+    finished: SimpleQueue[tuple[Sequence, Done] | None] = field(default_factory=SimpleQueue)
     running: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -73,8 +75,7 @@ class _Work:
             while (sequence := self.take()) is not None:
                 began = perf_counter()
                 tracks = [self.track(runner, sequence, number) for number in range(1, self.given.repetitions + 1)]
-                with self.lock:
-                    self.given.keep(sequence, Done(tracks, perf_counter() - began, contended=True))
+                self.finished.put((sequence, Done(tracks, perf_counter() - began, contended=True)))
         except _Stopped:
             return
         except BaseException as error:
@@ -82,6 +83,15 @@ class _Work:
             self.stop.set()
         finally:
             self.decoders.release(self.split.each)
+
+    def keep(self) -> None:
+        """Writes finished sequences as they come, on a thread of its own: waiting for the disk keeps no tracker waiting."""
+        try:
+            while (item := self.finished.get()) is not None:
+                self.given.keep(*item)
+        except BaseException as error:
+            self.errors.append(error)
+            self.stop.set()
 
     def track(self, runner: Runner, sequence: Sequence, repetition: int) -> Track:
         frames = self.decoders.frames(sequence)
@@ -115,11 +125,15 @@ def track_parallel(given: Assignment, requests: int | None) -> tuple[Split, floa
     decoders = DecodeAhead(context.tracker.color, split.spare, context.threads)
     work = _Work(given, waiting, decoders, split)
     context.progress.start("tracking", given.frames)
+    keeper = threading.Thread(target=work.keep, name="keeper")
+    keeper.start()
     began = perf_counter()
     try:
         _run_all(work, sessions)
         wall = perf_counter() - began
     finally:
+        work.finished.put(None)
+        keeper.join()
         decoders.close()
         context.progress.close()
     if work.errors:
