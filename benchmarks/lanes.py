@@ -257,11 +257,12 @@ class Bare:
 
 def _opened(config: Mapping[str, Any]) -> tuple[Any, Any]:
     """The experiment and its prepared artifact, with the thread limits that a job's process has."""
-    from harness.environment import limit_threads
+    from harness.environment import keep_freed_memory, limit_threads
     from harness.experiment import build_experiment
 
     experiment = build_experiment(config)
     os.environ.update(limit_threads({}, experiment.threads))
+    keep_freed_memory()
     import cv2
 
     cv2.setNumThreads(1)

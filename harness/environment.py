@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -192,6 +193,21 @@ def limit_threads(environment: dict[str, str], threads: int) -> dict[str, str]:
     """Adds the variables by which libraries read their thread count when they load."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "TBB_NUM_THREADS")
     return {**environment, **{name: str(threads) for name in names}}
+
+
+def keep_freed_memory() -> bool:
+    """Asks glibc to keep what is freed instead of handing it back; returns whether it will (False where there is no glibc).
+
+    A frame's image is freed as the next one is decoded: handed back to the system, its pages would be cleared and mapped
+    anew for every frame.
+    """
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD of malloc.h
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return False
+    wanted = ((trim_threshold, 512 << 20), (top_pad, 16 << 20), (mmap_threshold, 32 << 20))  # the last one's largest
+    return all([mallopt(name, value) for name, value in wanted])
 
 
 class LoadWatch:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import progress
-from harness.environment import LoadWatch, peak_rss_mb
+from harness.environment import LoadWatch, keep_freed_memory, peak_rss_mb
 from harness.errors import HarnessError, exit_code_of
 from harness.experiment import Experiment, build_experiment
 from harness.interfaces import Artifact, Context, TaskResult
@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> int:
     """Runs one phase; returns the exit code."""
     faulthandler.enable()
     die_with_parent()
+    keep_freed_memory()
     phase, folder = arguments[0], Path(arguments[1])
     round_ = int(arguments[2]) if len(arguments) > 2 else 1
     try:

@@ -50,6 +50,7 @@ class Shard:
         """Gets the model, opens it, and says what this worker is. ``packed``: the model's archive, or a reference to it."""
         begin = perf_counter()
         cv2.setNumThreads(1)
+        environment.keep_freed_memory()
         order = self._order
         own = self._held.enter_context(cores.lease(order.threads, wait=False))
         try:

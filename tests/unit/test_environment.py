@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from command_line import ROOT
 
 from harness import environment
 from harness.errors import ConfigError
@@ -57,3 +61,18 @@ def test_own_work_is_not_other_load() -> None:
         pass
     busy = watch.stop()
     assert 0 <= busy <= (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
+def test_freed_memory_is_kept() -> None:
+    """In a process of its own: buffers of an image's size, made and freed again and again, fault no pages in."""
+    code = (
+        "import resource, sys\nimport numpy as np\nfrom harness.environment import keep_freed_memory\n"
+        "assert keep_freed_memory()\n"
+        "def faults():\n    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    for _ in range(50):\n        np.ones(2 << 20, np.uint8)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "faults()\nprint(faults())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 50, "each round maps its pages anew"
