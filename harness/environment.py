@@ -207,7 +207,8 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     wanted = ((trim_threshold, 512 << 20), (top_pad, 16 << 20), (mmap_threshold, 32 << 20))  # the last one's largest
-    return all([mallopt(name, value) for name, value in wanted])
+    taken = [mallopt(name, value) for name, value in wanted]
+    return all(taken)
 
 
 class LoadWatch:
