@@ -23,6 +23,10 @@ from typing import Any
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PORT = 5071
 PATIENCE_MS = 120_000
+ASSISTANT = "mlflow.assistant.chat_panel.close"
+SHARED = "mlflow.experiment_page.shared_view.dismiss"
+FOLDED = "runnamecellrenderer.tsx_46"
+"""MLflow's own names of the buttons that put its assistant and a banner away and unfold a sweep."""
 
 
 @contextmanager
@@ -46,15 +50,21 @@ def ui(sweep: Path, port: int) -> Iterator[dict[str, str]]:
         child.wait(30)
 
 
-def shoot(browser: Any, address: str, size: tuple[int, int], words: list[str], to: Path, scroll: str = "") -> None:
-    """A picture of the page once all ``words`` stand in it, scrolled to the element that ``scroll`` selects."""
+def shoot(
+    browser: Any, address: str, size: tuple[int, int], words: list[str], to: Path, clicks: tuple[str, ...] = (), scroll: str = ""
+) -> None:
+    """A picture of the page once all ``words`` stand in it, after clicking what ``clicks`` select, with the text ``scroll`` in view."""
     page = browser.new_page(viewport={"width": size[0], "height": size[1]})
     page.goto(address, timeout=PATIENCE_MS)
     page.wait_for_function(
         "words => words.every(word => document.body.innerText.includes(word))", arg=words, timeout=PATIENCE_MS
     )
+    for selector in clicks:
+        page.wait_for_timeout(1500)
+        if page.locator(selector).count():
+            page.locator(selector).first.click()
     if scroll:
-        page.locator(scroll).first.scroll_into_view_if_needed()
+        page.get_by_text(scroll, exact=True).last.evaluate("found => found.scrollIntoView({block: 'start'})")
     page.wait_for_timeout(1500)  # charts are drawn after the text
     page.screenshot(path=to)
     page.close()
@@ -78,9 +88,13 @@ def main() -> int:
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=FLAGS)
         shoot(browser, (args.sweep / "report.html").resolve().as_uri(), (1200, 1150), [], args.to / "report.png")
+        pictures = args.to / "report-pictures.png"
+        shoot(browser, (args.sweep / "report.html").resolve().as_uri(), (1200, 1150), [], pictures, scroll="Accuracy against speed")
         with ui(args.sweep, args.port) as pages:
-            shoot(browser, pages["compared"], (1500, 1000), ["Comparing"], args.to / "mlflow-comparison.png")
-            shoot(browser, pages["all runs"], (1900, 620), ["agreement/mean_iou"], args.to / "mlflow-runs.png")
+            aside = f'[data-component-id="{ASSISTANT}"]'
+            shoot(browser, pages["compared"], (1400, 900), ["Comparing"], args.to / "mlflow-comparison.png", (aside,), "fps")
+            unfold = (aside, f'[data-component-id="{SHARED}"]', f'[data-component-id$="{FOLDED}"]')
+            shoot(browser, pages["all runs"], (1900, 560), ["agreement/mean_iou"], args.to / "mlflow-runs.png", unfold)
         browser.close()
     return 0
 

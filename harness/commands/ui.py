@@ -7,7 +7,9 @@ experiment's table, whose columns are those that matter.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -59,15 +61,22 @@ def run(args: argparse.Namespace) -> int:
     command += ["--host", "127.0.0.1", "--port", str(args.port), "--workers", "1"]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     child = subprocess.Popen(command, env={**os.environ, **quiet})
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the server ends with us
     try:
         return child.wait()
     except KeyboardInterrupt:
-        child.terminate()
-        child.wait(10)
         return 0
     finally:
+        _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Ends the server, which ends its workers; kills it where it does not listen."""
+    for stop in (child.terminate, child.kill):
         if child.poll() is None:
-            child.terminate()
+            stop()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(10)
 
 
 def check_free(port: int) -> None:

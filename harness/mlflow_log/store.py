@@ -23,7 +23,6 @@ COMPLETE_TAG = "harness.complete"
 PARENT_TAG = "mlflow.parentRunId"
 VIEW = "harness"
 """Key of the shared view (the columns that matter) under which our link opens an experiment."""
-UNFOLDED = 20
 CONNECT_SECONDS = 3.0
 LOCK_SECONDS = 600.0
 """On a busy machine MLflow takes minutes to create a store's tables, and all who come meanwhile wait for it."""
@@ -142,11 +141,10 @@ def experiment_id(store: Any, target: Target) -> str:
 
 
 def page_of(target: Target) -> str:
-    """The UI's path to the target's experiment, with the columns that matter and the latest sweeps' jobs unfolded."""
+    """The UI's path to the target's experiment, with the columns that matter."""
     store = client(target)
     experiment = experiment_id(store, target)
-    sweeps = store.search_runs([experiment], "tags.sweep = 'true'", max_results=UNFOLDED)
-    view = {"selectedColumns": list(COLUMNS), "runsExpanded": {run.info.run_id: True for run in sweeps}}
+    view = {"selectedColumns": list(COLUMNS)}
     store.set_experiment_tag(experiment, f"mlflow.sharedViewState.{VIEW}", json.dumps(view))
     return f"/#/experiments/{experiment}/runs?viewStateShareKey={VIEW}&workflowType=machine_learning"
 
