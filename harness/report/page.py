@@ -55,6 +55,7 @@ table { border-collapse: collapse; font-size: 14px; margin: 8px 0; font-variant-
 caption { text-align: left; caption-side: bottom; padding-top: 6px; font-size: 13px; }
 th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
 th { background: var(--wash); font-weight: 600; vertical-align: bottom; }
+tbody th { vertical-align: top; }
 th small, td small { display: block; font-weight: 400; color: var(--soft); font-size: 11.5px; white-space: nowrap; }
 th:first-child, td:first-child, .text td, .text th { text-align: left; }
 .text td { overflow-wrap: anywhere; padding: 3px 10px; font-size: 13px; }

@@ -7,6 +7,7 @@ of one backend differ by shade, hatching, line style and marker as well.
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,7 +175,14 @@ def _shade(color: str, amount: float) -> tuple[float, float, float]:
 
 
 def _wrapped(label: str, width: int = 16) -> str:
-    return "\n".join(textwrap.wrap(label, width, break_long_words=True)) or label
+    """The label in lines of at most ``width`` characters, broken after blanks and signs before words are cut."""
+    lines = [""]
+    for piece in re.findall(r"[^\s_/:=,-]+[\s_/:=,-]*|[\s_/:=,-]+", label):
+        if lines[-1] and len(f"{lines[-1]}{piece}".rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    cut = [part for line in lines for part in textwrap.wrap(line, width) or [""]]
+    return "\n".join(cut) or label
 
 
 # ------------------------------------------------------------------------------------------ one job

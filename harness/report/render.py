@@ -5,6 +5,7 @@ Frames come from the data set that the runs' configuration names; boxes are thos
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -272,5 +273,6 @@ def _by_opencv(pictures: Iterator[Image], path: Path, fps: float) -> None:
 
 
 def _safe(name: str) -> str:
-    """A file's stem from a sequence's name: nothing that could leave the folder."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip(".") or "sequence"
+    """A file's stem from a sequence's name: nothing that could leave the folder, and another for every name."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip(".")
+    return plain if plain == name else f"{plain or 'sequence'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
