@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from filelock import FileLock
 
 from harness.config import at_least
 from harness.errors import BackendError, DeviceError, SkipJob
@@ -70,9 +72,32 @@ class OpenVino(Backend):
 
     def open(self, artifact: Artifact) -> dict[str, Session]:
         if artifact.key not in self._compiled:
-            self._compiled[artifact.key] = self._compile(artifact)
+            with self._cache_to_itself():
+                self._compiled[artifact.key] = self._compile(artifact)
         compiled = self._compiled[artifact.key]
         return {name: OpenVinoSession(artifact.graphs[name], model) for name, model in compiled.items()}
+
+    @contextlib.contextmanager
+    def _cache_to_itself(self) -> Iterator[None]:
+        """One process at a time compiles with a cache folder.
+
+        OpenVINO maps a cached network into memory and writes a new one under its final name: a process that reads while another
+        writes dies by a bus error (seen with openvino 2026.4 and three workers that opened at once).
+        """
+        folder = self.settings().get("CACHE_DIR")
+        if folder is None:
+            yield
+            return
+        try:
+            lock = FileLock(Path(folder) / ".compiling.lock")
+            lock.acquire()
+        except OSError:  # a cache that cannot be written is not written by anyone else either
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _compile(self, artifact: Artifact) -> dict[str, Any]:
         core = self.core()
