@@ -54,10 +54,7 @@ def read_sequence(folder: Path, *, truth: TruthKind = "every", images: bool = Tr
     complete = len(boxes) == count and (truth == "every" or count > 1)
     labels = read_labels(folder, count)
     meta = read_meta(folder)
-    size = resolution(folder, meta)
-    if size is None and frames:
-        size = image_size(frames[0])
-        check_inside(folder, boxes[0], size)
+    size = resolution(folder, meta) or (image_size(frames[0]) if frames else None)
     absent: npt.NDArray[np.bool_] = np.asarray(np.isnan(boxes).any(axis=1))  # as in UAV123; GOT-10k marks absence in its labels
     boxes[absent] = 0.0
     visible = labels["cover"] > 0 if "cover" in labels else None
@@ -72,16 +69,6 @@ def read_sequence(folder: Path, *, truth: TruthKind = "every", images: bool = Tr
         visible=visible if complete else None,
         meta=meta,
     )
-
-
-def check_inside(folder: Path, box: Boxes, size: tuple[int, int]) -> None:
-    """Raises DataError where the first box lies wholly outside the image: there is nothing to track."""
-    x, y, w, h = (float(value) for value in box)
-    if x + w <= 0 or y + h <= 0 or x >= size[0] or y >= size[1]:
-        raise DataError(
-            f"{folder / TRUTH_FILE}, line 1: the first box [{x:g}, {y:g}, {w:g}, {h:g}] lies outside the image of {size[0]} x "
-            f"{size[1]} pixels; correct it, or leave the sequence out by dataset.exclude."
-        )
 
 
 def list_frames(folder: Path) -> tuple[Path, ...]:

@@ -224,10 +224,6 @@ FAULTS = {
     "ragged": (_write("groundtruth.txt", "1,2,3,4\n1,2,3\n" * 2), r"line 2: 3 numbers where line 1 has 4"),
     "nan": (_write("groundtruth.txt", "1,2,3,4\n" * 3 + "nan,2,3,4\n"), "line 4: the box is neither four finite numbers nor"),
     "first nan": (_write("groundtruth.txt", "nan,nan,nan,nan\n" + "1,2,3,4\n" * 3), "line 1: the first box must be finite"),
-    "outside": (
-        lambda folder: (_remove("meta_info.ini")(folder), _write("groundtruth.txt", "900,2,3,4\n" * 4)(folder)),
-        r"line 1: the first box \[900, 2, 3, 4\] lies outside the image of 16 x 12",
-    ),
     "no width": (_write("groundtruth.txt", "1,2,0,4\n" * 4), "line 1: the first box must be finite, with positive"),
     "short label": (_write("cover.label", "8\n8\n8\n"), r"cover\.label has 3 lines for 4 frames"),
     "long label": (_write("absence.label", "0\n" * 5), r"absence\.label has 5 lines for 4 frames"),
