@@ -146,8 +146,8 @@ def test_a_model_reaches_nodes_that_do_not_see_the_cache(
     Evaluate(mode="serial", warmup=1).run(context_of(experiment, artifact, tmp_path / "local", 1))
     whole = cluster.order_of
     monkeypatch.setattr(cluster, "order_of", lambda *given: replace(whole(*given), folder="/nowhere"))
-    task = Evaluate(executor="ray", ray_address=nodes.address, workers=2)
+    # one worker: of two, the one that was sent the model may be ready when the other has tracked everything
+    task = Evaluate(executor="ray", ray_address=nodes.address, workers=1)
     result = task.run(context_of(experiment, artifact, tmp_path / "ray", 1))
-    assert {worker["model"] for worker in result.details["cluster"]["workers"]} <= {"sent", "worker's cache"}
-    assert "sent" in {worker["model"] for worker in result.details["cluster"]["workers"]}
+    assert [worker["model"] for worker in result.details["cluster"]["workers"]] == ["sent"]
     assert boxes(tmp_path / "ray") == boxes(tmp_path / "local")
