@@ -86,14 +86,15 @@ def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, word
             for batch in batches:
                 composed = compose("config", overrides=[*search, *batch])
                 jobs.append((batch, resolved(composed)))
+            place = root.hydra.sweep if multirun else root.hydra.run
+            timed = "${now:" in str(OmegaConf.to_container(place, resolve=False)["dir"])
+            folder = str(place.dir)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(in_our_words(error)) from error
     launcher = str(root.hydra.launcher.get("_target_") or launchers.BASIC)
     if multirun:
         launchers.check(OmegaConf.to_container(root.hydra.launcher, resolve=False))  # type: ignore[arg-type]
-    place = root.hydra.sweep if multirun else root.hydra.run
-    timed = "${now:" in str(OmegaConf.to_container(place, resolve=False)["dir"])
-    return Plan(words, multirun, jobs, _varied(jobs) if multirun else [], str(place.dir), timed, launcher)
+    return Plan(words, multirun, jobs, _varied(jobs) if multirun else [], folder, timed, launcher)
 
 
 def resolved(composed: Any) -> dict[str, Any]:

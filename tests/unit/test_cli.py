@@ -69,6 +69,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         (["task.workers=2"], ["task.workers", "task.executor=ray"]),
         (["-m", "hydra/launcher=local", "hydra.launcher.n_jobs=0"], ["hydra.launcher.n_jobs is 0", "a whole number from 1"]),
         (["hydra.run.dir=a_file/run"], ["a_file/run cannot be made", "hydra.run.dir"]),
+        (["-m", "seed=1,2", "hydra.sweep.dir=a/${hydra.job.num}"], ["cannot be understood", "hydra.job.num"]),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(
