@@ -18,14 +18,14 @@ from typing import Any
 
 from benchmarks.bars import Bar, is_quiet, quartiles, verdict
 from benchmarks.run import INT8, SMAT, Watch
-from harness.composing import make_plan
-from harness.environment import cpu_info
-from harness.experiment import build_experiment
-from harness.interfaces import Array, Artifact, Backend, Session
+from harness.core.interfaces import Array, Artifact, Backend, Session
+from harness.jobs.compose import make_plan
+from harness.jobs.experiment import build_experiment
+from harness.machine.environment import cpu_info
+from harness.machine.progress import Silent
 from harness.prepare.parity import seeded_inputs
 from harness.prepare.steps import realise
-from harness.progress import Silent
-from harness.tasks.int8_layers import layer_report
+from harness.tasks.evaluate.int8_layers import layer_report
 
 BAR = Bar("int8 search graph / fp32 search graph", least=1.3)
 GRAPH = "search"

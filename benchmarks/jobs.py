@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.interfaces import Dataset
-from harness.results import Results, read_json, write_json
-from harness.runner import measure
-from harness.worker import JOB_FILE, outcome_file
+from harness.core.files import read_json, write_json
+from harness.core.interfaces import Dataset
+from harness.core.results import Results
+from harness.jobs.runner import measure
+from harness.jobs.worker import JOB_FILE, outcome_file
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMES = 8

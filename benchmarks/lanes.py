@@ -82,8 +82,8 @@ def _serve(pipe: Any, lane: Lane) -> None:
 def published(runtime: str, model: str, config: Mapping[str, Any], frames: int) -> Callable[[], Round]:
     """The published way over the first sequence; the next crop follows the truth."""
     from benchmarks.published_way import PublishedTracker, network
-    from harness.decoding import read_image
-    from harness.experiment import build_experiment
+    from harness.imaging.decoding import read_image
+    from harness.jobs.experiment import build_experiment
 
     sequence = next(iter(build_experiment(config).dataset))
     assert sequence.truth is not None
@@ -110,7 +110,7 @@ def published(runtime: str, model: str, config: Mapping[str, Any], frames: int) 
 def serial(config: Mapping[str, Any], frames: int) -> Callable[[], Round]:
     """The harness, one sequence at a time: ``fps``, stages, and what is spent around the network (p50, ms)."""
     experiment, artifact = _opened(config)
-    from harness.tracking import Runner
+    from harness.tracking.loop import Runner
 
     sequence = next(iter(experiment.dataset))
     sessions = {name: Bare(session) for name, session in experiment.backend.open(artifact).items()}
@@ -139,10 +139,10 @@ def serial(config: Mapping[str, Any], frames: int) -> Callable[[], Round]:
 def parallel(config: Mapping[str, Any], frames: int, sequences: int) -> Callable[[], Round]:
     """The harness, several sequences in flight: updates a second by the wall clock, decoding included."""
     experiment, artifact = _opened(config)
-    from harness.interfaces import Context
-    from harness.progress import Silent
-    from harness.tasks.assignment import Assignment
-    from harness.tasks.parallel import track_parallel
+    from harness.core.interfaces import Context
+    from harness.machine.progress import Silent
+    from harness.tracking.assignment import Assignment
+    from harness.tracking.parallel import track_parallel
 
     chosen = [
         replace(
@@ -227,7 +227,7 @@ def _state(task: Path) -> str:
 def app(config: Mapping[str, Any], seconds: int) -> Callable[[], Round]:
     """benchmark_app's throughput on the harness's own graph, with its input types and threads."""
     experiment, artifact = _opened(config)
-    from harness.tasks import benchmark_process as process
+    from harness.tasks.benchmark_app import process
 
     graph = experiment.tracker.per_frame[-1]
     settings = process.Settings(
@@ -257,8 +257,8 @@ class Bare:
 
 def _opened(config: Mapping[str, Any]) -> tuple[Any, Any]:
     """The experiment and its prepared artifact, with the thread limits that a job's process has."""
-    from harness.environment import keep_freed_memory, limit_threads
-    from harness.experiment import build_experiment
+    from harness.jobs.experiment import build_experiment
+    from harness.machine.environment import keep_freed_memory, limit_threads
 
     experiment = build_experiment(config)
     os.environ.update(limit_threads({}, experiment.threads))

@@ -23,8 +23,8 @@ def whole_network(seed: int = 0) -> Any:
     import torch
     from torch.nn import functional
 
-    from harness.networks import smat
-    from harness.networks.common import seeded_state
+    from harness.trackers.layers import seeded_state
+    from harness.trackers.smat import network as smat
 
     def published_attention(self: Any, x: Any) -> Any:
         query, key, value = torch.split(self.qkv_proj(x), [1, self.dim, self.dim], dim=1)

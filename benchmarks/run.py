@@ -24,14 +24,14 @@ import psutil
 from benchmarks import jobs, published_way
 from benchmarks.bars import LEAST_ROUNDS, Bar, is_quiet, least_ratios, quartiles, ratios, value_of, values_of, verdict
 from benchmarks.lanes import Lane, Running
-from harness import environment
-from harness.composing import make_plan
-from harness.config import conf_folder
-from harness.errors import HarnessError
-from harness.experiment import build_experiment
-from harness.results import write_json, write_text
-from harness.runner import ensure_prepared
-from harness.worker import JOB_FILE
+from harness.core.config import conf_folder
+from harness.core.errors import HarnessError
+from harness.core.files import write_json, write_text
+from harness.jobs.compose import make_plan
+from harness.jobs.experiment import build_experiment
+from harness.jobs.runner import ensure_prepared
+from harness.jobs.worker import JOB_FILE
+from harness.machine import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 Config = dict[str, Any]

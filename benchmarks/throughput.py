@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.run import SMAT, Watch
-from harness.composing import make_plan
-from harness.experiment import build_experiment
-from harness.interfaces import Artifact
+from harness.core.interfaces import Artifact
+from harness.jobs.compose import make_plan
+from harness.jobs.experiment import build_experiment
+from harness.machine.progress import Silent
 from harness.prepare.steps import realise
-from harness.progress import Silent
-from harness.tasks import benchmark_process as app
-from harness.tasks.benchmark_app import properties, runtime
-from harness.tasks.recording import random_input
+from harness.tasks.benchmark_app import process as app
+from harness.tasks.benchmark_app.task import properties, runtime
+from harness.tracking.recording import random_input
 
 WITHIN = 0.10
 

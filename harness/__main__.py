@@ -7,7 +7,7 @@ import sys
 
 def main() -> int:
     """Entry of the console script too."""
-    from harness.cli import main as run
+    from harness.cli.main import main as run
 
     return run(sys.argv[1:])
 

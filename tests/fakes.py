@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from harness.interfaces import GraphSpec
+from harness.core.interfaces import GraphSpec
 
 TRACKER_YAML = """\
 name: standing

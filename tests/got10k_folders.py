@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from harness.interfaces import Track
-from harness.results import write_tracks
-from harness.submission import SplitFacts
+from harness.core.interfaces import Track
+from harness.core.results import write_tracks
+from harness.publish.submission import SplitFacts
 
 
 def tiny_jpeg(size: tuple[int, int] = (16, 12), value: int = 90) -> bytes:

@@ -10,7 +10,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from harness.mlflow_log import Target, log_folder
+from harness.publish.mlflow import Target, log_folder
 
 
 def log(folder: Path, target: Target, ready: object) -> None:

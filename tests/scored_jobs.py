@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from fakes import tiny_dataset
 
-from harness.interfaces import Track
-from harness.results import Results, read_numbers, write_json, write_tracks
-from harness.submission.scoring import score_all, write_job
+from harness.core.files import write_json
+from harness.core.interfaces import Track
+from harness.core.results import Results, read_numbers, write_tracks
+from harness.publish.submission.scoring import score_all, write_job
 
 
 def drawn_results(folder: Path, data: Path, noise: float, seed: int) -> Path:

@@ -7,10 +7,10 @@ from typing import Any
 
 from fakes import tiny_dataset
 
-from harness.composing import make_plan
-from harness.experiment import Experiment, build_experiment
-from harness.interfaces import Artifact, Context
-from harness.progress import Silent
+from harness.core.interfaces import Artifact, Context
+from harness.jobs.compose import make_plan
+from harness.jobs.experiment import Experiment, build_experiment
+from harness.machine.progress import Silent
 
 SMALL = [
     "tracker=smat",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.interfaces import Boxes, GraphSpec, Image, Session, Source, TensorSpec, Tracker, TrackerSpec
+from harness.core.interfaces import Boxes, GraphSpec, Image, Session, Source, TensorSpec, Tracker, TrackerSpec
 
 GRAPH = GraphSpec("search", (TensorSpec("patch", (1, 4, 4, 3), "uint8"),), (TensorSpec("mean", (1, 3)),))
 

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness.mlflow_log import Target, client
+from harness.publish.mlflow import Target, client
 
 OWN = ("mlflow.user", "mlflow.parentRunId", "harness.model_id", "harness.bundle", "harness.recomputed")
 """Tags that name ids of the store, or how a run came there."""

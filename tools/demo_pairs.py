@@ -1,6 +1,6 @@
 """Training pairs of the demo tracker: a template crop, a search crop and the target's box in it.
 
-Crops are drawn at their own size, as ``harness.datasets.drawing`` draws the demo's frames, instead of cut from
+Crops are drawn at their own size, as ``harness.datasets.demo.drawing`` draws the demo's frames, instead of cut from
 frames: the template's side is 2 times, the search crop's side 3 times sqrt(w h) of the target, the latter off
 centre and off scale as a tracker's own feedback is. Pair ``i`` is a function of (space, seed, i) alone, but for
 its bank, which is a function of (space, seed, i // ``BANK_LIFE``).
@@ -15,7 +15,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from harness.datasets.drawing import (
+from harness.core.interfaces import Image
+from harness.datasets.demo.drawing import (
     Bank,
     Figure,
     Floats,
@@ -29,7 +30,6 @@ from harness.datasets.drawing import (
     draw,
     generator,
 )
-from harness.interfaces import Image
 
 TEMPLATE, SEARCH = 64, 96
 TEMPLATE_FACTOR, SEARCH_FACTOR = 2.0, 3.0

@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.results import read_numbers, write_text
-from harness.submission.facts import TEST_FACTS
+from harness.core.files import write_text
+from harness.core.results import read_numbers
+from harness.publish.submission.facts import TEST_FACTS
 
 HEADER = "name,frames,x,y,w,h\n"
 

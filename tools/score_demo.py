@@ -19,13 +19,13 @@ from safetensors import safe_open
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from harness.datasets.demo import Demo  # noqa: E402
+from harness.core.interfaces import Array, Arrays, Dataset, GraphSpec, NamedArrays  # noqa: E402
+from harness.datasets.demo.dataset import Demo  # noqa: E402
 from harness.datasets.folder import Folder  # noqa: E402
-from harness.interfaces import Array, Arrays, Dataset, GraphSpec, NamedArrays  # noqa: E402
-from harness.metrics import ao, iou, sr  # noqa: E402
-from harness.networks.smat import graphs  # noqa: E402
-from harness.trackers.smat import Smat  # noqa: E402
-from harness.tracking import Runner  # noqa: E402
+from harness.scoring.metrics import ao, iou, sr  # noqa: E402
+from harness.trackers.smat.network import graphs  # noqa: E402
+from harness.trackers.smat.tracker import Smat  # noqa: E402
+from harness.tracking.loop import Runner  # noqa: E402
 
 DEFAULT = ROOT / "harness" / "weights" / "smat_demo.safetensors"
 

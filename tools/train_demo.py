@@ -42,9 +42,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from demo_loss import MATCH, matching_loss, tracking_loss  # noqa: E402
 from demo_pairs import SEARCH, SEARCH_FACTOR, TEMPLATE, TEMPLATE_FACTOR, Pairs, pairs  # noqa: E402
 
-from harness.datasets.drawing import VERSION, generator  # noqa: E402
-from harness.networks.smat import SMAT, AttentionBlock  # noqa: E402
-from harness.results import write_bytes  # noqa: E402
+from harness.core.files import write_bytes  # noqa: E402
+from harness.datasets.demo.drawing import VERSION, generator  # noqa: E402
+from harness.trackers.smat.network import SMAT, AttentionBlock  # noqa: E402
 
 _ORDER_STREAM = 2
 GREY = 1 / 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.datasets.layout import FolderDataset
+from harness.datasets.layouts.got10k import FolderDataset
 
 
 @dataclass

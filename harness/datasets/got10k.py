@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.datasets.layout import FolderDataset
+from harness.datasets.layouts.got10k import FolderDataset
 
 HOME = "http://got-10k.aitestunion.com/downloads"
 

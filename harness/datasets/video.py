@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from harness.errors import ConfigError, DataError, StoreError
-from harness.interfaces import Dataset, Image, Sequence
+from harness.core.errors import ConfigError, DataError, StoreError
+from harness.core.interfaces import Dataset, Image, Sequence
 
 QUALITY = 98
 """JPEG quality of the cached frames; 4:4:4, so that the clip's colours stay."""

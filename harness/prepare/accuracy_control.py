@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from harness import metrics
-from harness.config import build
-from harness.errors import PrepareError
-from harness.interfaces import Artifact, Dataset, Progress, Sequence, Session, TrackerSpec
+from harness.core.config import build
+from harness.core.errors import PrepareError
+from harness.core.interfaces import Artifact, Dataset, Progress, Sequence, Session, TrackerSpec
+from harness.machine.progress import Silent
 from harness.prepare import calibration
 from harness.prepare.engines import Engine, OpenVinoEngine, layers_of, nncf_arguments, quiet_nncf
 from harness.prepare.plan import Step
-from harness.progress import Silent
-from harness.tracking import Runner
+from harness.scoring import metrics
+from harness.tracking.loop import Runner
 
 RANKING_FRAMES = 20
 """Frames of each clip by which NNCF ranks layers."""

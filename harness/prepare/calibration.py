@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.errors import PrepareError
-from harness.interfaces import Array, Arrays, GraphSpec, Progress, Sequence, Session, TrackerSpec
-from harness.tracking import Runner
+from harness.core.errors import PrepareError
+from harness.core.interfaces import Array, Arrays, GraphSpec, Progress, Sequence, Session, TrackerSpec
+from harness.tracking.loop import Runner
 
 SEGMENTS = 4
 """Templates taken from each calibration sequence."""

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.backends.onnx import Onnx, OnnxSession
-from harness.backends.openvino import OpenVino, OpenVinoSession
-from harness.errors import ConfigError, PrepareError
-from harness.interfaces import Array, Arrays, Artifact, Backend, Progress, Session
+from harness.backends.onnx.backend import Onnx, OnnxSession
+from harness.backends.openvino.backend import OpenVino, OpenVinoSession
+from harness.core.errors import ConfigError, PrepareError
+from harness.core.interfaces import Array, Arrays, Artifact, Backend, Progress, Session
 from harness.prepare.plan import Step
 
 LAYERS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
@@ -165,7 +165,7 @@ def check_scopes(name: str, settings: Mapping[str, Any], names: Seq[str], types:
     for key, known in (("ignored_names", set(names) | every_graph), ("ignored_types", types)):
         for word in settings[key]:
             if word not in known:
-                from harness.config import suggestion
+                from harness.core.config import suggestion
 
                 raise ConfigError(
                     f"quantization.{key}: {word!r} is in no graph{suggestion(word, known)}; "

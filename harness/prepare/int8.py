@@ -16,20 +16,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from harness import progress
-from harness.config import at_least, build
-from harness.datasets.layout import FolderDataset, image_digest
-from harness.errors import ConfigError, PrepareError, SkipJob
-from harness.interfaces import Artifact, Backend, Dataset, Sequence, TrackerSpec
+from harness.artifacts.digests import code_digest
+from harness.artifacts.store import REFERENCE_FILE, artifact_folder
+from harness.core.config import at_least, build
+from harness.core.errors import ConfigError, PrepareError, SkipJob
+from harness.core.interfaces import Artifact, Backend, Dataset, Sequence, TrackerSpec
+from harness.datasets.layouts.got10k import FolderDataset, image_digest
+from harness.machine import progress
 from harness.prepare import calibration, parity
-from harness.prepare.plan import QuantizationJob, Quantizer, Step, artifact_folder, code_digest, make_step
+from harness.prepare.plan import QuantizationJob, Quantizer, Step, make_step
 
 if TYPE_CHECKING:
     from harness.prepare.engines import Engine
 
 FOLDER_TARGET = "harness.datasets.folder.Folder"
 CODE = ("harness.prepare.calibration", "harness.prepare.engines", "harness.prepare.accuracy_control")
-CROPS = ("harness.tracking", "harness.vision", "harness.decoding")
+CROPS = ("harness.tracking.loop", "harness.imaging.crops", "harness.imaging.decoding")
 STEADY, STEADY_ITEMS = 0.25, 4
 """How far, as a share of an output's range, an int8 graph may depend on the number of threads: rounding to 255 levels at
 other places moves a few of them; a wrong kernel moves the whole. On how many items this is looked at."""
@@ -332,7 +334,7 @@ def copied(parent: Artifact, folder: Path, names: list[str]) -> dict[str, Path]:
 def _parity(step: Step, files: Mapping[str, Path], folder: Path, engine: Engine) -> dict[str, Any]:
     """Differences from the source's reference outputs on seeded inputs: recorded, not judged."""
     root = artifact_folder(Path(), step.chain()[0].key).name
-    reference = folder.parent / root / parity.REFERENCE_FILE
+    reference = folder.parent / root / REFERENCE_FILE
     graphs = {graph.name: graph for graph in step.graphs}
     artifact = Artifact(step.format, step.precision, files, graphs, step.key, folder)
     try:

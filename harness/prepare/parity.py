@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import PrepareError
-from harness.interfaces import Array, Arrays, Artifact, Backend, GraphSpec
+from harness.core.errors import PrepareError
+from harness.core.interfaces import Array, Arrays, Artifact, Backend, GraphSpec
 
-REFERENCE_FILE = "parity.npz"
 _DRAWS = 2
 
 

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigError, DataError, PrepareError, SkipJob
-from harness.interfaces import Artifact, Backend, GraphSpec, Source, TensorSpec, TrackerSpec
-from harness.results import plain, read_json
-
-ARTIFACT_FILE = "artifact.json"
+from harness.artifacts.digests import code_digest, file_digest, version_of
+from harness.artifacts.store import ARTIFACT_FILE, artifact_folder, load_artifact
+from harness.core.errors import ConfigError, SkipJob
+from harness.core.files import plain
+from harness.core.interfaces import Artifact, Backend, GraphSpec, Source, TrackerSpec
 
 
 @dataclass(frozen=True)
@@ -232,46 +229,17 @@ def make_step(
 # ------------------------------------------------------------------------------------------- digests
 
 
-@lru_cache(maxsize=64)
-def _digest(path: str, size: int, modified: int) -> str:
-    del size, modified
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes (read again only when size or time of change differ)."""
-    try:
-        stat = path.stat()
-        return _digest(str(path), stat.st_size, stat.st_mtime_ns)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
 
 
-def code_digest(modules: Sequence[str]) -> str:
-    """SHA-256 of the modules' source text, found without importing them."""
-    digest = hashlib.sha256()
-    for name in modules:
-        spec = util.find_spec(name)
-        if spec is None or not spec.origin or not os.path.isfile(spec.origin):
-            raise ConfigError(f"module {name!r} is not on the Python path; the tracker's source names it.")
-        digest.update(Path(spec.origin).read_bytes())
-    return digest.hexdigest()
 
 
-def version_of(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 # ------------------------------------------------------------------------------------------ the cache
 
 
-def artifact_folder(cache: Path, key: str) -> Path:
-    """Where an artifact lies in the cache."""
-    return cache / "artifacts" / key[:20]
 
 
 def lookup(step: Step, cache: Path) -> Artifact | None:
@@ -280,28 +248,8 @@ def lookup(step: Step, cache: Path) -> Artifact | None:
     return load_artifact(folder) if (folder / ARTIFACT_FILE).is_file() else None
 
 
-def load_artifact(folder: Path) -> Artifact:
-    """Reads ``artifact.json``. Raises PrepareError where it is damaged or its files are gone."""
-    try:
-        raw = read_json(folder / ARTIFACT_FILE)
-        graphs = {item["name"]: graph_from(item) for item in raw["graphs"]}
-        files = {name: folder / path for name, path in raw["files"].items()}
-        artifact = Artifact(raw["format"], raw["precision"], files, graphs, raw["key"], folder, raw["info"])
-    except (DataError, KeyError, TypeError) as error:
-        raise PrepareError(f"the prepared model in {folder} is damaged ({error}); delete that folder.") from error
-    gone = [str(path) for path in files.values() if not path.is_file()]
-    if gone:
-        raise PrepareError(f"the prepared model in {folder} lacks {', '.join(gone)}; delete that folder.")
-    return artifact
 
 
-def graph_from(raw: Mapping[str, Any]) -> GraphSpec:
-    """A GraphSpec from its JSON form."""
-    inputs, outputs = (
-        tuple(TensorSpec(item["name"], tuple(item["shape"]), item["dtype"]) for item in raw[side])
-        for side in ("inputs", "outputs")
-    )
-    return GraphSpec(raw["name"], inputs, outputs)
 
 
 def source_of(step: Step) -> Source:

@@ -16,14 +16,15 @@ from typing import Any
 
 from filelock import FileLock
 
-from harness.backends.onnx import Onnx
-from harness.backends.openvino import OpenVino, first_line
-from harness.backends.torch import TorchSession, call_factory, load_modules
-from harness.errors import HarnessError, PrepareError, StoreError
-from harness.interfaces import Arrays, Artifact, Backend, GraphSpec, Progress
+from harness.artifacts.store import ARTIFACT_FILE, REFERENCE_FILE, artifact_folder, load_artifact
+from harness.backends.onnx.backend import Onnx
+from harness.backends.openvino.backend import OpenVino, first_line
+from harness.backends.torch.backend import TorchSession, call_factory, load_modules
+from harness.core.errors import HarnessError, PrepareError, StoreError
+from harness.core.files import write_json
+from harness.core.interfaces import Arrays, Artifact, Backend, GraphSpec, Progress
 from harness.prepare import parity
-from harness.prepare.plan import ARTIFACT_FILE, Step, artifact_folder, load_artifact, lookup
-from harness.results import write_json
+from harness.prepare.plan import Step, lookup
 
 CHECKERS: dict[str, type[Onnx] | type[OpenVino]] = {"onnx": Onnx, "openvino": OpenVino}
 
@@ -82,7 +83,7 @@ def _fill(step: Step, parent: Artifact | None, folder: Path, threads: int) -> Ar
 
 def _checked(step: Step, artifact: Artifact, threads: int) -> Artifact:
     """``artifact`` with its parity recorded. Raises PrepareError beyond the tolerance."""
-    reference = artifact.folder.parent / artifact_folder(Path(), step.chain()[0].key).name / parity.REFERENCE_FILE
+    reference = artifact.folder.parent / artifact_folder(Path(), step.chain()[0].key).name / REFERENCE_FILE
     backend: Backend = CHECKERS[step.format](threads=threads)
     if isinstance(backend, OpenVino):
         backend.model_cache = False
@@ -137,7 +138,7 @@ def from_torch(step: Step, parent: Artifact | None, folder: Path) -> tuple[dict[
     graphs = {graph.name: graph for graph in step.graphs}
     sessions = {name: TorchSession(graph, modules[name].eval(), "cpu") for name, graph in graphs.items()}
     parity.make_reference(
-        graphs, lambda name, inputs: sessions[name].run(inputs), folder / parity.REFERENCE_FILE, step.seed
+        graphs, lambda name, inputs: sessions[name].run(inputs), folder / REFERENCE_FILE, step.seed
     )
     tensors = {
         id(tensor): tensor.numel() * tensor.element_size()
@@ -166,7 +167,7 @@ def from_onnx(step: Step, parent: Artifact | None, folder: Path) -> tuple[dict[s
     def run(name: str, inputs: Arrays) -> Arrays:
         return sessions[name].run(inputs)
 
-    parity.make_reference(graphs, run, folder / parity.REFERENCE_FILE, step.seed)
+    parity.make_reference(graphs, run, folder / REFERENCE_FILE, step.seed)
     opset = max(item.version for item in models[step.graphs[0].name].opset_import if item.domain == "")
     return files, {"exporter": "the authors' files", "opset": opset}
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.errors import ConfigError
-from harness.report import differences, statistics
+from harness.core.errors import ConfigError
+from harness.report import differences
 from harness.report.sources import Job, give_labels
-from harness.report.statistics import Agreement, Interval
+from harness.scoring import statistics
+from harness.scoring.statistics import Agreement, Interval
 
 SPEEDS = ("fps", "pipeline_fps", "benchmark_app/throughput_fps")
 """Speeds in order of preference: only like is compared with like."""

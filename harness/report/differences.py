@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.core.files import read_json
 from harness.report.sources import SWEEP_FILE, Job
-from harness.results import read_json
 
 GROUPS = ("tracker", "backend", "device", "hint", "quantization")
 """Groups that runs put together by hand are compared for; whatever else differs between them is a warning."""

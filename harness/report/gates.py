@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.config import suggestion
-from harness.errors import ConfigError
+from harness.core.config import suggestion
+from harness.core.errors import ConfigError
 from harness.report.comparison import Comparison, Row
 
 _RULE = re.compile(

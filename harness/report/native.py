@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness import metrics
-from harness.report import statistics
 from harness.report.sources import Job, load
+from harness.scoring import metrics, statistics
 
 Series = dict[str, list[tuple[int, float]]]
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from harness.report import plots, statistics, tables
+from harness.report import plots, tables
 from harness.report.comparison import Comparison, Row
 from harness.report.differences import flatten
 from harness.report.plots import Picture
 from harness.report.sections import Section
 from harness.report.sources import Job
 from harness.report.tables import Column
+from harness.scoring import statistics
 
 WORST = 8
 """Sequences listed for each run where boxes part."""

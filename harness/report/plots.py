@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from harness import metrics
-from harness.report import statistics
+from harness.core.files import write_bytes
 from harness.report.comparison import Comparison, Row
 from harness.report.sources import Job, give_labels, load
-from harness.results import write_bytes
+from harness.scoring import metrics, statistics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

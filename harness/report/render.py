@@ -19,13 +19,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from harness import metrics
-from harness.decoding import read_image
-from harness.errors import ConfigError, DataError, StoreError
-from harness.interfaces import Boxes, Dataset, Image, Sequence
+from harness.core.errors import ConfigError, DataError, StoreError
+from harness.core.files import write_bytes
+from harness.core.interfaces import Boxes, Dataset, Image, Sequence
+from harness.imaging.decoding import read_image
 from harness.report import plots
 from harness.report.sources import Job, give_labels, load
-from harness.results import write_bytes
+from harness.scoring import metrics
 
 TRUTH_COLOR = (255, 255, 255)
 SMALLEST = 480
@@ -107,7 +107,7 @@ def job_pictures(folder: Path, films: bool = False) -> list[Path]:
 
 def find_sequence(job: Job, name: str) -> Sequence:
     """The sequence ``name`` of the data set that made ``job``. Raises DataError, with the names there are."""
-    from harness.config import build
+    from harness.core.config import build
 
     section = job.results.config.get("dataset")
     if not isinstance(section, Mapping) or "target" not in section:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.errors import DataError
-from harness.results import FRAMES_FILE, RESULTS_FILE, Results, read_frames, read_json
+from harness.core.errors import DataError
+from harness.core.files import read_json
+from harness.core.results import FRAMES_FILE, RESULTS_FILE, Results, read_frames
 
 SWEEP_FILE = "sweep.json"
 MLFLOW_FILE = "mlflow.json"

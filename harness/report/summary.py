@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.core.files import read_json, write_text
 from harness.report import comparison as comparing, tables
 from harness.report.comparison import Comparison
 from harness.report.sources import SWEEP_FILE, Job, jobs_of
-from harness.results import read_json, write_text
 
 CSV_FILE = "summary.csv"
 MARKDOWN_FILE = "summary.md"

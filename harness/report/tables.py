@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.report.comparison import Comparison, Row, bracket
-from harness.report.statistics import Interval
+from harness.scoring.statistics import Interval
 
 NONE = "-"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import WeightsError
+from harness.core.errors import WeightsError
 
 RANDOM = "random"
 PACKAGE = "package:"

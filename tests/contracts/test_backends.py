@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from small_jobs import small_experiment
 
-from harness.backends.onnx import Onnx, pool_affinities
-from harness.backends.openvino import OpenVino
-from harness.backends.torch import Torch
-from harness.errors import BackendError, ConfigError, DeviceError, SkipJob
-from harness.interfaces import Arrays, Artifact, Backend, GraphSpec
+from harness.backends.onnx.backend import Onnx, pool_affinities
+from harness.backends.openvino.backend import OpenVino
+from harness.backends.torch.backend import Torch
+from harness.core.errors import BackendError, ConfigError, DeviceError, SkipJob
+from harness.core.interfaces import Arrays, Artifact, Backend, GraphSpec
 from harness.prepare.parity import seeded_inputs
 
 BACKENDS: dict[str, type[Any]] = {"torch": Torch, "onnx": Onnx, "openvino": OpenVino}
@@ -217,5 +217,5 @@ def test_pinning_is_passed_on(artifacts: dict[str, Artifact]) -> None:
 
 
 def test_onnx_runtimes_pool_gets_the_cores_after_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.backends.onnx.allowed_cores", lambda: [2, 4, 6, 8])
+    monkeypatch.setattr("harness.backends.onnx.backend.allowed_cores", lambda: [2, 4, 6, 8])
     assert pool_affinities(3) == "5;7"

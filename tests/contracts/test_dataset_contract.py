@@ -10,9 +10,9 @@ import pytest
 import yaml
 from fakes import tiny_dataset
 
-from harness.config import build, conf_folder
-from harness.decoding import read_image
-from harness.interfaces import Dataset
+from harness.core.config import build, conf_folder
+from harness.core.interfaces import Dataset
+from harness.imaging.decoding import read_image
 
 
 def _clip(folder: Path) -> Path:

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from fakes import FakeSession
 
-from harness.config import build, conf_folder
-from harness.interfaces import TrackerSpec
+from harness.core.config import build, conf_folder
+from harness.core.interfaces import TrackerSpec
 
 FILES = sorted((conf_folder() / "tracker").glob("*.yaml"))
 IMAGE = np.random.default_rng(0).integers(0, 256, (360, 640, 3), dtype=np.uint8)

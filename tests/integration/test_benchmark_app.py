@@ -17,7 +17,7 @@ from command_line import ROOT, harness
 from fakes import tiny_dataset
 from small_jobs import SMALL
 
-from harness.results import Results
+from harness.core.results import Results
 
 OFF = "mlflow=off"
 

@@ -16,8 +16,9 @@ import pytest
 from command_line import ROOT, harness
 from small_jobs import context_of, small_experiment
 
-from harness.tasks import cluster, delivery
-from harness.tasks.evaluate import Evaluate
+from harness.artifacts import delivery
+from harness.tasks.evaluate.task import Evaluate
+from harness.tracking.ray import cluster
 
 pytestmark = pytest.mark.slow
 NODES, NODE_TRIES = 3, 4

@@ -185,5 +185,5 @@ def test_ctrl_c_ends_the_child_and_exits_with_130(place: Path) -> None:
     _, error = child.communicate(timeout=30)
     assert child.returncode == 130
     assert b"Traceback" not in error and b"resume=last" in error
-    workers = subprocess.run(["pgrep", "-f", f"harness.worker measure {out}"], capture_output=True, check=False)
+    workers = subprocess.run(["pgrep", "-f", f"harness.jobs.worker measure {out}"], capture_output=True, check=False)
     assert workers.stdout == b""

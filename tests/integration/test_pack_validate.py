@@ -10,8 +10,9 @@ from command_line import harness
 from damaged_archives import DAMAGES, damaged, truncated
 from got10k_folders import stand_in_test_split, standing_tracks
 
-from harness.results import Results, read_json
-from harness.submission import pack_tracks, shipped_test_facts, validate
+from harness.core.files import read_json
+from harness.core.results import Results
+from harness.publish.submission import pack_tracks, shipped_test_facts, validate
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from command_line import harness
 
-from harness.metrics import agreement
-from harness.results import read_numbers, track_paths
+from harness.core.results import read_numbers, track_paths
+from harness.scoring.metrics import agreement
 
 KNOWN = {"v1": 0.6365, "v2": 0.7066, "v3": 0.7013}
 WEIGHTS = {"v1": "nanotrackv1.pth", "v2": "nanotrackv2.pth", "v3": "nanotrackv3.pth"}

@@ -10,8 +10,8 @@ import pytest
 from command_line import harness
 from got10k_folders import write_list, write_sequence
 
-from harness.interfaces import Track
-from harness.results import Results, write_tracks
+from harness.core.interfaces import Track
+from harness.core.results import Results, write_tracks
 
 TRUTH = np.tile([2.0, 2, 8, 8], (5, 1))
 

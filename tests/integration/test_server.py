@@ -15,8 +15,8 @@ from scored_jobs import give_model, scored_sweep
 from servers import free_port, postgres, s3, start_mlflow, stop
 from store_records import records
 
-from harness.mlflow_log import Target, client, log_folder, log_sweep
-from harness.results import Results
+from harness.core.results import Results
+from harness.publish.mlflow import Target, client, log_folder, log_sweep
 
 
 @pytest.mark.slow

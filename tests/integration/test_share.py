@@ -16,8 +16,8 @@ from scored_jobs import give_model, scored_sweep
 from small_jobs import SMALL
 from store_records import records
 
-from harness.mlflow_log import Target
-from harness.results import Results, read_numbers
+from harness.core.results import Results, read_numbers
+from harness.publish.mlflow import Target
 
 
 def test_shared_and_imported_runs_give_the_same_table(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fakes import standing_conf, tiny_dataset
 from servers import free_port, start_mlflow, stop
 from store_records import records
 
-from harness.mlflow_log import Target
+from harness.publish.mlflow import Target
 
 PATH = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
 

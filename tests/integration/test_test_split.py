@@ -11,8 +11,9 @@ import pytest
 from command_line import ROOT, harness
 from got10k_folders import stand_in_test_split
 
-from harness.results import Results, read_json
-from harness.submission import shipped_test_facts, validate
+from harness.core.files import read_json
+from harness.core.results import Results
+from harness.publish.submission import shipped_test_facts, validate
 
 SETTINGS = ("--config-dir", ROOT / "tests/own", "tracker=standing", "backend=torch", "dataset=got10k")
 PLACE = f"{ROOT}:{ROOT / 'tests'}"

@@ -16,7 +16,8 @@ from command_line import ROOT, harness
 from scored_jobs import scored_sweep
 from servers import free_port, wait_for
 
-from harness.results import Results, write_json
+from harness.core.files import write_json
+from harness.core.results import Results
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from command_line import ROOT, harness
 
-from harness.results import Results, read_frames
+from harness.core.results import Results, read_frames
 
 SETTINGS = ("--config-dir", ROOT / "tests/own", "tracker=standing", "backend=torch", "dataset=video", "mlflow=off")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from harness import vision
+from harness.imaging import crops as vision
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 

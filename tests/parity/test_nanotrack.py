@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 import torch
 
-from harness.errors import WeightsError
-from harness.networks import nanotrack, nanotrack_onnx
-from harness.trackers.nanotrack import NanoTrack
+from harness.core.errors import WeightsError
+from harness.trackers.nanotrack import network as nanotrack, onnx_files as nanotrack_onnx
+from harness.trackers.nanotrack.tracker import NanoTrack
 
 pytestmark = pytest.mark.shared
 VERSIONS = ("v1", "v2", "v3")

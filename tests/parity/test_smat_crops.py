@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from harness import vision
-from harness.trackers.smat import Smat, SmatTracker
+from harness.imaging import crops as vision
+from harness.trackers.smat.tracker import Smat, SmatTracker
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"

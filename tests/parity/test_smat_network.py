@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.networks import smat
-from harness.networks.common import seeded_state
-from harness.networks.smat_fused import FusedSearch, FusedTemplate
+from harness.trackers.layers import seeded_state
+from harness.trackers.smat import network as smat
+from harness.trackers.smat.fused import FusedSearch, FusedTemplate
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 TOLERANCE = {"score_map": 1e-5, "size_map": 1e-5, "offset_map": 5e-5}

@@ -14,9 +14,9 @@ from benchmarks import published_way
 from benchmarks.bars import Bar, is_quiet, least_ratios, quartiles, ratios, verdict
 from benchmarks.published_way import PublishedTracker, network
 from benchmarks.run import MARKS, ROOT, bars_table, row
-from harness.interfaces import TensorSpec
-from harness.networks.smat import graphs
-from harness.trackers.smat import Smat
+from harness.core.interfaces import TensorSpec
+from harness.trackers.smat.network import graphs
+from harness.trackers.smat.tracker import Smat
 
 
 class TorchSession:

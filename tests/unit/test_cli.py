@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from fakes import tiny_dataset
 
-from harness import cli
-from harness.composing import make_plan, split_words
-from harness.errors import ConfigError
+from harness.cli import main as cli
+from harness.core.errors import ConfigError
+from harness.jobs.compose import make_plan, split_words
 
 RANDOM = ["tracker=smat", "tracker.weights=random", "dataset=folder", "dataset.split=val"]
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 import pytest
 
-from harness.config import build, check, construct, suggestion
-from harness.errors import ConfigError
+from harness.core.config import build, check, construct, suggestion
+from harness.core.errors import ConfigError
 
 
 class Base:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import cores
-from harness.environment import allowed_cores
+from harness.machine import cores
+from harness.machine.environment import allowed_cores
 
 HOLD = "import sys\nfrom harness import cores\nwith cores.lease(1, wait=True) as own:\n print(own[0], flush=True)\n sys.stdin.read()\n"
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from harness import decoding
-from harness.errors import DataError
+from harness.core.errors import DataError
+from harness.imaging import decoding
 
 SAMPLINGS = {
     "444": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,

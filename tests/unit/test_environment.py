@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from command_line import ROOT
 
-from harness import environment
-from harness.errors import ConfigError
-from harness.experiment import thread_count
+from harness.core.errors import ConfigError
+from harness.jobs.experiment import thread_count
+from harness.machine import environment
 
 
 def test_the_budget_is_affinity_cut_by_the_quota(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def test_own_work_is_not_other_load() -> None:
 FAULTS = """
 import resource, sys
 import numpy as np
-from harness.environment import keep_freed_memory
+from harness.machine.environment import keep_freed_memory
 assert sys.argv[1] == "as it comes" or keep_freed_memory()
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

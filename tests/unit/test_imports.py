@@ -15,11 +15,11 @@ RUNTIMES = {"torch", "onnx", "onnxruntime", "openvino", "nncf"}
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
-        ("harness.cli", RUNTIMES | {"mlflow"}),
-        ("harness.runner", RUNTIMES | {"mlflow", "hydra"}),
-        ("harness.worker", RUNTIMES | {"mlflow", "hydra", "matplotlib"}),
-        ("harness.trackers.smat", RUNTIMES),
-        ("harness.datasets.demo", RUNTIMES),
+        ("harness.cli.main", RUNTIMES | {"mlflow"}),
+        ("harness.jobs.runner", RUNTIMES | {"mlflow", "hydra"}),
+        ("harness.jobs.worker", RUNTIMES | {"mlflow", "hydra", "matplotlib"}),
+        ("harness.trackers.smat.tracker", RUNTIMES),
+        ("harness.datasets.demo.dataset", RUNTIMES),
     ],
 )
 def test_importing_stays_light(module: str, unwanted: set[str]) -> None:
@@ -32,8 +32,8 @@ def test_building_a_job_in_the_parent_loads_no_runtime(tmp_path: Path) -> None:
     root = tiny_dataset(tmp_path / "data")
     code = f"""
 import sys
-from harness.composing import make_plan
-from harness.experiment import build_experiment
+from harness.jobs.compose import make_plan
+from harness.jobs.experiment import build_experiment
 plan = make_plan(["tracker=smat", "tracker.weights=random", "dataset=folder", "dataset.root={root}", "dataset.split=val"], False, None, [])
 build_experiment(plan.jobs[0][1]).step().key
 print(*sorted(set(sys.modules)))

@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
-from harness import cli, environment, launchers
-from harness.composing import in_our_words, make_plan
-from harness.config import conf_folder
-from harness.errors import ConfigError
-from harness.results import Results, write_json
+from harness.cli import main as cli
+from harness.core.config import conf_folder
+from harness.core.errors import ConfigError
+from harness.core.files import write_json
+from harness.core.results import Results
+from harness.jobs import launchers
+from harness.jobs.compose import in_our_words, make_plan
+from harness.machine import environment
 
 JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
 SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher."

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from got10k_folders import write_list, write_sequence
 
-from harness import metrics
+from harness.core.errors import DataError
+from harness.core.interfaces import Sequence, Track
+from harness.core.results import read_numbers, write_tracks
 from harness.datasets.folder import Folder
-from harness.errors import DataError
-from harness.interfaces import Sequence, Track
-from harness.results import read_numbers, write_tracks
+from harness.scoring import metrics
 
 
 def boxes(*rows: tuple[float, float, float, float]) -> np.ndarray:

@@ -17,10 +17,10 @@ from command_line import ROOT
 from scored_jobs import give_model, scored_sweep
 from store_records import records
 
-from harness import mlflow_log
-from harness.errors import StoreError
-from harness.mlflow_log import LoggingFailed, Target, content, log_folder, log_sweep, pending, target_of
-from harness.results import Results
+from harness.core.errors import StoreError
+from harness.core.results import Results
+from harness.publish import mlflow as mlflow_log
+from harness.publish.mlflow import LoggingFailed, Target, content, log_folder, log_sweep, pending, target_of
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 from small_jobs import small_experiment
 
-from harness.backends.openvino import OpenVino
+from harness.backends.openvino.backend import OpenVino
 
 
 def test_who_compiles_has_the_cache_to_itself(tmp_path: Path) -> None:

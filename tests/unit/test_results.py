@@ -11,20 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import DataError, StoreError, exit_code_of
-from harness.interfaces import Track
-from harness.results import (
-    Results,
-    boxes_text,
-    new_folder,
-    read_numbers,
-    shipped,
-    times_text,
-    track_paths,
-    write_bytes,
-    write_json,
-    write_tracks,
-)
+from harness.core.errors import DataError, StoreError, exit_code_of
+from harness.core.files import new_folder, write_bytes, write_json
+from harness.core.interfaces import Track
+from harness.core.results import Results, boxes_text, read_numbers, shipped, times_text, track_paths, write_tracks
 
 
 def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:

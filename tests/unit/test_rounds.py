@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import runner
-from harness.results import Results, write_json
-from harness.runner import JobFailed, merged, more_rounds, spread_warnings, spreads
-from harness.worker import JOB_FILE, outcome_file
+from harness.core.files import write_json
+from harness.core.results import Results
+from harness.jobs import runner
+from harness.jobs.runner import JobFailed, merged, more_rounds, spread_warnings, spreads
+from harness.jobs.worker import JOB_FILE, outcome_file
 
 
 def outcome(fps: float, files: tuple[str, ...] = ()) -> dict:

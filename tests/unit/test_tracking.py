@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.errors import TrackingError
-from harness.interfaces import Array, Arrays, Boxes, GraphSpec, Image, Sequence, Session, Tracker
-from harness.tracking import Runner, decoded
+from harness.core.errors import TrackingError
+from harness.core.interfaces import Array, Arrays, Boxes, GraphSpec, Image, Sequence, Session, Tracker
+from harness.tracking.loop import Runner, decoded
 
 CROP, RUN, POST = 0.004, 0.008, 0.002
 

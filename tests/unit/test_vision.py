@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness import vision
-from harness.errors import TrackingError
+from harness.core.errors import TrackingError
+from harness.imaging import crops as vision
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from got10k_folders import tiny_jpeg, write_list, write_sequence
 
-from harness.datasets.checking import check_split
-from harness.errors import DataError
+from harness.core.errors import DataError
+from harness.datasets.layouts.checking import check_split
 
 BOXES = np.tile([1.0, 2, 5, 6], (4, 1))
 

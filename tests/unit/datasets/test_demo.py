@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.datasets import choreography, demo
-from harness.datasets.choreography import (
+from harness.core.errors import ConfigError, DataError, StoreError
+from harness.datasets.demo import choreography, dataset as demo
+from harness.datasets.demo.choreography import (
     FRAMES,
     HEIGHT,
     SCRIPTS,
@@ -22,11 +23,10 @@ from harness.datasets.choreography import (
     step_lengths,
     visible_share,
 )
-from harness.datasets.demo import Demo
-from harness.datasets.drawing import affine, draw, generator
-from harness.datasets.layout import read_sequence
-from harness.errors import ConfigError, DataError, StoreError
-from harness.metrics import ao, iou
+from harness.datasets.demo.dataset import Demo
+from harness.datasets.demo.drawing import affine, draw, generator
+from harness.datasets.layouts.got10k import read_sequence
+from harness.scoring.metrics import ao, iou
 
 SHORT = Script("short", "ellipse", covers=1)
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.datasets.drawing import (
+from harness.datasets.demo.drawing import (
     KINDS,
     SPACES,
     Bank,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from fakes import tiny_dataset
 
+from harness.core.errors import DataError
 from harness.datasets.folder import Folder
-from harness.errors import DataError
 
 
 def names(root: Path, **settings: object) -> list[str]:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from got10k_folders import lines, write_list, write_sequence
 
-from harness.config import build
-from harness.datasets import layout
+from harness.core.config import build
+from harness.core.errors import ConfigError, DataError
+from harness.core.interfaces import Dataset
 from harness.datasets.folder import Folder
 from harness.datasets.got10k import GOT10k
-from harness.errors import ConfigError, DataError
-from harness.interfaces import Dataset
+from harness.datasets.layouts import got10k as layout
 
 BOXES = np.array([[1.5, 2, 5, 6], [2, 3, 5, 6], [3, 4, 5, 6], [4, 4, 5, 6]])
 

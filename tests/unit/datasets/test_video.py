@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from harness.core.errors import ConfigError, DataError
 from harness.datasets.video import Video
-from harness.errors import ConfigError, DataError
 
 SIZE = (160, 120)
 

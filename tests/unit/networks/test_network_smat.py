@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.networks import smat
-from harness.networks.common import seeded_state
+from harness.trackers.layers import seeded_state
+from harness.trackers.smat import network as smat
 
 SHAPES = Path(__file__).resolve().parents[2] / "data" / "smat_state_dict_shapes.txt"
 

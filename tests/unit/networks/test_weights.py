@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from harness.errors import WeightsError
-from harness.networks import smat
-from harness.networks.weights import load, load_into
+from harness.core.errors import WeightsError
+from harness.trackers.smat import network as smat
+from harness.trackers.weights import load, load_into
 
 SMALL = {"width": 0.25, "template": 64, "search": 128, "head": 32}
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from harness.machine.progress import Silent
 from harness.prepare import accuracy_control
 from harness.prepare.accuracy_control import Candidate, Control
-from harness.progress import Silent
 
 NODES = [f"n{number}" for number in range(8)]
 

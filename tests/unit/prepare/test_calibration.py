@@ -10,11 +10,11 @@ import pytest
 from fakes import FakeSession, tiny_dataset
 from standing_tracker import Standing
 
+from harness.core.errors import PrepareError
+from harness.core.interfaces import GraphSpec, Sequence, TensorSpec
 from harness.datasets.folder import Folder
-from harness.errors import PrepareError
-from harness.interfaces import GraphSpec, Sequence, TensorSpec
+from harness.machine.progress import Silent
 from harness.prepare import calibration
-from harness.progress import Silent
 
 GRAPH = GraphSpec(
     "search",

@@ -12,9 +12,9 @@ import pytest
 from command_line import ROOT
 from fakes import tiny_dataset
 
-from harness import environment
-from harness.errors import ConfigError, SkipJob
-from harness.experiment import Experiment, build_experiment
+from harness.core.errors import ConfigError, SkipJob
+from harness.jobs.experiment import Experiment, build_experiment
+from harness.machine import environment
 from harness.prepare.plan import make_step
 
 INT8 = {"name": "int8", "target": "harness.prepare.int8.Int8"}
@@ -28,10 +28,10 @@ def config(folder: Path, quantization: dict[str, Any], **sections: dict[str, Any
     if not root.exists():
         tiny_dataset(root)
     found: dict[str, Any] = {
-        "backend": {"name": "openvino", "target": "harness.backends.openvino.OpenVino"},
+        "backend": {"name": "openvino", "target": "harness.backends.openvino.backend.OpenVino"},
         "device": {"name": "cpu"},
         "hint": {"name": "none"},
-        "tracker": {"name": "smat", "target": "harness.trackers.smat.Smat", "weights": "random", **TINY},
+        "tracker": {"name": "smat", "target": "harness.trackers.smat.tracker.Smat", "weights": "random", **TINY},
         "dataset": {
             "name": "folder",
             "target": "harness.datasets.folder.Folder",
@@ -40,7 +40,7 @@ def config(folder: Path, quantization: dict[str, Any], **sections: dict[str, Any
             "sequences": None,
             "exclude": None,
         },
-        "task": {"name": "evaluate", "target": "harness.tasks.evaluate.Evaluate"},
+        "task": {"name": "evaluate", "target": "harness.tasks.evaluate.task.Evaluate"},
         "quantization": quantization,
         "prepare": {"cache": str(folder / "cache")},
         "threads": 1,
@@ -89,10 +89,10 @@ def test_another_sequence_of_the_same_name_is_accepted(tmp_path: Path) -> None:
 
 
 def test_the_demo_has_sequences_of_its_own(tmp_path: Path) -> None:
-    from harness.datasets.demo import Demo
+    from harness.datasets.demo.dataset import Demo
     from harness.prepare.int8 import Int8, apart, names_of
 
-    evaluated = {"name": "demo", "target": "harness.datasets.demo.Demo", "split": "val", "cache": str(tmp_path)}
+    evaluated = {"name": "demo", "target": "harness.datasets.demo.dataset.Demo", "split": "val", "cache": str(tmp_path)}
     experiment = made(tmp_path, ONE, **APART)
     job = experiment.quantization_job()
     quantizer = Int8()
@@ -107,7 +107,7 @@ def test_the_demo_has_sequences_of_its_own(tmp_path: Path) -> None:
 
 def test_torch_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(SkipJob, match="no int8 convolution"):
-        made(tmp_path, ONE, backend={"name": "torch", "target": "harness.backends.torch.Torch"}, **APART)
+        made(tmp_path, ONE, backend={"name": "torch", "target": "harness.backends.torch.backend.Torch"}, **APART)
 
 
 def test_what_int8_does_not_go_with(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_sweep_may_name_the_sequences_for_fp32_too(tmp_path: Path) -> None:
 def test_planning_imports_no_runtime(tmp_path: Path) -> None:
     job = config(tmp_path, ONE, **APART)
     code = (
-        "import sys; from harness.experiment import build_experiment; "
+        "import sys; from harness.jobs.experiment import build_experiment; "
         f"build_experiment({job!r}).step(); "
         "print([name for name in ('torch', 'onnx', 'onnxruntime', 'openvino', 'nncf') if name in sys.modules])"
     )

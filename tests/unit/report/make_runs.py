@@ -1,7 +1,7 @@
 """Makes job folders and sweeps as the harness writes them, from drawn numbers: for tests of the report alone.
 
 Nothing here was measured. Boxes are the truth plus noise, times are drawn around a given latency, and the metrics are
-computed from both by harness.metrics, so that a report's figures can be checked against its input.
+computed from both by harness.scoring.metrics, so that a report's figures can be checked against its input.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness import metrics
-from harness.results import Results, shipped, write_frames, write_json
+from harness.core.files import write_json
+from harness.core.results import Results, shipped, write_frames
+from harness.scoring import metrics
 
 VERSIONS = {"torch": "2.13.0", "onnxruntime": "1.31.1", "openvino": "2026.4.1", "numpy": "2.4.6"}
 ENVIRONMENT: dict[str, Any] = {
@@ -79,7 +80,7 @@ def make_job(
         "device": {"name": "cpu"},
         "hint": {"name": "none"},
         "quantization": {"name": "none"},
-        "dataset": {"name": "demo", "target": "harness.datasets.demo.Demo"},
+        "dataset": {"name": "demo", "target": "harness.datasets.demo.dataset.Demo"},
         "task": {"name": "evaluate", "mode": "parallel" if parallel else "serial", "repeats": rounds},
         "threads": 2,
         "seed": 0,

@@ -8,7 +8,7 @@ from typing import Any
 import make_runs
 import pytest
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 from harness.report import differences, gates
 from harness.report.comparison import Comparison, compare, find_baseline
 from harness.report.sources import Job, jobs_of, load

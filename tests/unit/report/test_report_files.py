@@ -14,11 +14,11 @@ import make_runs
 import numpy as np
 import pytest
 
-from harness.errors import DataError
+from harness.core.errors import DataError
+from harness.core.files import write_json
 from harness.report import native, plots, sources, summary, tables
 from harness.report.comparison import compare
 from harness.report.sources import jobs_of, load, resolve
-from harness.results import write_json
 
 EVIL = "<script>alert(1)</script>\"'&|`"
 

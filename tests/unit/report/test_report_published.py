@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from make_runs import make_job, make_sweep
 
+from harness.core.results import Results
 from harness.report import comparison, published, sections
 from harness.report.sections import Section
 from harness.report.sources import jobs_of
 from harness.report.summary import summarise
-from harness.results import Results
-from harness.tasks import gap_ladder
-from harness.tasks.gap_ladder import Round, account
+from harness.tasks.explain_gap import ladder as gap_ladder
+from harness.tasks.explain_gap.ladder import Round, account
 
 
 def recipe(name: str, hint: str = "none", backend: str | None = None) -> dict:

@@ -11,7 +11,7 @@ import make_runs
 import numpy as np
 import pytest
 
-from harness.errors import ConfigError, DataError
+from harness.core.errors import ConfigError, DataError
 from harness.report import plots, render
 from harness.report.sources import load
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.report import statistics
-from harness.report.statistics import Scores
+from harness.scoring import statistics
+from harness.scoring.statistics import Scores
 
 
 def timed(seconds: np.ndarray, rounds: int = 1) -> pd.DataFrame:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ArchiveError, DataError
-from harness.share import archive
-from harness.share.archive import FORMAT, MANIFEST, VERSION, unpack
+from harness.core import archives as archive
+from harness.core.archives import FORMAT, MANIFEST, VERSION, unpack
+from harness.core.errors import ArchiveError, DataError
 
 FILES = {"jobs/one/results.json": b'{"id": "x"}', "jobs/one/plots/a.png": b"\x89PNG" * 50}
 

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from scored_jobs import give_model, scored_sweep
 
-from harness.errors import ArchiveError, DataError
-from harness.mlflow_log.models import model_files
+from harness.core.archives import MANIFEST, unpack
+from harness.core.errors import ArchiveError, DataError
+from harness.core.results import Results
+from harness.publish.bundle import import_bundle, write_bundle
+from harness.publish.mlflow.models import model_files
 from harness.report import sources
-from harness.results import Results
-from harness.share import import_bundle, write_bundle
-from harness.share.archive import MANIFEST, unpack
 
 
 @pytest.fixture(scope="module")

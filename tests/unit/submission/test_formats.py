@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.errors import DataError
-from harness.submission import find_results
+from harness.core.errors import DataError
+from harness.publish.submission import find_results
 
 BOXES = "10\t20\t30\t40\n11\t21\t31\t41\n"
 TIMES = "0.5\n0.1\n"

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from got10k_folders import standing_tracks
 
-from harness.errors import ArchiveError, StoreError
-from harness.interfaces import Track
-from harness.results import write_tracks
-from harness.submission import SplitFacts, manifest_path, pack_tracks, shipped_test_facts, validate
+from harness.core.errors import ArchiveError, StoreError
+from harness.core.interfaces import Track
+from harness.core.results import write_tracks
+from harness.publish.submission import SplitFacts, manifest_path, pack_tracks, shipped_test_facts, validate
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from got10k_folders import lines, write_list, write_sequence
 
+from harness.core.errors import DataError, StoreError
+from harness.core.files import read_json
+from harness.core.interfaces import Track
+from harness.core.results import Results, read_frames, write_tracks
 from harness.datasets.folder import Folder
-from harness.errors import DataError, StoreError
-from harness.interfaces import Track
-from harness.results import Results, read_frames, read_json, write_tracks
-from harness.submission.scoring import Scored, score_all, write_job
+from harness.publish.submission.scoring import Scored, score_all, write_job
 
 TRUTH = np.tile([2.0, 2, 8, 8], (5, 1))
 

@@ -10,9 +10,9 @@ import pytest
 from damaged_archives import DAMAGES, damaged, flipped, link, packed, truncated, unpacked, with_entry
 from got10k_folders import standing_tracks
 
-from harness.errors import DataError
-from harness.submission import SplitFacts, pack_tracks, shipped_test_facts, validate
-from harness.submission.entries import LARGEST_FILE, Fault
+from harness.core.errors import DataError
+from harness.publish.submission import SplitFacts, pack_tracks, shipped_test_facts, validate
+from harness.publish.submission.entries import LARGEST_FILE, Fault
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from small_jobs import context_of, small_config, small_experiment
 
-from harness.errors import ConfigError, SkipJob
-from harness.experiment import build_experiment
-from harness.interfaces import GraphSpec
-from harness.tasks import benchmark_process as app, recording
-from harness.tasks.benchmark_app import BenchmarkApp, metrics_of, percentile_of, properties, runtime, warnings_of
+from harness.core.errors import ConfigError, SkipJob
+from harness.core.interfaces import GraphSpec
+from harness.jobs.experiment import build_experiment
+from harness.tasks.benchmark_app import process as app
+from harness.tasks.benchmark_app.task import BenchmarkApp, metrics_of, percentile_of, properties, runtime, warnings_of
+from harness.tracking import recording
 
 SETTINGS = app.Settings(Path("model.xml"), GraphSpec("search", (), ()), properties={"INFERENCE_NUM_THREADS": "2"})
 REPORT = app.Report(

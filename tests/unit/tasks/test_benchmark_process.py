@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.errors import BackendError
-from harness.interfaces import GraphSpec, TensorSpec
-from harness.tasks import benchmark_process as app
+from harness.core.errors import BackendError
+from harness.core.interfaces import GraphSpec, TensorSpec
+from harness.tasks.benchmark_app import process as app
 
 GRAPH = GraphSpec(
     "search",

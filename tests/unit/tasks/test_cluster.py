@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 from small_jobs import context_of, small_experiment
 
-from harness.errors import BackendError, ConfigError, DataError, TrackingError
-from harness.interfaces import Artifact, Sequence, Track
-from harness.prepare.plan import ARTIFACT_FILE
-from harness.tasks import cluster, delivery, shard
-from harness.tasks.cluster import ATTEMPTS, Dispatch, WorkerLost, account, cluster_metrics
-from harness.tasks.evaluate import Evaluate
-from harness.tasks.store import Done
+from harness.artifacts import delivery
+from harness.artifacts.store import ARTIFACT_FILE
+from harness.core.errors import BackendError, ConfigError, DataError, TrackingError
+from harness.core.interfaces import Artifact, Sequence, Track
+from harness.tasks.evaluate.task import Evaluate
+from harness.tracking.ray import cluster, shard
+from harness.tracking.ray.cluster import ATTEMPTS, Dispatch, WorkerLost, account, cluster_metrics
+from harness.tracking.store import Done
 
 
 def sequence(name: str, count: int) -> Sequence:
@@ -248,7 +249,7 @@ def test_a_worker_tracks_what_a_local_run_tracks(cache: Path, tmp_path: Path, mo
 
 
 def cluster_text(track: Track) -> str:
-    from harness.results import boxes_text
+    from harness.core.results import boxes_text
 
     return boxes_text(track.boxes)
 

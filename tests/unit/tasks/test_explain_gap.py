@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.errors import ConfigError, DataError
-from harness.interfaces import GraphSpec, Sequence
-from harness.tasks import gap_ladder
-from harness.tasks.explain_gap import TURN, CuttingSession, ExplainGap, _Cut, choose, turns
-from harness.tasks.gap_ladder import AppRun, Round, account, what_is_counted
+from harness.core.errors import ConfigError, DataError
+from harness.core.interfaces import GraphSpec, Sequence
+from harness.tasks.explain_gap import ladder as gap_ladder
+from harness.tasks.explain_gap.ladder import AppRun, Round, account, what_is_counted
+from harness.tasks.explain_gap.task import TURN, CuttingSession, ExplainGap, _Cut, choose, turns
 
 RUNGS = dict(zip(gap_ladder.RUNGS, (30.0, 31.0, 40.0, 41.0, 41.5, 42.0, 42.6, 42.9, 44.0), strict=True))
 TIMERS = {"inference": 42.0, "preprocess": 0.6, "postprocess": 0.3, "decode": 1.1}

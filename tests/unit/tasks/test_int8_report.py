@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.interfaces import Artifact, Sequence, Track
-from harness.tasks import int8_report
-from harness.tasks.int8_report import Differences, Pair
+from harness.core.interfaces import Artifact, Sequence, Track
+from harness.tasks.evaluate import int8_report
+from harness.tasks.evaluate.int8_report import Differences, Pair
 
 
 def sequence(name: str, truth: np.ndarray, visible: np.ndarray | None = None) -> Sequence:

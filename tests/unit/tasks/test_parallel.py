@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from small_jobs import context_of, small_experiment
 
-from harness.decoding import read_image
-from harness.errors import DataError
-from harness.interfaces import Boxes, Sequence
-from harness.results import read_frames
-from harness.tasks import ahead
-from harness.tasks.ahead import DEPTH, DecodeAhead
-from harness.tasks.assignment import Assignment
-from harness.tasks.evaluate import Evaluate
-from harness.tasks.parallel import Split, split_threads, track_parallel
-from harness.tasks.store import Done
+from harness.core.errors import DataError
+from harness.core.interfaces import Boxes, Sequence
+from harness.core.results import read_frames
+from harness.imaging.decoding import read_image
+from harness.tasks.evaluate.task import Evaluate
+from harness.tracking import prefetch as ahead
+from harness.tracking.assignment import Assignment
+from harness.tracking.parallel import Split, split_threads, track_parallel
+from harness.tracking.prefetch import DEPTH, DecodeAhead
+from harness.tracking.store import Done
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from small_jobs import context_of, small_experiment
 
-from harness.tasks.profile import layers_from, metric_word, onnxruntime_rows
+from harness.tasks.profile.task import layers_from, metric_word, onnxruntime_rows
 
 
 def event(name: str, micros: float, kind: str = "Conv", cat: str = "Node") -> dict:

@@ -7,7 +7,7 @@ import demo_pairs
 import numpy as np
 import pytest
 
-from harness.datasets import drawing
+from harness.datasets.demo import drawing
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ import pytest
 import torch
 import yaml
 
-from harness.errors import ConfigError, TrackingError, WeightsError
-from harness.interfaces import TrackerSpec
-from harness.trackers.nanotrack import NanoTrack
-from harness.trackers.smat import Smat
+from harness.core.errors import ConfigError, TrackingError, WeightsError
+from harness.core.interfaces import TrackerSpec
+from harness.trackers.nanotrack.tracker import NanoTrack
+from harness.trackers.smat.tracker import Smat
 
 CONF = Path(__file__).resolve().parents[3] / "conf" / "tracker"
 
@@ -239,7 +239,7 @@ def test_random_weights_are_marked():
 
 
 def test_package_prefix_is_the_package(tmp_path):
-    path = Smat(weights="package:interfaces.py").source().weights[0]
+    path = Smat(weights="package:core/interfaces.py").source().weights[0]
     assert path.name == "interfaces.py"
     assert path.parent.name == "harness"
 

@@ -1,0 +1,1 @@
+"""Prepared models: content-addressed storage, loading, and packing for another node."""

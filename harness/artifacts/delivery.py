@@ -1,0 +1,116 @@
+"""A prepared model on its way to a machine that does not see the cache: packed, checked by content, unpacked once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from filelock import FileLock
+
+from harness.artifacts.store import ARTIFACT_FILE, REFERENCE_FILE, artifact_folder, load_artifact
+from harness.core.errors import DataError, PrepareError
+from harness.core.files import read_json, write_json
+from harness.core.interfaces import Artifact
+
+SOURCE_FILE = "source.json"
+WEIGHTS = "weights"
+CACHE_VARIABLE = "HARNESS_CACHE"
+
+
+def worker_cache() -> Path:
+    """Where a worker keeps models that were sent to it: HARNESS_CACHE, else this user's folder among temporary files."""
+    own = os.environ.get(CACHE_VARIABLE)
+    if own:
+        return Path(own)
+    owner = os.getuid() if hasattr(os, "getuid") else 0
+    return Path(tempfile.gettempdir()) / f"tracker-harness-{owner}" / "cache"
+
+
+def pack(artifact: Artifact) -> bytes:
+    """The artifact's folder as a tar archive, the same bytes for the same content; with the weights that a torch source reads."""
+    members = {
+        str(path.relative_to(artifact.folder)): path
+        for path in sorted(artifact.folder.rglob("*"))
+        if path.is_file() and path.name != REFERENCE_FILE
+    }
+    for index, path in enumerate(weights_of(artifact.folder)):
+        members[f"{WEIGHTS}/{index}_{path.name}"] = path
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, path in sorted(members.items()):
+            content = path.read_bytes()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """The files that a torch artifact reads besides its own folder's."""
+    if not (folder / SOURCE_FILE).is_file():
+        return []
+    return [Path(name) for name in read_json(folder / SOURCE_FILE)["weights"]]
+
+
+def digest(data: bytes) -> str:
+    """SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def seen(folder: Path, key: str) -> Artifact | None:
+    """The artifact in ``folder`` where this machine sees it whole and it is the one of ``key``, else None."""
+    try:
+        if read_json(folder / ARTIFACT_FILE)["key"] != key or not all(path.is_file() for path in weights_of(folder)):
+            return None
+        return load_artifact(folder)
+    except (DataError, PrepareError, KeyError, TypeError):
+        return None
+
+
+def unpack(data: bytes, expected: str, key: str, cache: Path) -> Artifact:
+    """Unpacks an archive of ``pack`` into ``cache``. Raises DataError where it is not the one of digest ``expected``."""
+    if digest(data) != expected:
+        raise DataError("the model that was sent to this worker was damaged on its way; start the job again.")
+    folder = artifact_folder(cache, key)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):  # workers of one node get the same model at the same time
+        found = seen(folder, key)
+        if found is not None:
+            return found
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            _extract(data, temporary)
+            _point_to_weights(temporary, folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return load_artifact(folder)
+
+
+def _extract(data: bytes, folder: Path) -> None:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r") as archive:
+        for entry in archive.getmembers():
+            name = PurePosixPath(entry.name)
+            content = archive.extractfile(entry) if entry.isfile() else None
+            if content is None or name.is_absolute() or ".." in name.parts:
+                raise DataError(f"the model that was sent to this worker holds {entry.name!r}, which is no plain file.")
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.read())
+
+
+def _point_to_weights(temporary: Path, folder: Path) -> None:
+    """Lets a torch source name the weights that came with it."""
+    if not (temporary / SOURCE_FILE).is_file():
+        return
+    source = json.loads((temporary / SOURCE_FILE).read_text())
+    came = sorted((temporary / WEIGHTS).glob("*"), key=lambda path: int(path.name.partition("_")[0]))
+    source["weights"] = [str((folder / WEIGHTS / path.name).resolve()) for path in came]
+    write_json(temporary / SOURCE_FILE, source)

@@ -1,0 +1,5 @@
+"""OpenVINO on prepared IR."""
+
+from harness.backends.openvino.backend import OpenVino
+
+__all__ = ["OpenVino"]

@@ -1,0 +1,5 @@
+"""PyTorch, eager."""
+
+from harness.backends.torch.backend import Torch
+
+__all__ = ["Torch"]

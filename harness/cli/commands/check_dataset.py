@@ -1,0 +1,123 @@
+"""python -m harness check-dataset: is a GOT-10k folder whole and readable?"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.errors import DataError
+
+if TYPE_CHECKING:
+    from harness.datasets.layouts.checking import Checked
+
+SUMMARY = "check a folder in the GOT-10k layout: sequences, frames, images, annotations, resolution"
+EXAMPLE = "python -m harness check-dataset /data/got10k --split val"
+SPLITS = ("train", "val", "test")
+SHOWN = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "root",
+        nargs="?",
+        type=Path,
+        help="the folder that holds the splits, or a split itself (default: the environment variable GOT10K_ROOT)",
+    )
+    parser.add_argument("--split", help="one split alone, such as val (default: every split that is there)")
+    parser.add_argument("--no-decode", action="store_true", help="do not decode the images: seconds instead of minutes")
+    parser.add_argument("--all", action="store_true", help=f"print all faults, not the first {SHOWN} of a split")
+
+
+def run(args: argparse.Namespace) -> int:
+    folders = split_folders(_root(args.root), args.split)
+    whole = True
+    for folder in folders:
+        checked = _check(folder, not args.no_decode)
+        _print(folder, checked, not args.no_decode, None if args.all else SHOWN)
+        whole = whole and not checked.faults
+    return 0 if whole else 1
+
+
+def _root(given: Path | None) -> Path:
+    root = given or Path(os.environ.get("GOT10K_ROOT", ""))
+    if given is None and not os.environ.get("GOT10K_ROOT"):
+        raise DataError(f"No folder is given and GOT10K_ROOT is not set; {_where_to_get()}.")
+    if not root.is_dir():
+        raise DataError(f"{root} does not exist; {_where_to_get()}.")
+    return root
+
+
+def _where_to_get() -> str:
+    from harness.datasets.got10k import HOME
+
+    return f"GOT-10k is to be had after registration at {HOME} (nothing is downloaded here); unpack val and test there"
+
+
+def split_folders(root: Path, split: str | None) -> list[Path]:
+    """The folders to check. Raises DataError where there is none."""
+    if split:
+        if not (root / split).is_dir():
+            raise DataError(f"{root / split} does not exist; {_where_to_get()}.")
+        return [root / split]
+    if (root / "list.txt").is_file():
+        return [root]
+    folders = sorted(path.parent for path in root.glob("*/list.txt"))
+    if not folders:
+        raise DataError(f"{root} holds neither list.txt nor splits ({', '.join(SPLITS)}); {_where_to_get()}.")
+    return folders
+
+
+def _check(folder: Path, decode: bool) -> Checked:
+    from harness.datasets.layouts.checking import check_split
+    from harness.machine.environment import thread_budget
+    from harness.machine.progress import make
+
+    names, frames = known_split(folder)
+    listed = (folder / "list.txt").read_text(encoding="utf-8").split() if (folder / "list.txt").is_file() else []
+    progress = make()
+    progress.start(f"checking {folder}", len(listed))
+    try:
+        return check_split(
+            folder,
+            names=names,
+            frames=frames,
+            decode=decode,
+            truth="any" if folder.name == "test" or (names and "_Test_" in names[0]) else "every",
+            workers=thread_budget(),
+            on_sequence=lambda name: progress.step(1, name),
+        )
+    finally:
+        progress.close()
+
+
+def known_split(folder: Path) -> tuple[list[str] | None, dict[str, int] | None]:
+    """Names and frame counts that GOT-10k's own split has, judged by the first name; None for other data."""
+    from harness.publish.submission import shipped_test_facts
+
+    path = folder / "list.txt"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if "GOT-10k_Test_" in text:
+        facts = shipped_test_facts().sequences
+        return list(facts), {name: item.frames for name, item in facts.items()}
+    if "GOT-10k_Val_" in text:
+        return [f"GOT-10k_Val_{number:06d}" for number in range(1, 181)], None
+    return None, None
+
+
+def _print(folder: Path, checked: Checked, decoded: bool, most: int | None) -> None:
+    for fault in checked.faults[:most]:
+        print(f"fault: {fault}", file=sys.stderr)
+    if most is not None and len(checked.faults) > most:
+        print(f"... and {len(checked.faults) - most} more (--all shows them)", file=sys.stderr)
+    for note in checked.notes[:10]:
+        print(f"note: {note}")
+    if len(checked.notes) > 10:
+        print(f"... and {len(checked.notes) - 10} more notes")
+    how = "every image decoded" if decoded else "images not decoded"
+    verdict = "no fault" if not checked.faults else f"{len(checked.faults)} faults"
+    print(f"{folder}: {checked.sequences} sequences, {checked.frames} frames, {how}: {verdict}")
+    if checked.faults:
+        print(f"To mend it: {_where_to_get()}.")

@@ -1,0 +1,114 @@
+"""``python -m harness compare RUN RUN ...``: a table, verdicts and a page over any runs; a gate with ``--fail-if``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.report.sources import Job
+
+SUMMARY = "compare runs: table, verdicts, report.html; a gate with --fail-if"
+EXAMPLE = 'python -m harness compare outputs/2026-01-31/12-00-00 --fail-if "fps < 0.95x" "ao < -0.01"'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="a job's or a sweep's folder, the id of a run (ours or MLflow's, six characters suffice), or a bundle (.zip)",
+    )
+    parser.add_argument("--baseline", metavar="RUN", help="the run to compare with (default: the first that is well)")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="where the files go (default: outputs/comparisons/<time>)")
+    parser.add_argument(
+        "--fail-if",
+        nargs="+",
+        default=[],
+        action="extend",
+        metavar="CONDITION",
+        help="exit with 1 if a run meets it: 'fps < 0.95x' (ratio to the baseline), 'fps < -5%%' (change), "
+        "'ao < -0.01' (signed: difference), 'ao < 0.6' (unsigned: the value)",
+    )
+    parser.add_argument("--outputs", metavar="DIR", type=Path, default=Path("outputs"), help="where run ids are looked for")
+
+
+def run(args: argparse.Namespace) -> int:
+    from harness.core.files import new_folder
+    from harness.report import comparison, gates, summary
+
+    conditions = [gates.parse(text) for text in args.fail_if]
+    with ExitStack() as stack:
+        scored = score_files([*args.runs, *([args.baseline] if args.baseline else [])], stack)
+        jobs = find(args.runs, args.outputs, stack, scored)
+        baseline = None
+        if args.baseline:
+            wanted = find([args.baseline], args.outputs, stack, scored)
+            if not any(job.folder.resolve() == wanted[0].folder.resolve() for job in jobs):
+                jobs.insert(0, wanted[0])
+            baseline = comparison.find_baseline(jobs, wanted, args.baseline)
+        folder = args.out or new_folder(args.outputs / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
+        words = [*args.runs, *(["--baseline", args.baseline] if args.baseline else [])]
+        command = " ".join(["python -m harness compare", *map(shlex.quote, words)])
+        title = f"Comparison of {len(jobs)} run{'s' if len(jobs) != 1 else ''}"
+        made = summary.write(jobs, folder, baseline, title, command)
+    print(made.table)
+    for line in made.warnings:
+        print(f"warning: {line}")
+    print(f"Report: {folder / summary.PAGE_FILE}")
+    stopped = gates.judge(conditions, made.comparison)
+    for sentence in stopped:
+        print(f"Gate: {sentence}")
+    if conditions and not stopped:
+        print(f"Gate: passed ({', '.join(gate.text for gate in conditions)}).")
+    return 1 if stopped else 0
+
+
+def score_files(words: list[str], stack: ExitStack) -> dict[str, Job]:
+    """Word -> job for those that name a folder of bare result files, as other tools leave them.
+
+    There is no truth at hand, so that these jobs have boxes and times alone (``score --dataset`` knows more); they lie in
+    a folder that ``stack`` removes.
+    """
+    from harness.publish.submission.formats import holds_results
+    from harness.publish.submission.scoring import score_all, write_job
+    from harness.report import sources
+
+    bare = [word for word in dict.fromkeys(words) if not sources.is_jobs(Path(word)) and holds_results(Path(word))]
+    if not bare:
+        return {}
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scored-")))
+    scored, references = score_all([Path(word) for word in bare], None, None, None, False)
+    found = {}
+    for number, (word, item, against) in enumerate(zip(bare, scored, references, strict=True)):
+        found[word] = sources.load(write_job(item, against, scratch / str(number), False, ["compare", word]))
+    return found
+
+
+def find(words: list[str], outputs: Path, stack: ExitStack, scored: Mapping[str, Job] | None = None) -> list[Job]:
+    """The jobs that ``words`` name, each once; bundles are unpacked to a folder that ``stack`` removes. ``scored``: those of
+    words that name no job's folder."""
+    from harness.report import sources
+
+    found: dict[Path, Job] = {}
+    for word in words:
+        if scored and word in scored:
+            found.setdefault(scored[word].folder.resolve(), scored[word])
+            continue
+        for job in sources.resolve(word, outputs, lambda path: _unpack(path, stack)):
+            found.setdefault(job.folder.resolve(), job)
+    return list(found.values())
+
+
+def _unpack(bundle: Path, stack: ExitStack) -> Path:
+    """Checks and unpacks ``bundle`` to a folder that ``stack`` removes; returns that folder."""
+    from harness.publish.bundle import unpack
+
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bundle-")))
+    return unpack(bundle, scratch / "bundle").folder

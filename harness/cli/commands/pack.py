@@ -1,0 +1,60 @@
+"""python -m harness pack: result files of any tool become a GOT-10k submission archive."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from harness.cli.commands.validate import add_facts_arguments, choose_facts
+from harness.core.errors import ArchiveError
+
+SUMMARY = "make a GOT-10k submission archive of result files (ours, the toolkit's, or PyTracking's flat folders)"
+EXAMPLE = "python -m harness pack results/my_tracker -o submission.zip"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", type=Path, help="a folder of result files, or a job's folder")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="the archive to write (default: RESULTS.zip in the current folder)"
+    )
+    add_facts_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from harness.publish.submission import find_results, manifest_path, pack_tracks
+
+    facts = choose_facts(args.dataset, args.split)
+    archive = args.output or Path(f"{find_results(args.results).name}.zip")
+    manifest = pack_tracks(args.results, facts, archive, describe(args.results))
+    print(
+        f"{archive}: {manifest['sequences']} sequences, {manifest['frames']} frames, {manifest['repetitions']} "
+        f"repetition(s), SHA-256 {manifest['sha256']}; no fault against {facts.source}"
+    )
+    print(f"{manifest_path(archive)}: its manifest")
+    return 0
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """What the manifest tells of where the results come from. Raises ArchiveError for a job that did not end well."""
+    from harness.core.results import RESULTS_FILE, Results
+    from harness.machine import environment
+
+    packer = {"versions": environment.versions(), **environment.git_state()}
+    if not (folder / RESULTS_FILE).is_file():
+        return {"results": str(folder), "packed_with": packer}
+    job = Results.load(folder)
+    if job.status != "ok":
+        raise ArchiveError(f"{folder} cannot be packed: its job is marked {job.status}; run it to its end first.")
+    if job.scoring.get("random_weights"):
+        raise ArchiveError(f"{folder} cannot be packed: its weights are random, so its boxes mean nothing.")
+    return {
+        "results": str(folder),
+        "id": job.id,
+        "config": job.config,
+        "artifact": job.artifact.get("key", ""),
+        "commit": job.environment.get("commit", ""),
+        "dirty": job.environment.get("dirty", False),
+        "versions": job.environment.get("versions", {}),
+        "packed_with": packer,
+    }

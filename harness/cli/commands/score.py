@@ -1,0 +1,131 @@
+"""python -m harness score: result folders of any tool, by GOT-10k's protocol, beside our own runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.publish.submission.scoring import Scored
+
+SUMMARY = "score result folders of any tool by GOT-10k's protocol, and log them as runs beside ours"
+EXAMPLE = "python -m harness score results/mine results/published --dataset /data/got10k --split val"
+COLUMNS = ("ao", "sr50", "sr75", "mao", "fps", "fps_got10k")
+WORST = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "results",
+        nargs="+",
+        type=Path,
+        help="folders of result files: the toolkit's layout, flat NAME.txt files, or jobs; the first is the baseline",
+    )
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        metavar="ROOT",
+        help="the data set's folder; one with groundtruth.txt files alone is accepted (then neither mask nor bounds "
+        "are applied); without it speed and agreement are reported",
+    )
+    parser.add_argument("--split", help="its subfolder (default: the one that has the results' sequences)")
+    parser.add_argument("--sequences", nargs="+", metavar="NAME", help="names or patterns of the sequences to score")
+    parser.add_argument(
+        "--drop-first-time",
+        action="store_true",
+        help="leave line 1 of the times (the tracker's start) out of fps_got10k; GOT-10k's toolkit keeps it",
+    )
+    parser.add_argument("--out", type=Path, help="folder for the jobs' files (default: outputs/<date>/<time>)")
+    parser.add_argument(
+        "--mlflow", default="local", help="local (default: ./mlruns), off, or the address of a tracking server"
+    )
+    parser.add_argument("--experiment", help="MLflow experiment (default: that of every other run)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from harness.core.files import new_folder
+    from harness.publish.submission.scoring import score_all, write_job
+
+    scored, references = score_all(args.results, args.dataset, args.split, args.sequences, args.drop_first_time)
+    out = args.out or new_folder(Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S"))
+    words = ["score", *map(str, args.results)]
+    for number, (item, against) in enumerate(zip(scored, references, strict=True)):
+        write_job(item, against, out if len(scored) == 1 else out / str(number), args.drop_first_time, words)
+    _print(scored)
+    log(scored, args.mlflow, args.experiment)
+    print(f"\nwritten to {out}; compare: python -m harness compare {out}")
+    return 0
+
+
+def log(scored: list[Scored], where: str, experiment: str | None) -> None:
+    """Logs every job's folder to MLflow, unless ``where`` is ``off``."""
+    if where == "off":
+        return
+    from harness.publish.mlflow import Target, log_folder
+
+    address = None if where == "local" else where
+    target = Target("server" if address else "local", uri=address, experiment=experiment or Target.experiment)
+    for item in scored:
+        log_folder(item.folder, target=target)
+
+
+# ----------------------------------------------------------------------------------------- printing
+
+
+def _print(scored: list[Scored]) -> None:
+    columns = [key for key in COLUMNS if any(key in item.scores.metrics for item in scored)]
+    rows = [["results", "sequences", "scored frames", *columns]]
+    for item in scored:
+        cells = [_cell(item, key) for key in columns]
+        rows.append([item.name, str(len(item.scores.sequences)), str(item.scores.scored_frames), *cells])
+    print(table(rows))
+    for item in scored:
+        low = item.scores.intervals.get("ao")
+        if low and "ao" in item.scores.metrics:
+            print(f"{item.name}: 95 % interval of ao over sequences [{low[0]:.5f}, {low[1]:.5f}]")
+    for warning in dict.fromkeys(warning for item in scored for warning in item.warnings):
+        print(f"note: {warning}", file=sys.stderr)
+    for item in scored[1:]:
+        if item.agreement is not None:
+            _print_agreement(item.name, item.agreement)
+
+
+def _cell(item: Scored, key: str) -> str:
+    value = item.scores.metrics.get(key)
+    return "-" if value is None else f"{value:.5f}" if key in ("ao", "sr50", "sr75", "mao") else f"{value:.2f}"
+
+
+def _print_agreement(name: str, found: dict[str, Any]) -> None:
+    """One paragraph on how far a run repeats the baseline, and a table of the worst sequences."""
+    parted = [row for row in found["sequences"].values() if row["first_divergent_frame"] is not None]
+    lost = [row for row in found["sequences"].values() if row["first_below_0.5"] is not None]
+    print(
+        f"\n{name} against {found['baseline']} (frame 0 dropped): mean IoU {found['agreement/mean_iou']:.4f}, "
+        f"{100 * found['agreement/identical_boxes']:.1f} % of boxes identical; boxes part in {len(parted)} of "
+        f"{len(found['sequences'])} sequences"
+        + (f", first at frame {found['agreement/first_divergent_frame']:.0f}" if parted else "")
+        + f"; they overlap less than half somewhere in {len(lost)}."
+    )
+    rows = [["worst sequences", "mean IoU", "first different frame", "first frame under 0.5"]]
+    for sequence, row in list(found["sequences"].items())[:WORST]:
+        if row["first_divergent_frame"] is not None:
+            below = row["first_below_0.5"]
+            frames = [str(row["first_divergent_frame"]), "-" if below is None else str(below)]
+            rows.append([sequence, f"{row['mean_iou']:.4f}", *frames])
+    if len(rows) > 1:
+        print(table(rows))
+
+
+def table(rows: Iterable[list[str]]) -> str:
+    """Rows as aligned columns, the first to the left, numbers to the right."""
+    cells = list(rows)
+    widths = [max(len(row[index]) for row in cells) for index in range(len(cells[0]))]
+    lines = []
+    for row in cells:
+        padded = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,125 @@
+"""Opens the MLflow UI on our store, on this machine alone: on the comparison of runs, or on the experiment's table.
+
+Without RUN it opens the comparison of the last sweep's jobs, where there is one in the store, and prints the address of the
+experiment's table, whose columns are those that matter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.errors import DataError, StoreError
+
+if TYPE_CHECKING:
+    from harness.publish.mlflow import Logged
+
+SUMMARY = "the MLflow UI on our store, on the comparison that matters (this machine alone)"
+EXAMPLE = "python -m harness ui outputs/2026-01-31/12-00-00 --port 5000"
+LAST = "last.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="runs to compare: folders or ids (default: the last sweep)")
+    parser.add_argument("--root", default="mlruns", help="folder of the store (default: mlruns)")
+    parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
+    parser.add_argument("--experiment", default="harness", help="experiment to open (default: harness)")
+    parser.add_argument("--outputs", metavar="DIR", type=Path, default=Path("outputs"), help="where runs are looked for")
+    parser.add_argument("--no-browser", action="store_true", help="print the addresses only")
+
+
+def run(args: argparse.Namespace) -> int:
+    from harness.publish.mlflow import DATABASE, Target, compare_page, page_of
+
+    database = Path(args.root).resolve() / DATABASE
+    if not database.is_file():
+        raise DataError(f"{database} does not exist: nothing was logged here yet; run `python -m harness` first.")
+    check_free(args.port)
+    target = Target(root=args.root, experiment=args.experiment)
+    base = f"http://127.0.0.1:{args.port}"
+    table = base + page_of(target)
+    chosen = compared(args.runs, args.outputs, target)
+    address = table
+    if len(chosen) > 1:
+        address = base + compare_page([item.run_id for item in chosen], [item.experiment_id for item in chosen])
+        print(f"compared: {address}")
+    print(f"all runs: {table}\nCtrl-C ends it.", flush=True)
+    if not args.no_browser:
+        threading.Thread(target=_open_when_ready, args=(address,), daemon=True).start()
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", target.tracking_uri]
+    command += ["--host", "127.0.0.1", "--port", str(args.port), "--workers", "1"]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    child = subprocess.Popen(command, env={**os.environ, **quiet})
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the server ends with us
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Ends the server, which ends its workers; kills it where it does not listen."""
+    for stop in (child.terminate, child.kill):
+        if child.poll() is None:
+            stop()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(10)
+
+
+def check_free(port: int) -> None:
+    """Raises StoreError where something listens at the port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise StoreError(f"port {port} of 127.0.0.1 cannot be used ({error}); give another by --port.") from error
+
+
+def compared(words: list[str], outputs: Path, target: object) -> list[Logged]:
+    """The runs in ``target``'s store that ``words`` name; without words, the jobs of the last sweep."""
+    from harness.core.files import read_json
+    from harness.publish.mlflow import Target
+    from harness.publish.mlflow.target import State
+    from harness.report import sources
+
+    assert isinstance(target, Target)
+    if not words:
+        if not (outputs / LAST).is_file():
+            return []
+        words = [str(read_json(outputs / LAST)["folder"])]
+        if not Path(words[0]).is_dir():
+            return []
+    found = []
+    for word in words:
+        for job in sources.resolve(word, outputs):
+            state = State.load(job.folder)
+            if state and state.logged and state.target.tracking_uri == target.tracking_uri:
+                found.append(state.logged)
+            elif words:
+                print(f"note: {job.folder} is not in this store; `python -m harness sync {job.folder}` sends it.")
+    return found
+
+
+def _open_when_ready(address: str) -> None:
+    root = address.split("#", 1)[0]
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(root, timeout=2):  # noqa: S310 (our own loopback address)
+                webbrowser.open(address)
+                return
+        except OSError:
+            time.sleep(0.5)

@@ -1,0 +1,54 @@
+"""``python -m harness --help``: made from the shipped configuration and the commands, so that it cannot fall behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core.config import conf_folder
+from harness.core.options import GROUPS, keys_of
+
+HEAD = """\
+python -m harness [-m] [-v] [--config-dir DIR] [group=choice] [key=value] ...
+python -m harness COMMAND ...
+
+Runs a visual object tracker through an inference backend and measures it: accuracy, speed, latency, memory.
+
+  python -m harness                                          the default job: demo tracker, demo data, OpenVINO
+  python -m harness backend=openvino device=cpu hint=latency one job
+  python -m harness -m backend=torch,onnx,openvino           a sweep: one job per value, compared with the first
+  python -m harness tracker=nanotrack tracker.weights=nanotrackv3.pth dataset=folder dataset.root=DIR
+
+-m sweeps over all values given with commas; -v shows tracebacks; --config-dir adds a folder of your own YAML groups.
+Results go to outputs/<date>/<time>/, the record of all runs to mlruns/ (look: python -m harness ui).
+Exit codes: 0 done, 1 a job or gate failed, 2 a mistake in the call, 130 Ctrl-C.
+"""
+
+
+def manual(commands: list[tuple[str, str, str]]) -> str:
+    """The whole help text."""
+    parts = [HEAD, "COMMANDS"]
+    width = max((len(word) for word, _, _ in commands), default=0)
+    for word, summary, example in commands:
+        parts.append(f"  {word:<{width}}  {summary}\n  {'':<{width}}  e.g. {example}")
+    parts.append("\nKEYS OF EVERY JOB (conf/config.yaml)")
+    parts += [f"  {line}" for line in keys_of(conf_folder() / "config.yaml", stop="hydra:")]
+    parts.append("\nGROUPS: choose with group=choice; set a key with group.key=value")
+    for group in GROUPS:
+        parts.append(f"\n{group}=")
+        for path in sorted((conf_folder() / group).glob("*.yaml")):
+            parts.append(f"  {path.stem:<14} {_summary(path)}")
+            parts += [f"      {group}.{line}" for line in keys_of(path)] if group != "experiment" else []
+    return "\n".join(parts) + "\n"
+
+
+def _summary(path: Path) -> str:
+    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    return first.lstrip("# ").strip()
+
+
+
+
+
+
+
+

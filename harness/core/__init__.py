@@ -1,0 +1,1 @@
+"""What everything else speaks: interfaces, errors, configuration, results and files, the catalogue of metrics."""

@@ -1,0 +1,188 @@
+"""Reading a bundle that may come from anyone: everything is checked against the manifest before it gets its place.
+
+Refused are names that lead outside or hide, links and special files, encrypted or doubled entries, sizes, numbers and
+ratios that no bundle has (also where the header lies: reading is bounded), and any file whose SHA-256 is not the manifest's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from harness.core.errors import ArchiveError, DataError, StoreError
+
+MANIFEST = "manifest.json"
+FORMAT = "tracker-harness bundle"
+VERSION = 1
+LARGEST_MANIFEST = 64 << 20
+LARGEST_FILE = 4 << 30
+LARGEST_TOTAL = 16 << 30
+MOST_FILES = 100_000
+LARGEST_RATIO = 200
+"""Unpacked bytes per packed byte of a file above SMALL; what is written stays below."""
+SMALL = 1 << 20
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+CHUNK = 1 << 20
+_PART = re.compile(r"[^\x00-\x1f\\:*?\"<>|]{1,200}")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was unpacked: its manifest, the folder with its files, the SHA-256 of the zip file."""
+
+    manifest: Mapping[str, Any]
+    folder: Path
+    sha256: str
+
+
+def unpack(path: Path, folder: Path) -> Bundle:
+    """Checks the bundle at ``path`` and puts its files under ``folder``, which is new or empty.
+
+    Raises ArchiveError, which names the entry, and leaves nothing behind; DataError where there is no such file.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; give a bundle (.zip) that `python -m harness share` wrote.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
+    try:
+        manifest = _read(path, scratch)
+        if folder.is_dir():
+            folder.rmdir()  # fails where it is not empty
+        os.replace(scratch, folder)
+        folder.chmod(0o755)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ArchiveError(f"{path} is not a whole zip archive ({error}); get it again.") from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be unpacked to {folder} ({error.strerror}).") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Bundle(manifest, folder, file_digest(path))
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# ------------------------------------------------------------------------------------------ checking
+
+
+def _read(path: Path, folder: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        if len(infos) > MOST_FILES:
+            raise ArchiveError(f"{path} has {len(infos)} entries; at most {MOST_FILES} are accepted.")
+        if sum(info.file_size for info in infos) > LARGEST_TOTAL:
+            raise ArchiveError(f"{path} unpacks to more than {LARGEST_TOTAL >> 30} GiB; it is not read.")
+        entries = {info.filename: info for info in infos if not info.is_dir()}
+        for info in infos:
+            reason = unsafe(info)
+            if reason:
+                raise ArchiveError(f"{path}: the entry {info.filename!r} {reason}; the bundle is refused.")
+        _check_doubles(path, [info.filename for info in infos])
+        manifest = _manifest(path, archive, entries)
+        for name, facts in manifest["files"].items():
+            _extract(path, archive, entries[name], folder / name, facts)
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return manifest
+
+
+def allowed(name: str) -> bool:
+    """Whether a bundle may hold an entry of this name: one that every file system takes."""
+    parts = name.split("/")
+    return all(_PART.fullmatch(part) and not part.startswith(".") and part == part.strip() for part in parts)
+
+
+def unsafe(info: zipfile.ZipInfo) -> str | None:
+    """Why an entry is refused, or None."""
+    name = info.filename
+    parts = name.rstrip("/").split("/")
+    mode = info.external_attr >> 16
+    if PurePosixPath(name).is_absolute() or ".." in parts or "\\" in name:
+        return "leads outside"
+    if info.orig_filename != name or any(not _PART.fullmatch(part) for part in parts):
+        return "has a name with characters that are not allowed"
+    if any(part.startswith(".") or part != part.strip() for part in parts):
+        return "is hidden or has blanks around its name"
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a special file"
+    if info.flag_bits & 0x1:
+        return "is encrypted"
+    if info.compress_type not in METHODS:
+        return f"is compressed by method {info.compress_type}; only stored and deflated are accepted"
+    if info.file_size > LARGEST_FILE:
+        return f"is larger than {LARGEST_FILE >> 30} GiB"
+    if info.file_size > SMALL and info.file_size > LARGEST_RATIO * max(info.compress_size, 1):
+        return f"unpacks to more than {LARGEST_RATIO} times its size (a zip bomb?)"
+    return None
+
+
+def _check_doubles(path: Path, names: list[str]) -> None:
+    """No two entries may become one file, on any file system, and no file may be another's folder."""
+    seen = [name.rstrip("/").casefold() for name in names]
+    if len(set(seen)) < len(seen):
+        raise ArchiveError(f"{path} holds two entries of one name; the bundle is refused.")
+    files = {name.casefold() for name in names if not name.endswith("/")}
+    for name in files:
+        if any(parent.as_posix() in files for parent in PurePosixPath(name).parents):
+            raise ArchiveError(f"{path}: {name!r} lies under a file; the bundle is refused.")
+
+
+def _manifest(path: Path, archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo]) -> dict[str, Any]:
+    """The manifest, which must list exactly the files that are there."""
+    info = entries.get(MANIFEST)
+    if info is None or info.file_size > LARGEST_MANIFEST:
+        raise ArchiveError(f"{path} has no {MANIFEST} (or too large a one): it is not a bundle of this harness.")
+    with archive.open(info) as file:
+        data = file.read(LARGEST_MANIFEST + 1)
+    try:
+        manifest = json.loads(data.decode("utf-8"))
+        files = manifest["files"]
+        known = manifest["format"] == FORMAT and all(
+            isinstance(facts["sha256"], str) and isinstance(facts["bytes"], int) for facts in files.values()
+        )
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ArchiveError(f"{path}: {MANIFEST} is damaged ({error}); get the bundle again.") from error
+    if not known or manifest.get("version") != VERSION:
+        raise ArchiveError(
+            f"{path} is not a bundle of version {VERSION} (it says {manifest.get('format')!r}, version "
+            f"{manifest.get('version')!r}); use the version of the harness that wrote it."
+        )
+    there = entries.keys() - {MANIFEST}
+    if there != files.keys():
+        odd = sorted(there ^ files.keys())[0]
+        why = "is not in the manifest" if odd in there else "is missing"
+        raise ArchiveError(f"{path}: {odd!r} {why}; the bundle was changed after it was written and is refused.")
+    return dict(manifest)
+
+
+def _extract(
+    path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, to: Path, facts: Mapping[str, Any]
+) -> None:
+    """Writes one file, never more bytes than the manifest says, and compares its digest."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    digest, left = hashlib.sha256(), int(facts["bytes"])
+    with archive.open(info) as source, to.open("xb") as target:
+        while chunk := source.read(min(CHUNK, left + 1)):
+            left -= len(chunk)
+            if left < 0:
+                break
+            digest.update(chunk)
+            target.write(chunk)
+    if left or digest.hexdigest() != facts["sha256"]:
+        raise ArchiveError(
+            f"{path}: {info.filename!r} is not what the manifest says (size or SHA-256); the bundle was changed or "
+            "damaged after it was written and is refused."
+        )

@@ -1,0 +1,180 @@
+"""From plain mappings to checked objects: every part of the harness is a dataclass built from its YAML section.
+
+A section names its class in ``target`` (``package.module.Class``); the other keys are the class's fields. So a new
+tracker, backend, data set or task is a module and a YAML file, and nothing has a registry to edit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import sys
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from harness.core.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def load_class(target: str, base: type[T], where: str) -> type[T]:
+    """The class named by ``package.module.Class``, which must derive from ``base``. Raises ConfigError."""
+    module_name, _, class_name = target.rpartition(".")
+    if not module_name:
+        raise ConfigError(f"{where}.target is {target!r}; a class is named as package.module.Class.")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{where}.target names module {module_name!r}, but {error.name!r} is not found; put it on the Python path "
+            f"(the current folder is on it: {Path.cwd()})."
+        ) from error
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise ConfigError(f"{where}.target: {target} is not a {base.__name__}; name a class that derives from it.")
+    return found
+
+
+def build(section: Mapping[str, Any], base: type[T], where: str) -> T:
+    """Builds the object that ``section`` describes and checks every field's type. Raises ConfigError.
+
+    ``where`` is the section's place in the configuration (``tracker``), used in errors.
+    """
+    if not isinstance(section, Mapping) or not isinstance(section.get("target"), str):
+        raise ConfigError(f"{where} has no target; a section needs target: package.module.Class.")
+    cls = load_class(section["target"], base, where)
+    if not dataclasses.is_dataclass(cls):
+        raise ConfigError(f"{where}.target: {section['target']} is not a dataclass; its fields are its settings.")
+    return construct(cls, {key: value for key, value in section.items() if key != "target"}, where)
+
+
+def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """``cls(**values)`` with types checked against the dataclass's annotations. Raises ConfigError."""
+    hints = typing.get_type_hints(cls)
+    known = {item.name: item for item in dataclasses.fields(cls) if item.init}  # type: ignore[arg-type]
+    arguments = {}
+    for key, value in values.items():
+        if key not in known:
+            if key == "name":
+                continue
+            raise ConfigError(f"{where} has no key {key!r}{suggestion(key, known)}; keys: {', '.join(sorted(known))}.")
+        arguments[key] = check(value, hints[key], f"{where}.{key}")
+    for name, item in known.items():
+        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        if required and name not in arguments:
+            raise ConfigError(f"{where}.{name} is missing; it has no default.")
+    instance = cls(**arguments)
+    if "name" in values and "name" not in known:
+        # The name is the YAML file's, and serves a class used under several names (smat, smat_demo).
+        object.__setattr__(instance, "name", str(values["name"]))
+    return instance
+
+
+def check(value: Any, hint: Any, where: str) -> Any:
+    """``value`` as type ``hint``, converted only where nothing is lost (int to float, str to Path, list to tuple)."""
+    origin = typing.get_origin(hint)
+    if origin is Literal:
+        return _check_literal(value, typing.get_args(hint), where)
+    if origin in (typing.Union, types.UnionType):
+        return _check_union(value, typing.get_args(hint), where)
+    if origin in (list, tuple) or (origin is not None and issubclass(origin, (Iterable,))):
+        return _check_container(value, origin, typing.get_args(hint), where)
+    return _check_plain(value, hint, where)
+
+
+def _check_literal(value: Any, accepted: tuple[Any, ...], where: str) -> Any:
+    if value not in accepted or isinstance(value, bool) != any(
+        item is value for item in accepted if isinstance(item, bool)
+    ):
+        words = ", ".join(str(item) for item in accepted)
+        raise ConfigError(f"{where} is {value!r}{suggestion(value, accepted)}; accepted: {words}.")
+    return value
+
+
+def _check_union(value: Any, options: tuple[Any, ...], where: str) -> Any:
+    if value is None and type(None) in options:
+        return None
+    # bool before int before float: the narrowest type that fits wins
+    for option in options:
+        try:
+            return check(value, option, where)
+        except ConfigError:
+            continue
+    raise ConfigError(f"{where} is {value!r}; accepted: {' or '.join(_type_name(option) for option in options)}.")
+
+
+def _check_container(value: Any, origin: Any, arguments: tuple[Any, ...], where: str) -> Any:
+    if isinstance(value, Mapping) and issubclass(origin, Mapping):
+        return dict(value)
+    if isinstance(value, (list, tuple)) and not issubclass(origin, Mapping):
+        inner = arguments[0] if arguments else Any
+        items = [check(item, inner, f"{where}[{index}]") for index, item in enumerate(value)]
+        return tuple(items) if origin is tuple else items
+    raise ConfigError(f"{where} is {value!r}; accepted: {_type_name(origin)}.")
+
+
+def _check_plain(value: Any, hint: Any, where: str) -> Any:
+    if hint is Any:
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    if isinstance(hint, type) and isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool):
+        return value
+    raise ConfigError(f"{where} is {value!r}; accepted: {_type_name(hint)}.")
+
+
+_TYPE_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a word",
+    bool: "true or false",
+    Path: "a path",
+    list: "a list",
+    tuple: "a list",
+    type(None): "null",
+    dict: "a mapping",
+}
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return " or ".join(str(item) for item in typing.get_args(hint))
+    return _TYPE_WORDS.get(typing.get_origin(hint) or hint, str(hint))
+
+
+def suggestion(word: Any, known: Iterable[Any]) -> str:
+    """`` (did you mean 'x'?)`` where something close is known, else nothing."""
+    close = difflib.get_close_matches(str(word), [str(item) for item in known], n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def at_least(value: float | None, least: float, where: str) -> None:
+    """Raises ConfigError where ``value`` is given and below ``least``."""
+    if value is not None and value < least:
+        raise ConfigError(f"{where} is {value}; accepted: {least} or more.")
+
+
+def conf_folder() -> Path:
+    """The folder of the shipped configuration: inside the package (wheel) or beside it (checkout)."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise ConfigError(f"the configuration folder is missing beside {package}; reinstall the package.")
+
+
+def python_path() -> str:
+    """PYTHONPATH for child processes: what this process can import, they can."""
+    seen: dict[str, None] = {}
+    for entry in [str(Path(__file__).resolve().parents[2]), *sys.path]:
+        if entry != "" and not entry.endswith(".zip"):
+            seen.setdefault(str(Path(entry).resolve()))
+        elif entry == "":
+            seen.setdefault(str(Path.cwd()))
+    return ":".join(seen)

@@ -1,0 +1,98 @@
+"""Files and folders: one atomic writer, JSON in its own types, new folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.core.errors import DataError, StoreError
+
+
+def new_folder(path: Path) -> Path:
+    """Makes ``path``, or, where it is there already, the first of ``path-2``, ``path-3``, ...; returns it. Raises StoreError.
+
+    Two commands that start in the same second, and so choose the same name, get a folder each.
+    """
+    number, found = 1, path
+    while True:
+        try:
+            found.mkdir(parents=True)
+            return found
+        except FileExistsError:
+            number += 1
+            found = path.with_name(f"{path.name}-{number}")
+        except OSError as error:
+            raise StoreError(
+                f"{path} cannot be made ({error.strerror}); set hydra.run.dir or hydra.sweep.dir to a folder that can be "
+                "written, or start where you may write."
+            ) from error
+
+
+def write_bytes(path: Path, data: bytes) -> Path:
+    """Writes to a temporary name beside ``path``, flushes to disk, then renames: all or nothing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}); choose a folder that can be written."
+        ) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}); free space or choose another folder."
+        ) from error
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Atomic, UTF-8."""
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Atomic; keys in the order given; NaN and infinity become null, which strict readers accept."""
+    return write_text(path, json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Raises DataError where the file is missing or is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist.") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} cannot be read as JSON ({error}).") from error
+
+
+def plain(value: Any) -> Any:
+    """``value`` in JSON's own types: mappings, lists, strings, finite numbers, booleans, null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return [plain(item) for item in value.tolist()]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return str(value)

@@ -1,0 +1,192 @@
+"""The files of a job: results.json, track files in GOT-10k's layout, frames.parquet; all written atomically."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.core.errors import DataError, StoreError
+from harness.core.files import read_json, write_json, write_text
+from harness.core.interfaces import Array, Boxes, Track
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+RESULTS_FILE = "results.json"
+FRAMES_FILE = "frames.parquet"
+
+
+# ------------------------------------------------------------------------------------------- folders
+
+
+
+
+# -------------------------------------------------------------------------------------- atomic files
+
+
+
+
+
+
+
+
+
+
+
+
+# ------------------------------------------------------------------------------------- results.json
+
+
+@dataclass
+class Results:
+    """A job's results.json (docs/architecture.md lists the keys). ``status`` is ok, failed or skipped."""
+
+    id: str
+    name: str
+    status: str
+    config: dict[str, Any]
+    schema: int = SCHEMA
+    error: dict[str, Any] | None = None
+    overrides: list[str] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    sequences: dict[str, dict[str, float]] = field(default_factory=dict)
+    dataset: dict[str, Any] = field(default_factory=dict)
+    scoring: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    effective: dict[str, str] = field(default_factory=dict)
+    artifact: dict[str, Any] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    started: str = ""
+    ended: str = ""
+
+    def save(self, folder: Path) -> Path:
+        """Writes ``folder/results.json`` atomically."""
+        return write_json(folder / RESULTS_FILE, asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> Results:
+        """Reads ``folder/results.json``. Raises DataError where it is missing, damaged or of a newer schema."""
+        raw = read_json(folder / RESULTS_FILE)
+        if not isinstance(raw, dict) or not isinstance(raw.get("id"), str):
+            raise DataError(f"{folder / RESULTS_FILE} is not a results file of this harness.")
+        if raw.get("schema") != SCHEMA:
+            raise DataError(
+                f"{folder / RESULTS_FILE} has schema {raw.get('schema')}, this version reads {SCHEMA}; "
+                "use the version of the harness that wrote it."
+            )
+        known = {item.name for item in fields(cls)}
+        missing = {"id", "name", "status", "config"} - raw.keys()
+        if missing:
+            raise DataError(f"{folder / RESULTS_FILE} lacks {', '.join(sorted(missing))}.")
+        return cls(**{key: value for key, value in raw.items() if key in known})
+
+    def choice(self, group: str) -> str:
+        """The name chosen in a config group: ``choice("backend")`` is ``"onnx"``. Empty where absent."""
+        value = self.config.get(group)
+        return str(value.get("name", "")) if isinstance(value, Mapping) else str(value or "")
+
+
+# -------------------------------------------------------------------------------------- track files
+
+
+def boxes_text(boxes: Boxes) -> str:
+    """GOT-10k's box file: a line a frame, ``x,y,w,h`` with three decimals."""
+    return "".join(",".join(f"{value:.3f}" for value in box) + "\n" for box in np.asarray(boxes, float))
+
+
+def shipped(boxes: Boxes) -> Boxes:
+    """The boxes as a reader of the box file gets them: what is scored is what would be uploaded."""
+    return np.array([[float(f"{value:.3f}") for value in box] for box in np.asarray(boxes, float)]).reshape(-1, 4)
+
+
+def times_text(seconds: Iterable[npt.NDArray[np.float64]]) -> str:
+    """GOT-10k's time file: a line a frame, a column per repetition, seconds with eight decimals."""
+    columns = [np.asarray(column, float) for column in seconds]
+    return "".join(",".join(f"{value:.8f}" for value in row) + "\n" for row in zip(*columns, strict=True))
+
+
+def track_paths(folder: Path, sequence: str, repetition: int = 1) -> tuple[Path, Path]:
+    """(box file, time file) of a sequence in GOT-10k's layout under ``folder``."""
+    base = folder / sequence
+    return base / f"{sequence}_{repetition:03d}.txt", base / f"{sequence}_time.txt"
+
+
+def write_tracks(folder: Path, tracks: list[Track]) -> None:
+    """Writes all repetitions of one sequence: a box file each, one time file with a column each."""
+    ordered = sorted(tracks, key=lambda track: track.repetition)
+    for track in ordered:
+        write_text(track_paths(folder, track.sequence, track.repetition)[0], boxes_text(track.boxes))
+    write_text(track_paths(folder, ordered[0].sequence)[1], times_text(track.seconds for track in ordered))
+
+
+def read_numbers(path: Path) -> npt.NDArray[np.float64]:
+    """A text file of numbers ``[lines, columns]``; commas, tabs or spaces between. Raises DataError with the line."""
+    try:
+        lines = path.read_text(encoding="ascii").split("\n")
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as text of numbers ({error}).") from error
+    while lines and not lines[-1].strip():
+        lines.pop()
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append([float(word) for word in line.replace(",", " ").split()])
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: {error}; numbers are expected.") from error
+        if len(rows[-1]) != len(rows[0]) or not rows[-1]:
+            raise DataError(f"{path}, line {number}: {len(rows[-1])} numbers where line 1 has {len(rows[0])}.")
+    return np.array(rows, float)
+
+
+# ----------------------------------------------------------------------------------- frames.parquet
+
+
+def write_frames(folder: Path, frames: pd.DataFrame | Mapping[str, Array]) -> Path:
+    """Writes ``folder/frames.parquet`` atomically (columns: docs/architecture.md).
+
+    A mapping of columns is written without pandas, whose import would cost the measuring process half a second.
+    """
+    path = folder / FRAMES_FILE
+    temporary = folder / f".{FRAMES_FILE}.{os.getpid()}"
+    try:
+        if isinstance(frames, Mapping):
+            _write_columns(temporary, frames)
+        else:
+            frames.to_parquet(temporary, index=False)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error}); free space or choose another folder.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _write_columns(path: Path, columns: Mapping[str, Array]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table(dict(columns)), path)
+
+
+def read_frames(folder: Path) -> pd.DataFrame:
+    """Reads ``folder/frames.parquet``. Raises DataError where it is missing or damaged."""
+    import pandas as pd
+
+    path = folder / FRAMES_FILE
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist; it holds the samples of each frame.") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}).") from error

@@ -1,0 +1,1 @@
+"""Folder layouts of benchmarks: reading and checking, shared by the data sets."""

@@ -1,0 +1,151 @@
+"""Verifies a folder in the GOT-10k layout from end to end: all faults, not the first alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from harness.core.errors import DataError
+from harness.datasets.layouts.got10k import (
+    LABELS,
+    LIST_FILE,
+    META_FILE,
+    TruthKind,
+    list_frames,
+    read_labels,
+    read_meta,
+    read_names,
+    read_truth,
+    resolution,
+)
+from harness.imaging.decoding import read_image
+
+T = TypeVar("T")
+
+LABEL_RANGE = {"absence": 1, "cover": 8, "cut_by_image": 1}
+"""Largest value of each label; all start at 0 (cover counts visible eighths)."""
+
+
+@dataclass
+class Checked:
+    """What was looked at, and every fault as a sentence that names its file."""
+
+    sequences: int = 0
+    frames: int = 0
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def check_split(
+    folder: Path,
+    *,
+    names: list[str] | None = None,
+    frames: dict[str, int] | None = None,
+    decode: bool = True,
+    truth: TruthKind = "every",
+    workers: int = 1,
+    on_sequence: Callable[[str], None] = lambda name: None,
+) -> Checked:
+    """Checks all sequences that ``folder``'s ``list.txt`` names.
+
+    ``names`` and ``frames`` are the sequences and frame counts that the split is known to have, if they are. With
+    ``decode`` every image is decoded, by ``workers`` threads. Raises DataError where there is no ``list.txt``.
+    """
+    path = folder / LIST_FILE
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; a split has a list of its sequences, a name a line.")
+    listed = read_names(path)
+    found = Checked()
+    found.faults += _against_known(path, listed, names)
+    there = {entry.name for entry in os.scandir(folder) if entry.is_dir()}
+    unlisted = sorted(there - set(listed))
+    if unlisted:
+        found.notes.append(f"{path} does not name {len(unlisted)} folders that are there ({unlisted[0]}, ...).")
+    with ThreadPoolExecutor(workers) as pool:
+        for name in listed:
+            on_sequence(name)
+            _check_sequence(folder / name, found, (frames or {}).get(name), decode, truth, pool)
+    return found
+
+
+def _against_known(path: Path, listed: list[str], known: list[str] | None) -> Iterator[str]:
+    if known is None:
+        return
+    missing, extra = [name for name in known if name not in listed], [name for name in listed if name not in known]
+    if missing:
+        yield f"{path} lacks {len(missing)} of the split's {len(known)} sequences ({', '.join(missing[:3])}, ...)."
+    if extra:
+        yield f"{path} names {len(extra)} sequences that the split does not have ({', '.join(extra[:3])}, ...)."
+
+
+def _check_sequence(
+    folder: Path, found: Checked, expected: int | None, decode: bool, truth: TruthKind, pool: ThreadPoolExecutor
+) -> None:
+    """Checks one sequence's folder; every part on its own, so that one fault hides no other."""
+    if not folder.is_dir():
+        found.faults.append(f"{folder} does not exist; restore the sequence from the data set.")
+        return
+    images = _try(found, lambda: list_frames(folder)) or ()
+    if not images:
+        found.faults.append(f"{folder} holds no frames that can be counted.")
+    elif expected is not None and len(images) != expected:
+        found.faults.append(f"{folder} holds {len(images)} frames, GOT-10k has {expected}.")
+    found.sequences += 1
+    found.frames += len(images)
+    _try(found, lambda: read_truth(folder, len(images) or None, truth))
+    if truth == "every" or (folder / f"{LABELS[0]}.label").is_file():
+        _check_labels(folder, len(images), found)
+    meta = _try(found, lambda: read_meta(folder))
+    size = _try(found, lambda: resolution(folder, meta or {}))
+    if truth == "every" and not (folder / META_FILE).is_file():
+        found.notes.append(f"{folder / META_FILE} is missing; the size of the first image stands in for it.")
+    if decode:
+        _check_images(images, size, found, pool)
+
+
+def _check_labels(folder: Path, frames: int, found: Checked) -> None:
+    labels = _try(found, lambda: read_labels(folder, frames)) if frames else None
+    if labels is None:
+        return
+    for name, most in LABEL_RANGE.items():
+        if name not in labels:
+            found.notes.append(f"{folder / name}.label is missing.")
+        elif not np.isin(labels[name], np.arange(most + 1)).all():
+            line = int(np.argmin(np.isin(labels[name], np.arange(most + 1)))) + 1
+            found.faults.append(f"{folder / name}.label, line {line}: values are whole numbers from 0 to {most}.")
+
+
+def _check_images(
+    images: tuple[Path, ...], size: tuple[int, int] | None, found: Checked, pool: ThreadPoolExecutor
+) -> None:
+    """Decodes every image and compares its size with the resolution, or with the first image's."""
+    for path, outcome in zip(images, pool.map(_decoded_size, images), strict=True):
+        if isinstance(outcome, str):
+            found.faults.append(outcome)
+            continue
+        size = size or outcome
+        if outcome != size:
+            found.faults.append(f"{path} is {outcome[0]}x{outcome[1]}, the sequence's resolution is {size[0]}x{size[1]}.")
+
+
+def _decoded_size(path: Path) -> tuple[int, int] | str:
+    try:
+        height, width = read_image(path, "bgr").shape[:2]
+    except DataError as error:
+        return str(error)
+    return width, height
+
+
+def _try(found: Checked, read: Callable[[], T]) -> T | None:
+    """The outcome of ``read``; a fault is noted and gives None."""
+    try:
+        return read()
+    except DataError as error:
+        found.faults.append(str(error))
+        return None

@@ -1,0 +1,384 @@
+"""The GOT-10k folder layout: what lies where, read with every fault named.
+
+A data set's folder holds ``list.txt`` (a sequence name a line) and a folder per sequence with zero-padded images
+``00000001.jpg`` ..., ``groundtruth.txt`` (a line ``x,y,w,h`` a frame; in a test split the first frame's alone),
+``absence.label``, ``cover.label``, ``cut_by_image.label`` (a whole number a frame) and ``meta_info.ini`` (lines
+``key: value``; ``resolution: (width, height)``). Labels and ``meta_info.ini`` may be absent altogether.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.core.errors import DataError
+from harness.core.interfaces import Boxes, Dataset, Sequence
+from harness.core.results import read_numbers
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+LABELS = ("absence", "cover", "cut_by_image")
+TRUTH_FILE = "groundtruth.txt"
+META_FILE = "meta_info.ini"
+LIST_FILE = "list.txt"
+
+TruthKind = Literal["every", "any"]
+"""Lines of truth that are accepted: one per frame, or also the first frame's alone."""
+
+# ------------------------------------------------------------------------------------- one sequence
+
+
+def read_sequence(folder: Path, *, truth: TruthKind = "every", images: bool = True) -> Sequence:
+    """Reads one sequence's folder; images are listed, not decoded.
+
+    ``truth`` says how many lines ``groundtruth.txt`` must have. ``images=False`` accepts a folder without images
+    (``frames`` is then empty). ``visible`` comes from ``cover.label`` (cover > 0) and from the truth, where a line of four
+    NaN means that the target is absent (its box is then zeros); ``size`` from ``meta_info.ini`` or,
+    without it, from the first image's header. Raises DataError with the file and what is wrong.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} does not exist; the list names a sequence whose folder is missing.")
+    frames = list_frames(folder)
+    if images and not frames:
+        raise DataError(f"{folder} holds no images; expected 00000001.jpg, 00000002.jpg and so on.")
+    boxes = read_truth(folder, len(frames) if frames else None, truth)
+    count = len(frames) or len(boxes)
+    complete = len(boxes) == count and (truth == "every" or count > 1)
+    labels = read_labels(folder, count)
+    meta = read_meta(folder)
+    size = resolution(folder, meta) or (image_size(frames[0]) if frames else None)
+    absent: npt.NDArray[np.bool_] = np.asarray(np.isnan(boxes).any(axis=1))  # as in UAV123; GOT-10k marks absence in its labels
+    boxes[absent] = 0.0
+    visible = labels["cover"] > 0 if "cover" in labels else None
+    if absent.any():
+        visible = ~absent if visible is None else visible & ~absent
+    return Sequence(
+        name=folder.name,
+        frames=frames,
+        init_box=boxes[0],
+        size=size,
+        truth=boxes if complete else None,
+        visible=visible if complete else None,
+        meta=meta,
+    )
+
+
+def list_frames(folder: Path) -> tuple[Path, ...]:
+    """The images of ``folder`` in order of their numbers. Raises DataError for a gap or names that do not belong."""
+    try:
+        names = [entry.name for entry in os.scandir(folder) if Path(entry.name).suffix.lower() in IMAGE_SUFFIXES]
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read ({error.strerror}).") from error
+    numbered: dict[int, str] = {}
+    for name in names:
+        stem = os.path.splitext(name)[0]
+        if not (stem.isascii() and stem.isdigit()):
+            raise DataError(f"{folder / name} is not a frame's name; frames are zero-padded numbers (00000001.jpg).")
+        if int(stem) in numbered:
+            raise DataError(f"{folder} holds frame {int(stem)} twice: {numbered[int(stem)]} and {name}; remove one.")
+        numbered[int(stem)] = name
+    _check_gaps(folder, numbered)
+    return tuple(folder / numbered[number] for number in sorted(numbered))
+
+
+def _check_gaps(folder: Path, numbered: Mapping[int, str]) -> None:
+    """Numbers must run without a gap from 1 (or 0)."""
+    if not numbered:
+        return
+    first = 0 if 0 in numbered else 1
+    missing = [number for number in range(first, max(numbered) + 1) if number not in numbered]
+    if missing:
+        example = numbered[max(numbered)]
+        stem, suffix = os.path.splitext(example)
+        names = ", ".join(f"{number:0{len(stem)}d}{suffix}" for number in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise DataError(f"{folder} lacks {names}{more}; restore the missing frames from the data set.")
+
+
+def read_truth(folder: Path, frames: int | None, kind: TruthKind) -> Boxes:
+    """``groundtruth.txt`` as ``[T, 4]``; ``frames`` is the number of images, None where there are none."""
+    path = folder / TRUTH_FILE
+    if not path.is_file():
+        raise DataError(f"{path} is missing; every sequence needs at least the first frame's box.")
+    boxes = read_numbers(path)
+    if not boxes.size or boxes.shape[1] != 4:
+        columns = boxes.shape[1] if boxes.size else 0
+        raise DataError(f"{path} has {columns} numbers a line; a box is four: x,y,w,h.")
+    if frames is not None and len(boxes) != frames and not (kind != "every" and len(boxes) == 1):
+        how = "shorter" if len(boxes) < frames else "longer"
+        hint = " (a first box alone is read with split test)" if len(boxes) == 1 else ""
+        raise DataError(
+            f"{path} is {how} than the sequence: {len(boxes)} lines for {frames} frames{hint}; restore both from the "
+            "data set."
+        )
+    if not np.isfinite(boxes[0]).all() or (boxes[0, 2:] <= 0).any():
+        raise DataError(
+            f"{path}, line 1: the first box must be finite, with positive width and height; correct it, or leave the sequence "
+            "out by dataset.exclude."
+        )
+    known = np.isfinite(boxes)
+    bad = np.flatnonzero(known.any(axis=1) & ~known.all(axis=1) | np.isinf(boxes).any(axis=1))
+    if len(bad):
+        raise DataError(
+            f"{path}, line {bad[0] + 1}: the box is neither four finite numbers nor four NaN (an absent target); correct it, or "
+            "leave the sequence out by dataset.exclude."
+        )
+    return boxes
+
+
+def read_labels(folder: Path, frames: int) -> dict[str, npt.NDArray[np.float64]]:
+    """The labels that are there, by name, ``[T]`` each. Raises DataError for a wrong length."""
+    labels = {}
+    for name in LABELS:
+        path = folder / f"{name}.label"
+        if not path.is_file():
+            continue
+        values = read_numbers(path)
+        if len(values) != frames or (values.size and values.shape[1] != 1):
+            raise DataError(f"{path} has {len(values)} lines for {frames} frames; a label is one number a frame.")
+        labels[name] = values.reshape(-1)
+    return labels
+
+
+def read_meta(folder: Path) -> dict[str, str]:
+    """``meta_info.ini`` as keys and values; empty where it is absent."""
+    path = folder / META_FILE
+    if not path.is_file():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as text ({error}).") from error
+    pairs = (line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def resolution(folder: Path, meta: Mapping[str, str]) -> tuple[int, int] | None:
+    """(width, height) from ``resolution: (1920, 1080)``, None where the key is absent."""
+    text = meta.get("resolution")
+    if text is None:
+        return None
+    match = re.fullmatch(r"\(\s*(\d+)\s*,\s*(\d+)\s*\)", text)
+    if match is None or not int(match[1]) or not int(match[2]):
+        raise DataError(f"{folder / META_FILE}: resolution is {text!r}; expected (width, height) in pixels.")
+    return int(match[1]), int(match[2])
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a JPEG or PNG from its header, without decoding. Raises DataError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(1 << 20)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
+    size = _png_size(data) if data[:8] == b"\x89PNG\r\n\x1a\n" else _jpeg_size(data)
+    if size is None:
+        raise DataError(f"{path} is neither a JPEG nor a PNG; restore it from the data set.")
+    return size
+
+
+def _png_size(data: bytes) -> tuple[int, int] | None:
+    return (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")) if len(data) >= 24 else None
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Walks the marker segments up to the frame header (SOFn: ITU-T T.81, B.2.2)."""
+    if data[:2] != b"\xff\xd8":
+        return None
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
+
+
+def frame_count(sequence: Sequence) -> int:
+    """Frames of a sequence, also where it has a truth but no images."""
+    return len(sequence.frames) or (0 if sequence.truth is None else len(sequence.truth))
+
+
+# -------------------------------------------------------------------------------------- data sets
+
+
+def read_names(path: Path) -> list[str]:
+    """The sequence names of a ``list.txt``. Raises DataError for names that are twice there or are no folder's name."""
+    try:
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a list of sequence names ({error}).") from error
+    for number, name in enumerate(names, 1):
+        if name in (".", "..") or "/" in name or "\\" in name:
+            raise DataError(f"{path}, line {number}: {name!r} is not a folder's name.")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{path} names {twice} twice; each sequence stands there once.")
+    if not names:
+        raise DataError(f"{path} is empty; it names a sequence a line.")
+    return names
+
+
+def select_names(
+    names: list[str], wanted: list[str] | None, limit: int | None, where: Path, exclude: list[str] | None = None
+) -> list[str]:
+    """``names`` that match any of ``wanted`` and none of ``exclude`` (names or globs), the first ``limit`` of them."""
+    chosen = names
+    for key, patterns in (("sequences", wanted), ("exclude", exclude)):
+        for pattern in patterns or []:
+            if not fnmatch.filter(names, pattern) and pattern not in names:
+                raise DataError(
+                    f"dataset.{key}: {pattern!r} matches none of the {len(names)} sequences of {where} "
+                    f"({', '.join(names[:3])}, ...); give names or patterns such as '*_00001?'."
+                )
+    if wanted is not None:
+        chosen = [name for name in names if matches(name, wanted)]
+    chosen = [name for name in chosen if not matches(name, exclude or [])]
+    if limit is not None and limit < 1:
+        raise DataError(f"dataset.limit is {limit}; it is a number of sequences from 1, or null for all.")
+    if not chosen:
+        how = "dataset.exclude leaves no sequence" if exclude else "dataset.sequences is empty"
+        raise DataError(f"{how}; give names or patterns, or null for all.")
+    return chosen[:limit]
+
+
+def matches(name: str, patterns: list[str]) -> bool:
+    """Whether ``name`` is one of ``patterns`` or matches one as a glob."""
+    return any(name == item or fnmatch.fnmatchcase(name, item) for item in patterns)
+
+
+@dataclass
+class FolderDataset(Dataset):
+    """Sequences in the GOT-10k layout under ``root/split``.
+
+    ``root`` is a folder, absolute or relative to the current one; ``split`` its subfolder, empty where ``root`` itself
+    holds ``list.txt`` (or the sequences). ``sequences`` keeps those names or globs alone, ``exclude`` drops some, ``limit``
+    keeps the first so many.
+    ``cache`` is where derived files may go. The constructor checks that the folder is there and the filter
+    matches; everything else is read once, at the first use, all of it before the first sequence is yielded. A split
+    named ``test`` may have first boxes alone; ``has_truth`` is then False.
+    """
+
+    root: str = ""
+    split: str = ""
+    sequences: list[str] | None = None
+    exclude: list[str] | None = None
+    limit: int | None = None
+    cache: str = "outputs/cache"
+    name: str = "folder"
+    has_truth: bool = field(default=True, init=False)
+
+    def __post_init__(self) -> None:
+        self._loaded: list[Sequence] | None = None
+        self.names = self._select_names()
+        self.has_truth = self._peek_truth()
+
+    # what subclasses change ---------------------------------------------------------------------
+
+    def missing(self) -> str:
+        """What to do where the data set is not there; the end of the sentence that says so."""
+        return "set dataset.root to a folder in the GOT-10k layout (list.txt and a folder per sequence)"
+
+    def truth_kind(self) -> TruthKind:
+        """How many lines of truth a sequence must have."""
+        return "any" if self.split == "test" else "every"
+
+    def read(self, name: str) -> Sequence:
+        """One sequence. Raises DataError."""
+        return read_sequence(self.folder / name, truth=self.truth_kind())
+
+    # ---------------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the sequences."""
+        return Path(self.root).expanduser() / self.split
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Sequence]:
+        return iter(self.load())
+
+    def load(self) -> list[Sequence]:
+        """All sequences, read once. Raises DataError at the first fault."""
+        if self._loaded is None:
+            loaded = [self.read(name) for name in self.names]
+            without = [sequence.name for sequence in loaded if sequence.truth is None]
+            if without and len(without) < len(loaded):
+                raise DataError(
+                    f"{self.folder / without[0] / TRUTH_FILE} has the first box alone, while other sequences of the "
+                    "split have every frame's; complete it or leave it out by dataset.sequences."
+                )
+            self.has_truth = not without
+            self._loaded = loaded
+        return self._loaded
+
+    def digest(self) -> str:
+        """SHA-256 over each sequence's name, frame names and sizes in bytes, annotations, labels and meta."""
+        total = hashlib.sha256()
+        for sequence in self.load():
+            total.update(sequence_digest(self.folder / sequence.name, sequence).encode())
+        return total.hexdigest()
+
+    def _select_names(self) -> list[str]:
+        if not self.root:
+            raise DataError(f"dataset.root is not set; {self.missing()}.")
+        if not self.folder.is_dir():
+            raise DataError(f"{self.folder} does not exist; {self.missing()}.")
+        return select_names(self.all_names(), self.sequences, self.limit, self.folder, self.exclude)
+
+    def all_names(self) -> list[str]:
+        """Names in the order of ``list.txt``; without one, folders with a truth, sorted."""
+        path = self.folder / LIST_FILE
+        if path.is_file():
+            return read_names(path)
+        names = sorted(entry.parent.name for entry in self.folder.glob(f"*/{TRUTH_FILE}"))
+        if not names:
+            splits = sorted(entry.parent.name for entry in self.folder.glob(f"*/{LIST_FILE}"))
+            hint = f"; it has the splits {', '.join(splits)}: set dataset.split" if splits and not self.split else ""
+            raise DataError(f"{self.folder} holds neither {LIST_FILE} nor sequences{hint or '; ' + self.missing()}.")
+        return names
+
+    def _peek_truth(self) -> bool:
+        """Whether truth is to be expected, judged by the first sequence."""
+        if self.truth_kind() == "every":
+            return True
+        path = self.folder / self.names[0] / TRUTH_FILE
+        return path.is_file() and len(read_numbers(path)) > 1
+
+
+def image_digest(sequence: Sequence) -> str:
+    """SHA-256 over the images of a sequence in order: the same for a copy under other names and with other annotations.
+
+    Of long sequences the first, middle and last eight images are read, and the number of all enters.
+    """
+    count = len(sequence.frames)
+    chosen = sorted({*range(min(8, count)), *range(max(0, count // 2 - 4), min(count, count // 2 + 4)), *range(max(0, count - 8), count)})
+    total = hashlib.sha256(f"{count}\0".encode())
+    for index in chosen:
+        with sequence.frames[index].open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+def sequence_digest(folder: Path, sequence: Sequence) -> str:
+    """SHA-256 over one sequence: name, frame names and sizes in bytes, annotation files."""
+    total = hashlib.sha256(sequence.name.encode() + b"\0")
+    for path in sequence.frames:
+        total.update(f"{path.name}:{path.stat().st_size}\n".encode())
+    for name in (TRUTH_FILE, META_FILE, *(f"{label}.label" for label in LABELS)):
+        path = folder / name
+        total.update(f"{name}:".encode() + (path.read_bytes() if path.is_file() else b"-"))
+    return total.hexdigest()

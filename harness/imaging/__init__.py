@@ -1,0 +1,1 @@
+"""Pixels: decoding, crops, windows and box arithmetic."""

@@ -1,0 +1,106 @@
+"""One validated job: its parts, built from the configuration, and whether they fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.config import at_least, build, construct
+from harness.core.errors import ConfigError
+from harness.core.interfaces import Artifact, Backend, Dataset, Task, TrackerSpec
+from harness.machine.environment import thread_budget
+from harness.prepare.plan import QuantizationJob, Quantizer, Settings, Step, lookup, plan
+
+
+@dataclass
+class Experiment:
+    """The parts of a job. Building one checks everything that can be checked without running a network."""
+
+    config: Mapping[str, Any]
+    tracker: TrackerSpec
+    backend: Backend
+    dataset: Dataset
+    task: Task
+    quantizer: Quantizer
+    settings: Settings
+    threads: int
+    seed: int
+    _step: Step | None = field(default=None, repr=False)
+
+    @property
+    def cache(self) -> Path:
+        """The folder of prepared models."""
+        return Path(self.settings.cache)
+
+    def step(self) -> Step:
+        """The plan that ends in the artifact of this job."""
+        if self._step is None:
+            job = self.quantization_job()
+            step = plan(self.quantizer.tracker(job), self.backend, self.settings, self.seed)
+            self._step = self.quantizer.add(step, job)
+        return self._step
+
+    def quantization_job(self) -> QuantizationJob:
+        """What the quantiser may look at."""
+        return QuantizationJob(self.tracker, self.backend, self.config, self.threads, self.seed)
+
+    def prepared(self) -> Artifact | None:
+        """The artifact where it is in the cache."""
+        return lookup(self.step(), self.cache)
+
+    def random_weights(self) -> bool:
+        return self.tracker.random_weights
+
+
+def build_experiment(config: Mapping[str, Any]) -> Experiment:
+    """Builds and checks a job. Raises ConfigError, SkipJob, DataError, WeightsError."""
+    threads = thread_count(config.get("threads"))
+    seed = config.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise ConfigError(f"seed is {seed!r}; accepted: a whole number, 0 or more.")
+    settings = construct(Settings, _section(config, "prepare"), "prepare")
+    task = build(_section(config, "task"), Task, "task")
+    backend = build(backend_section(config, task, threads, settings.cache), Backend, "backend")
+    tracker = build(_section(config, "tracker"), TrackerSpec, "tracker")
+    quantizer = build(_section(config, "quantization"), Quantizer, "quantization")
+    dataset = build(_section(config, "dataset"), Dataset, "dataset")
+    task.check(config, tracker, dataset)
+    experiment = Experiment(config, tracker, backend, dataset, task, quantizer, settings, threads, seed)
+    quantizer.check(experiment.quantization_job())
+    experiment.step()
+    return experiment
+
+
+def backend_section(config: Mapping[str, Any], task: Task, threads: int, cache: str) -> dict[str, Any]:
+    """The backend's section with what the groups device and hint add to it."""
+    section = dict(_section(config, "backend")) | {"threads": threads, "cache": cache}
+    if task.uses_backend:
+        section |= {key: value for key, value in _section(config, "device").items() if key != "name"}
+        section |= {"device": str(_section(config, "device")["name"]), "hint": str(_section(config, "hint")["name"])}
+    return section
+
+
+def thread_count(wanted: Any) -> int:
+    """The thread budget of the job. Raises ConfigError where more is asked than the machine allows."""
+    allowed = thread_budget()
+    if wanted is None:
+        return allowed
+    if not isinstance(wanted, int) or isinstance(wanted, bool):
+        raise ConfigError(
+            f"threads is {wanted!r}; accepted: a whole number from 1 to {allowed}, or null for {allowed}."
+        )
+    at_least(wanted, 1, "threads")
+    if wanted > allowed:
+        raise ConfigError(
+            f"threads is {wanted}; affinity and control group allow {allowed} here, so give at most that."
+        )
+    return wanted
+
+
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = config.get(name)
+    if not isinstance(section, Mapping):
+        raise ConfigError(f"the configuration has no section {name!r}; use the shipped conf/ or copy its {name} group.")
+    return section

@@ -1,0 +1,178 @@
+"""The child process of a job: prepares a model, or measures. Imports neither hydra nor mlflow.
+
+``python -m harness.jobs.worker prepare|measure FOLDER [ROUND]`` reads ``FOLDER/job.json``. It ends with an outcome file, or with
+a failure file that says in one sentence why not; whatever else happens to it, the parent turns into a failed job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError, exit_code_of
+from harness.core.files import read_json, write_json
+from harness.core.interfaces import Artifact, Context, TaskResult
+from harness.jobs.experiment import Experiment, build_experiment
+from harness.machine import progress
+from harness.machine.environment import LoadWatch, keep_freed_memory, peak_rss_mb
+from harness.prepare import parity
+
+JOB_FILE = "job.json"
+FAILURE_FILE = "failure.json"
+
+
+def outcome_file(round_: int) -> str:
+    """Name of the file with what round ``round_`` (from 1) found."""
+    return f"rounds/{round_}.json"
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one phase; returns the exit code."""
+    faulthandler.enable()
+    die_with_parent()
+    keep_freed_memory()
+    phase, folder = arguments[0], Path(arguments[1])
+    round_ = int(arguments[2]) if len(arguments) > 2 else 1
+    try:
+        experiment = build_experiment(read_json(folder / JOB_FILE)["config"])
+        if phase == "prepare":
+            prepare(experiment)
+        else:
+            measure(experiment, folder, round_)
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except HarnessError as error:
+        return _fail(folder, type(error).__name__, str(error), exit_code_of(error))
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(folder, "OSError", f"{error.strerror or error}{where}; free space or choose another folder.", 1)
+    except MemoryError:
+        return _fail(folder, "MemoryError", "the job ran out of memory; use a smaller data set, model or mode.", 1)
+    except Exception as error:
+        return _fail(folder, type(error).__name__, f"{type(error).__name__}: {error}", 1)
+
+
+def die_with_parent() -> None:
+    """Asks Linux to end this process when its parent is gone, however that ended: nothing measures on unseen."""
+    if sys.platform != "linux":
+        return
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+
+
+def _fail(folder: Path, kind: str, message: str, code: int) -> int:
+    traceback.print_exc()
+    write_json(folder / FAILURE_FILE, {"kind": kind, "message": message, "exit_code": code})
+    return code
+
+
+def prepare(experiment: Experiment) -> Artifact:
+    """Builds what is missing in the cache."""
+    from harness.prepare.steps import realise
+
+    display = progress.make()
+    if experiment.task.uses_backend:
+        experiment.backend.check_device()  # before minutes of preparing for a device that is not there
+    try:
+        return realise(experiment.step(), experiment.cache, display, experiment.threads)
+    finally:
+        display.close()
+
+
+def measure(experiment: Experiment, folder: Path, round_: int) -> None:
+    """Runs the task over the prepared artifact and writes the outcome."""
+    artifact = prepare(experiment)
+    context = Context(
+        experiment.config,
+        artifact,
+        experiment.backend,
+        experiment.tracker,
+        experiment.dataset,
+        folder,
+        experiment.threads,
+        experiment.seed,
+        progress.make(),
+        round_,
+    )
+    watch = LoadWatch()
+    watch.start()
+    try:
+        result = experiment.task.run(context)
+        result.files += submission_files(context)
+    finally:
+        context.progress.close()
+    result.details["other_load_cores"] = round(watch.stop(), 3)
+    write_json(folder / outcome_file(round_), outcome(experiment, artifact, result))
+
+
+def submission_files(context: Context) -> list[str]:
+    """The archive for GOT-10k's server and its manifest, if the whole test split was tracked."""
+    dataset = context.dataset
+    wanted = dataset.split == "test" and dataset.name == "got10k" and not context.tracker.random_weights
+    if not wanted or not (context.folder / "tracks").is_dir():
+        return []
+    from harness.publish.submission import pack_job
+
+    return pack_job(context, [sequence.name for sequence in dataset])
+
+
+def outcome(experiment: Experiment, artifact: Artifact, result: TaskResult) -> dict[str, Any]:
+    """What one round found, with what the runtime says it did."""
+    metrics = dict(result.metrics)
+    opened = experiment.backend.load_times() if experiment.task.uses_backend else {}
+    metrics |= {f"load_ms/{key}": seconds * 1e3 for key, seconds in opened.items()}
+    metrics.setdefault("rss_mb/peak", peak_rss_mb())
+    metrics["model_mb"] = float(artifact.info.get("mb", 0.0))
+    found = parity.summary(artifact.info)
+    if found:
+        metrics["parity/max_abs_diff"] = parity.largest(found)
+    return {
+        **asdict(result),
+        "metrics": metrics,
+        "effective": result.details.get("effective") or (experiment.backend.describe() if opened else {}),
+        "artifact": describe_artifact(artifact),
+        "dataset": describe_dataset(experiment, result),
+        "pid": os.getpid(),
+    }
+
+
+def describe_artifact(artifact: Artifact) -> dict[str, Any]:
+    """The artifact as results.json records it."""
+    return {
+        "key": artifact.key,
+        "format": artifact.format,
+        "precision": artifact.precision,
+        "folder": str(artifact.folder),
+        "files": {name: str(path) for name, path in artifact.files.items()},
+        **{key: value for key, value in artifact.info.items() if key != "parameter_bytes"},
+    }
+
+
+def describe_dataset(experiment: Experiment, result: TaskResult) -> Mapping[str, Any]:
+    """The data set as results.json records it."""
+    dataset = experiment.dataset
+    sequences = list(dataset)
+    return {
+        "name": dataset.name,
+        "split": dataset.split,
+        "digest": dataset.digest(),
+        "sequences": len(sequences),
+        "frames": sum(len(item) for item in sequences),
+        "truth": dataset.has_truth,
+        "scored_frames": result.details.get("scored_frames", 0),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,1 +1,0 @@
-"""Torch modules of the trackers, their graphs, and a safe reader of checkpoints."""

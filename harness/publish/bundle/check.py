@@ -1,0 +1,74 @@
+"""Computes a run's scores again, from its boxes and the truth in the bundle, and compares them with what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.core.errors import DataError
+from harness.core.interfaces import Sequence, Track
+from harness.core.results import FRAMES_FILE, Results, read_frames
+from harness.scoring.metrics import score_tracks
+
+SCORES = ("ao", "sr50", "sr75", "mao")
+TOLERANCE = 1e-9
+"""Scores are sums of the same numbers in the same order; this is far below the last digit that is shown."""
+
+
+@dataclass
+class Check:
+    """What came of it: ``same``, ``differs`` (with the sentences why) or ``not checked`` (with the reason)."""
+
+    name: str
+    outcome: str
+    notes: list[str] = field(default_factory=list)
+
+
+def check_scores(folder: Path, truth: list[Sequence] | None) -> Check:
+    """Recomputes the scores of the job in ``folder``."""
+    results = Results.load(folder)
+    name = results.name
+    stated = {key: value for key, value in results.metrics.items() if key in SCORES}
+    if not stated:
+        return Check(name, "not checked", ["it states no accuracy"])
+    if truth is None:
+        return Check(name, "not checked", ["the bundle has no truth for it"])
+    if not (folder / FRAMES_FILE).is_file():
+        return Check(name, "not checked", ["it has no boxes per frame"])
+    try:
+        tracks = tracks_of(read_frames(folder))
+        known = {sequence.name: sequence for sequence in truth}
+        scores = score_tracks(tracks, [known[item] for item in dict.fromkeys(t.sequence for t in tracks)], as_shipped=False)
+    except (DataError, KeyError, ValueError, TypeError) as error:
+        return Check(name, "differs", [f"its boxes do not fit the truth ({error})"])
+    notes = _differences("", stated, scores.metrics)
+    for sequence, row in results.sequences.items():
+        own = {key: value for key, value in row.items() if key in SCORES}
+        notes += _differences(f"{sequence}: ", own, scores.sequences.get(sequence, {}))
+    return Check(name, "differs" if notes else "same", notes)
+
+
+def _differences(where: str, stated: Mapping[str, float], found: Mapping[str, float]) -> list[str]:
+    notes = []
+    for key, value in stated.items():
+        again = found.get(key)
+        if again is None or not abs(float(value) - again) <= TOLERANCE:
+            shown = "none" if again is None else f"{again:.6f}"
+            notes.append(f"{where}{key} is stated as {float(value):.6f}, the boxes give {shown}")
+    return notes
+
+
+def tracks_of(frames: pd.DataFrame) -> list[Track]:
+    """The tracks in frames.parquet, of each sequence its first round (later rounds repeat the boxes)."""
+    tracks = []
+    for (sequence, repetition), rows in frames.groupby(["sequence", "repetition"], sort=False):
+        rows = rows[rows["round"] == rows["round"].min()].sort_values("frame")
+        if not np.array_equal(rows["frame"].to_numpy(), np.arange(len(rows))):
+            raise DataError(f"{sequence}: frames are missing or doubled.")
+        boxes = rows[["x", "y", "w", "h"]].to_numpy(float)
+        tracks.append(Track(str(sequence), boxes, rows["seconds"].to_numpy(float), {}, int(str(repetition))))
+    return tracks

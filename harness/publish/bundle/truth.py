@@ -1,0 +1,73 @@
+"""The ground truth that a run's scores were computed against, small enough to travel with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.core.config import build
+from harness.core.errors import DataError, HarnessError
+from harness.core.files import read_json
+from harness.core.interfaces import Dataset, Sequence
+from harness.core.results import Results
+from harness.publish.submission.scoring import TruthFolder
+
+
+def truth_of(results: Results) -> dict[str, Any] | str | None:
+    """What scoring needs of the data set, as JSON values; None where there is no truth; a sentence why it lacks."""
+    if not results.dataset.get("truth"):
+        return None
+    try:
+        dataset = _dataset(results)
+        sequences = {sequence.name: _entry(sequence) for sequence in dataset}
+        digest = dataset.digest()
+    except (HarnessError, OSError, TypeError, ValueError) as error:
+        return f"{results.name}: the truth is not in the bundle, so nobody can recompute the scores ({error})"
+    if digest != results.dataset.get("digest"):
+        return f"{results.name}: the data set was changed since the run; its truth is not put into the bundle"
+    return {"digest": digest, "sequences": sequences}
+
+
+def _dataset(results: Results) -> Dataset:
+    section = results.config["dataset"]
+    if "target" in section:
+        found = build(section, Dataset, "dataset")  # type: ignore[type-abstract]
+        assert isinstance(found, Dataset)
+        return found
+    return TruthFolder(root=str(section["root"]), split=str(section.get("split", "")), sequences=list(results.sequences))
+
+
+def _entry(sequence: Sequence) -> dict[str, Any]:
+    truth, visible = sequence.truth, sequence.visible
+    return {
+        "init": np.asarray(sequence.init_box, float).tolist(),
+        "size": list(sequence.size) if sequence.size else None,
+        "object_class": sequence.meta.get("object_class", ""),
+        "visible": None if visible is None else "".join("1" if item else "0" for item in visible),
+        "truth": None if truth is None else np.asarray(truth, float).tolist(),
+    }
+
+
+def read_truth(path: Path) -> list[Sequence]:
+    """The sequences of a truth file. Raises DataError where it is damaged."""
+    raw = read_json(path)
+    try:
+        return [_sequence(str(name), entry) for name, entry in raw["sequences"].items()]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path} is damaged ({error}); get the bundle again.") from error
+
+
+def _sequence(name: str, entry: Mapping[str, Any]) -> Sequence:
+    size, visible, truth = entry["size"], entry["visible"], entry["truth"]
+    return Sequence(
+        name,
+        (),
+        np.array(entry["init"], float).reshape(4),
+        (int(size[0]), int(size[1])) if size else None,
+        None if truth is None else np.array(truth, float).reshape(-1, 4),
+        None if visible is None else np.array([letter == "1" for letter in visible]),
+        {"object_class": str(entry["object_class"])},
+    )

@@ -1,0 +1,1 @@
+"""A run's model with a script that runs it."""

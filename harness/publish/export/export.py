@@ -1,0 +1,133 @@
+"""Hands over a run's model: its files, a script that runs it, and what is known about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.archives import file_digest
+from harness.core.config import build
+from harness.core.errors import ConfigError, DataError, StoreError
+from harness.core.files import write_json, write_text
+from harness.core.interfaces import TrackerSpec
+from harness.core.results import Results
+from harness.publish.export.standalone import script
+from harness.publish.mlflow.models import model_files
+
+if TYPE_CHECKING:
+    from harness.report.sources import Job
+
+SCRIPT = "track.py"
+PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
+PRECISIONS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
+
+
+def winner(jobs: list[Job], metric: str) -> Job:
+    """The job with the highest ``metric`` of those that are well and have it. Raises DataError where none has."""
+    able = [job for job in jobs if job.ok and metric in job.metrics]
+    if not able:
+        raise DataError(f"none of the runs has {metric}; choose another by --best, or give one run.")
+    return max(able, key=lambda job: job.metrics[metric])
+
+
+def export(job: Job, folder: Path) -> list[Path]:
+    """Writes model files, ``track.py``, ``model.json`` and ``README.md`` to ``folder``, which is new or empty."""
+    results = job.results
+    runtime = str(results.artifact.get("format", ""))
+    if runtime not in PACKAGES:
+        raise ConfigError(
+            f"{results.name} ran a {runtime or 'missing'} artifact, which needs the harness's own modules; export a run of "
+            f"backend {' or '.join(PACKAGES)}."
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is not empty; give -o a new folder.")
+    files = model_files(job.folder, results)
+    if not files:
+        raise DataError(
+            f"the prepared model of {results.name} is no longer in the cache, nor beside its results; run it again, or "
+            "share it with --models before the cache is emptied."
+        )
+    spec = build(results.config["tracker"], TrackerSpec, "tracker")  # type: ignore[type-abstract]
+    graphs = {name: Path(str(path)).name for name, path in results.artifact["files"].items()}
+    text = script(spec, runtime, _options(results, runtime, graphs), _title(results))
+    _write(folder, files, {SCRIPT: text, "README.md": _readme(results, runtime)}, _facts(results, files))
+    return sorted(folder.iterdir())
+
+
+def _write(folder: Path, files: Mapping[str, Path], texts: Mapping[str, str], facts: dict[str, Any]) -> None:
+    """All files under a temporary name, then renamed: a folder is whole or is not there. Raises StoreError."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written ({error.strerror}); choose another folder.") from error
+    try:
+        for name, path in files.items():
+            shutil.copyfile(path, scratch / name)
+        for name, text in texts.items():
+            write_text(scratch / name, text)
+        write_json(scratch / "model.json", facts)
+        scratch.chmod(0o755)
+        if folder.is_dir():
+            folder.rmdir()  # empty, as was checked
+        os.replace(scratch, folder)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written ({error.strerror}); free space or choose another folder.") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _title(results: Results) -> str:
+    artifact = results.artifact
+    return f"{results.choice('tracker')}, {artifact['format']} {artifact['precision']}, artifact {str(artifact['key'])[:12]}."
+
+
+def _options(results: Results, runtime: str, graphs: Mapping[str, str]) -> dict[str, Any]:
+    """What the sessions were opened with, as far as it matters for boxes and speed."""
+    backend = results.config.get("backend", {})
+    options: dict[str, Any] = {"files": dict(graphs), "threads": int(results.config.get("threads") or 1)}
+    if runtime == "onnx":
+        return options | {"provider": str(results.effective.get("provider") or "CPUExecutionProvider").split(",")[0]}
+    properties = {}
+    precision = str(backend.get("precision", "device"))
+    if precision in PRECISIONS:
+        properties["INFERENCE_PRECISION_HINT"] = PRECISIONS[precision]
+    if results.choice("hint") not in ("", "none"):
+        properties["PERFORMANCE_HINT"] = results.choice("hint").upper()
+    return options | {"device": str(results.effective.get("provider") or "CPU"), "properties": properties}
+
+
+def _facts(results: Results, files: Mapping[str, Path]) -> dict[str, Any]:
+    """Where the files come from and what was measured, for whoever finds them later."""
+    return {
+        "run": results.id,
+        "name": results.name,
+        "artifact": {key: value for key, value in results.artifact.items() if key not in ("files", "folder")},
+        "files": {name: file_digest(path) for name, path in files.items()},
+        "metrics": results.metrics,
+        "dataset": results.dataset,
+        "scoring": results.scoring,
+        "environment": results.environment,
+    }
+
+
+def _readme(results: Results, runtime: str) -> str:
+    measured = ", ".join(
+        f"{label} {results.metrics[key]:.4g}"
+        for key, label in (("ao", "AO"), ("fps", "fps"), ("latency_ms/p50", "median ms"), ("model_mb", "MB"))
+        if key in results.metrics
+    )
+    processor = results.environment.get("processor", "an unknown processor")
+    random = " Its weights are random: it tracks nothing." if results.scoring.get("random_weights") else ""
+    return (
+        f"# {_title(results)}\n\n"
+        f"Measured on {results.dataset.get('name', '')} with {results.config.get('threads')} threads of {processor}: "
+        f"{measured or 'nothing'}.{random} `model.json` has the rest.\n\n"
+        f"```\npip install numpy opencv-python {PACKAGES[runtime]}\n"
+        f"python {SCRIPT} clip.mp4 --init 100,80,40,60 -o boxes.txt\n```\n\n"
+        "The input is a video or a folder of images; the output is a box `x,y,w,h` in pixels a line, frame by frame.\n"
+    )

@@ -1,0 +1,45 @@
+"""From a job's folder to MLflow, and nothing else: the only importer of mlflow.
+
+Everything logged is read from disk, and logging may be repeated: a run bears the job's identity as a tag, so that it is
+found again, completed where something is missing, and never doubled. Logging late (``sync``) and logging
+elsewhere (``import``) are this same function.
+
+``target`` says where runs go, ``content`` what of a folder is logged, ``store`` speaks to MLflow, ``models`` keeps
+prepared models once per content key, ``folders`` ties them together, ``place`` mends a store that was moved.
+"""
+
+from harness.publish.mlflow.folders import Pending, log_folder, log_sweep, pending, sweep_state
+from harness.publish.mlflow.place import Repaired, moved_from, repair
+from harness.publish.mlflow.store import client, compare_page, page_of
+from harness.publish.mlflow.target import (
+    DATABASE,
+    STATE_FILE,
+    Logged,
+    LoggingFailed,
+    Target,
+    check_writable,
+    explicit_target,
+    target_of,
+)
+
+__all__ = [
+    "DATABASE",
+    "STATE_FILE",
+    "Logged",
+    "LoggingFailed",
+    "Pending",
+    "Repaired",
+    "Target",
+    "check_writable",
+    "client",
+    "compare_page",
+    "explicit_target",
+    "log_folder",
+    "log_sweep",
+    "moved_from",
+    "page_of",
+    "pending",
+    "repair",
+    "sweep_state",
+    "target_of",
+]

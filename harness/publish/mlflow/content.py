@@ -1,0 +1,203 @@
+"""What of a job's or a sweep's folder is logged: params, tags, metrics, files. Knows nothing of MLflow's client."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from harness.core.files import plain, read_json, write_bytes, write_text
+from harness.core.results import RESULTS_FILE, Results
+
+AGREEMENT_FILE = "agreement.json"
+IMPORTED_FILE = "imported.json"
+PARAM_LIMIT = 500
+TAG_LIMIT = 5000
+SKIPPED = (
+    *("id", "job.json", "mlflow.json", "failure.json", "command.json", "imported.json"),
+    *("rounds", "sequences", "tracks", "model"),
+)
+"""Not uploaded as they are: bookkeeping, what ``resume`` needs, tracks (as one archive), models (once per key)."""
+UNLOGGED = ("resume", "mlflow")
+"""Sections that say how a run was kept, not what was run."""
+STAMP = (1980, 1, 1, 0, 0, 0)
+
+
+def milliseconds(moment: str) -> int:
+    """An ISO moment in milliseconds since 1970; 0 where it is not one. Never the clock: logging twice is the same."""
+    try:
+        return int(datetime.fromisoformat(moment).timestamp() * 1000)
+    except ValueError:
+        return 0
+
+
+def digest_of(folder: Path) -> str:
+    """Changes whenever a job's results or an added metric change; tells whether a run is up to date."""
+    digest = hashlib.sha256((folder / RESULTS_FILE).read_bytes())
+    if (folder / AGREEMENT_FILE).is_file():
+        digest.update((folder / AGREEMENT_FILE).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# ------------------------------------------------------------------------------------- params, metrics
+
+
+def params_of(results: Results) -> dict[str, str]:
+    """The resolved configuration as ``group.key``, and the choice of each group under its plain name."""
+    found: dict[str, Any] = {}
+    for group, section in results.config.items():
+        if group in UNLOGGED:
+            continue
+        if isinstance(section, Mapping):
+            found |= {f"{group}.{key}": value for key, value in _flat(section) if key != "name"}
+            if "name" in section:
+                found[group] = section["name"]
+        else:
+            found[group] = section
+    return {key: str(value)[:PARAM_LIMIT] for key, value in found.items() if value is not None and str(value)}
+
+
+def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def all_metrics(folder: Path, results: Results) -> dict[str, float]:
+    """The job's metrics, with the agreement that only the sweep's end could tell."""
+    found = dict(results.metrics)
+    if (folder / AGREEMENT_FILE).is_file():
+        found |= {key: value for key, value in read_json(folder / AGREEMENT_FILE).items() if value is not None}
+    return found
+
+
+def series_of(folder: Path) -> list[tuple[str, int, float]]:
+    """Metrics with steps (curves, per-sequence scores): (name, step, value)."""
+    from harness.report import native
+
+    return [(name, int(step), float(value)) for name, points in native.series(folder).items() for step, value in points]
+
+
+# -------------------------------------------------------------------------------------------- tags
+
+
+def tags_of(folder: Path, results: Results) -> dict[str, str]:
+    """What a person filters by, and the note that stands at the top of the run's page."""
+    environment = results.environment
+    tags = {
+        group: results.choice(group)
+        for group in ("backend", "device", "hint", "quantization", "tracker", "dataset", "task")
+    }
+    tags |= {
+        "threads": str(results.config.get("threads") or ""),
+        "commit": str(environment.get("commit", "")),
+        "mlflow.source.git.commit": str(environment.get("commit", "")),
+        "mlflow.source.name": "python -m harness",
+        "mlflow.source.type": "LOCAL",
+        "dirty": str(environment.get("dirty", "")),
+        "machine": str(environment.get("machine", "")),
+        "processor": str(environment.get("processor", "")),
+        "artifact_key": str(results.artifact.get("key", "")),
+        "precision": str(results.artifact.get("precision", "")),
+        "dataset_digest": str(results.dataset.get("digest", "")),
+        "status": results.status,
+        "random_weights": str(bool(results.scoring.get("random_weights"))),
+        "overrides": " ".join(results.overrides),
+    }
+    tags |= {f"effective.{key}": str(value) for key, value in results.effective.items()}
+    if results.error:
+        tags["error"] = str(results.error.get("message", ""))
+    if (folder / IMPORTED_FILE).is_file():
+        found = read_json(folder / IMPORTED_FILE)
+        tags |= {"harness.bundle": str(found.get("bundle", "")), "harness.recomputed": str(found.get("recomputed", ""))}
+    tags["mlflow.note.content"] = "\n\n".join(_notes(results))
+    return {key: value[:TAG_LIMIT] for key, value in tags.items() if value}
+
+
+def _notes(results: Results) -> list[str]:
+    notes = []
+    if results.scoring.get("random_weights"):
+        notes.append("**Random weights**: speed alone was measured; there is no accuracy.")
+    if results.error:
+        notes.append(f"{results.status}: {results.error.get('message', '')}")
+    return notes + [f"Warning: {warning}" for warning in results.warnings]
+
+
+def sweep_tags(sweep: Path, record: Mapping[str, Any], state: str) -> dict[str, str]:
+    """A parent run's tags; the summary's table is its description."""
+    tags = {"sweep": "true", "status": state, "overrides": " ".join(map(str, record.get("words", [])))}
+    tags |= {"mlflow.source.name": "python -m harness", "mlflow.source.type": "LOCAL"}
+    if (sweep / "summary.md").is_file():
+        tags["mlflow.note.content"] = (sweep / "summary.md").read_text(encoding="utf-8")
+    return {key: value[:TAG_LIMIT] for key, value in tags.items() if value}
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+def stage_job(folder: Path, results: Results, staged: Path) -> list[str]:
+    """Puts a copy of everything that is uploaded under ``staged``; returns the tables, which MLflow draws itself."""
+    from harness.report import native
+
+    for path in sorted(folder.iterdir()):
+        if not path.name.startswith(".") and path.name not in SKIPPED and not path.is_symlink():
+            _copy(path, staged / path.name)
+    if (folder / "tracks").is_dir():
+        write_bytes(staged / "tracks.zip", _archive(folder / "tracks"))
+    write_text(staged / "config.yaml", _yaml(results.config))
+    write_text(staged / "environment.json", json.dumps(plain(results.environment), indent=1) + "\n")
+    names = []
+    for name, table in native.tables(folder).items():
+        write_text(staged / "tables" / f"{name}.json", json.dumps(plain(native.columns_and_data(table))))
+        names.append(f"tables/{name}.json")
+    return names
+
+
+def stage_sweep(sweep: Path, staged: Path) -> None:
+    """The parent run's files: the summary, the page and its pictures."""
+    for name in ("summary.csv", "summary.md", "report.html", "sweep.json", "plots"):
+        if (sweep / name).exists():
+            _copy(sweep / name, staged / name)
+
+
+def digests(staged: Path) -> dict[str, str]:
+    """Relative path -> SHA-256 of every file under ``staged``."""
+    return {
+        path.relative_to(staged).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(staged.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _copy(path: Path, to: Path) -> None:
+    if path.is_dir():
+        shutil.copytree(path, to, ignore=lambda _, names: [name for name in names if name.startswith(".")])
+    else:
+        shutil.copyfile(path, to)
+
+
+def _archive(folder: Path) -> bytes:
+    """All files under ``folder`` in one zip that depends on them alone: one upload instead of hundreds."""
+    from io import BytesIO
+
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.name.startswith("."):
+                info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), STAMP)
+                info.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(info, path.read_bytes())
+    return buffer.getvalue()
+
+
+def _yaml(value: Mapping[str, Any]) -> str:
+    import yaml  # comes with hydra's omegaconf and with mlflow
+
+    return str(yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True))

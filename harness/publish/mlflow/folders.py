@@ -1,0 +1,279 @@
+"""Logs a job's or a sweep's folder, any number of times, exactly once; finds what is still to be sent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from filelock import FileLock, Timeout
+
+from harness.core.errors import HarnessError, StoreError
+from harness.core.files import read_json
+from harness.core.results import RESULTS_FILE, Results
+from harness.publish.mlflow import content, store as stores
+from harness.publish.mlflow.models import log_model
+from harness.publish.mlflow.store import COMPLETE_TAG
+from harness.publish.mlflow.target import Logged, LoggingFailed, State, Target, explicit_target, target_of
+
+SWEEP_FILE = "sweep.json"
+LOCK_FILE = ".mlflow.lock"
+FOLDER_SECONDS = 60.0
+T = TypeVar("T")
+
+
+# --------------------------------------------------------------------------------------------- a job
+
+
+def log_folder(
+    folder: Path,
+    uri: str | None = None,
+    experiment: str | None = None,
+    enabled: bool = True,
+    parent: Path | None = None,
+    target: Target | None = None,
+) -> Logged | None:
+    """Logs a job's folder (``parent``: its sweep's folder). Raises LoggingFailed; the state is kept beside the results."""
+    results = Results.load(folder)
+    target = target or explicit_target(uri, experiment, enabled) or target_of(results.config)
+    if target.kind == "off":
+        return None
+    return _guarded(folder, target, lambda store: _log_job(store, folder, results, parent, target))
+
+
+def _guarded(folder: Path, target: Target, work: Callable[[Any], T]) -> T:
+    """Runs ``work(store)``, one process at a time per folder; on failure leaves a note for ``sync``. Raises LoggingFailed."""
+    old = State.load(folder)
+    same = old is not None and old.target.tracking_uri == target.tracking_uri
+    State(target, True, old.logged if old and same else None, "", old.files if old and same else None).save(folder)
+    try:
+        with FileLock(folder / LOCK_FILE, timeout=FOLDER_SECONDS):
+            store = stores.client(target)
+            with stores.exclusive(target):
+                return work(store)
+    except (StoreError, Timeout) as error:
+        raise LoggingFailed(_not_logged(str(error), folder)) from error
+    except HarnessError:
+        raise
+    except Exception as error:  # MLflow's, its database's and its transport's errors share no base class
+        lines = str(error).strip().splitlines()
+        reason = lines[0][:200] if lines else type(error).__name__
+        raise LoggingFailed(_not_logged(f"{target.tracking_uri}: {reason}", folder)) from error
+
+
+def _not_logged(reason: str, folder: Path) -> str:
+    return (
+        f"not logged to MLflow: {reason.rstrip('.')}. The results are complete in {folder}, and `python -m harness sync` "
+        "sends them later."
+    )
+
+
+def _log_job(store: Any, folder: Path, results: Results, parent: Path | None, target: Target) -> Logged:
+    experiment = stores.experiment_id(store, target)
+    above = _parent_run(store, parent, experiment) if parent else None
+    stamp = content.digest_of(folder)
+    run = stores.open_run(
+        store, experiment, results.id, results.name, content.milliseconds(results.started), above, {}
+    )
+    logged = Logged(run.info.run_id, experiment, target.tracking_uri)
+    files = _known_files(folder, run)
+    if run.data.tags.get(COMPLETE_TAG) != stamp:
+        files = _write_job(store, run, experiment, folder, results, target, files)
+        state = {"ok": "FINISHED", "skipped": "KILLED"}.get(results.status, "FAILED")
+        store.set_terminated(logged.run_id, state, content.milliseconds(results.ended))
+        store.set_tag(logged.run_id, COMPLETE_TAG, stamp)
+    State(target, False, logged, stamp, files).save(folder)
+    return logged
+
+
+def _known_files(folder: Path, run: Any) -> dict[str, str]:
+    """Digests of what this very run already has."""
+    old = State.load(folder)
+    return dict(old.files or {}) if old and old.logged and old.logged.run_id == run.info.run_id else {}
+
+
+def _write_job(
+    store: Any, run: Any, experiment: str, folder: Path, results: Results, target: Target, known: dict[str, str]
+) -> dict[str, str]:
+    from mlflow.entities import Metric, Param, RunTag
+
+    run_id = run.info.run_id
+    when = content.milliseconds(results.ended)  # not the clock: a metric logged again is then the same point
+    metrics = [Metric(name, float(value), when, 0) for name, value in content.all_metrics(folder, results).items()]
+    metrics += [Metric(name, value, when, step) for name, step, value in content.series_of(folder)]
+    params = {key: value for key, value in content.params_of(results).items() if key not in run.data.params}
+    tags = content.tags_of(folder, results)
+    with tempfile.TemporaryDirectory() as scratch:
+        staged = Path(scratch)
+        tables = content.stage_job(folder, results, staged)
+        tags["mlflow.loggedArtifacts"] = _table_tag(tables)
+        files = _upload(store, run, staged, target, known)
+    model = log_model(store, run, experiment, folder, results, target)
+    if model:
+        tags["harness.model_id"] = model
+    for part in chunks([Param(*item) for item in params.items()], 90):
+        store.log_batch(run_id, params=part)
+    for part in chunks([RunTag(*item) for item in tags.items() if item[1]], 90):
+        store.log_batch(run_id, tags=part)
+    for part in chunks(metrics, 900):
+        store.log_batch(run_id, metrics=part)
+    _log_dataset(store, run, results)
+    return files
+
+
+def _table_tag(tables: Sequence[str]) -> str:
+    """MLflow's own list of the artifacts that its UI draws as tables."""
+    import json
+
+    return json.dumps([{"path": path, "type": "table"} for path in tables]) if tables else ""
+
+
+def _upload(store: Any, run: Any, staged: Path, target: Target, known: dict[str, str]) -> dict[str, str]:
+    """Sends what the run does not have yet in this form; returns the digests of all that it then has."""
+    now = content.digests(staged)
+    for name, digest in now.items():
+        if known.get(name) == digest:
+            (staged / name).unlink()
+    stores.upload(store, run, staged, target)
+    return known | now
+
+
+def _log_dataset(store: Any, run: Any, results: Results) -> None:
+    """The data set as an MLflow input, once."""
+    if not results.dataset.get("digest") or (run.inputs and run.inputs.dataset_inputs):
+        return
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    found = results.dataset
+    section = results.config.get("dataset", {})
+    dataset = Dataset(
+        name=f"{found['name']}-{found['split']}".strip("-"),
+        digest=str(found["digest"])[:36],
+        source_type="local",
+        source=str(section.get("root") or section.get("path") or found["name"]),
+        profile=f'{{"sequences": {found.get("sequences", 0)}, "frames": {found.get("frames", 0)}}}',
+    )
+    store.log_inputs(run.info.run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "evaluation")])])
+
+
+# ------------------------------------------------------------------------------------------- a sweep
+
+
+def _parent_run(store: Any, sweep: Path, experiment: str) -> str:
+    record = read_json(sweep / SWEEP_FILE)
+    name = str(record.get("name") or f"sweep {sweep.name}")
+    with FileLock(sweep / ".mlflow.parent.lock", timeout=FOLDER_SECONDS):  # jobs of a sweep may log at once
+        run = stores.open_run(
+            store, experiment, record["id"], name, content.milliseconds(record["created"]), None, {"sweep": "true"}
+        )
+    return str(run.info.run_id)
+
+
+def log_sweep(sweep: Path, target: Target, state: str) -> Logged | None:
+    """Completes a sweep's parent run: summary, report, plots; ``state`` is ``ok`` or ``failed``. Raises LoggingFailed."""
+    if target.kind == "off":
+        return None
+    return _guarded(sweep, target, lambda store: _log_sweep(store, sweep, target, state))
+
+
+def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
+    from mlflow.entities import RunTag
+
+    experiment = stores.experiment_id(store, target)
+    record = read_json(sweep / SWEEP_FILE)
+    run_id = _parent_run(store, sweep, experiment)
+    run = store.get_run(run_id)
+    tags = content.sweep_tags(sweep, record, state)
+    store.log_batch(run_id, tags=[RunTag(*item) for item in tags.items()])
+    with tempfile.TemporaryDirectory() as scratch:
+        content.stage_sweep(sweep, Path(scratch))
+        files = _upload(store, run, Path(scratch), target, _known_files(sweep, run))
+    ended = max((content.milliseconds(results.ended) for results in _results_of(sweep)), default=0)
+    store.set_terminated(run_id, "FINISHED" if state == "ok" else "FAILED", ended or None)
+    store.set_tag(run_id, COMPLETE_TAG, state)
+    logged = Logged(run_id, experiment, target.tracking_uri)
+    State(target, False, logged, state, files).save(sweep)
+    return logged
+
+
+def _results_of(sweep: Path) -> list[Results]:
+    return [Results.load(path.parent) for path in sorted(sweep.glob(f"*/{RESULTS_FILE}"))]
+
+
+def sweep_state(sweep: Path) -> str | None:
+    """``ok`` or ``failed`` for a sweep that ended; None for one that still runs or was stopped."""
+    statuses = [results.status for results in _results_of(sweep)]
+    if len(statuses) < int(read_json(sweep / SWEEP_FILE).get("count", 0)) and not (sweep / "summary.csv").is_file():
+        return None
+    missing = len(statuses) < int(read_json(sweep / SWEEP_FILE).get("count", 0))
+    return "failed" if missing or "failed" in statuses else "ok"
+
+
+# ----------------------------------------------------------------------------------- still to be sent
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A folder that its store does not have in its present state. ``sweep``: it is a sweep, not a job."""
+
+    folder: Path
+    target: Target
+    sweep: bool
+    parent: Path | None = None
+
+    def send(self) -> Logged | None:
+        """Logs it. Raises LoggingFailed."""
+        if self.sweep:
+            return log_sweep(self.folder, self.target, sweep_state(self.folder) or "failed")
+        return log_folder(self.folder, parent=self.parent, target=self.target)
+
+
+def pending(folders: Iterable[Path], target: Target | None = None, again: bool = False) -> list[Pending]:
+    """What is to be sent of all jobs and sweeps under ``folders``, jobs before their sweeps.
+
+    ``target`` overrides where they were to go; ``again`` takes also what was sent, to look whether the store has it.
+    """
+    jobs: dict[Path, Pending] = {}
+    sweeps: dict[Path, Pending] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob(RESULTS_FILE)):
+            _add_job(path.parent, target, again, jobs)
+        for path in sorted(folder.rglob(SWEEP_FILE)):
+            _add_sweep(path.parent, target, again, jobs, sweeps)
+    return [*jobs.values(), *sweeps.values()]
+
+
+def _add_job(folder: Path, target: Target | None, again: bool, found: dict[Path, Pending]) -> None:
+    state = State.load(folder)
+    if target is None and state is None and "mlflow" not in Results.load(folder).config:
+        return  # scored files: whoever scored them said where they go
+    goal = target or (state.target if state else target_of(Results.load(folder).config))
+    if goal.kind == "off":
+        return
+    sent = state is not None and not state.pending and state.target.tracking_uri == goal.tracking_uri
+    if again or not sent or (state and state.stamp != content.digest_of(folder)):
+        parent = folder.parent if (folder.parent / SWEEP_FILE).is_file() else None
+        found[folder] = Pending(folder, goal, False, parent)
+
+
+def _add_sweep(
+    sweep: Path, target: Target | None, again: bool, jobs: dict[Path, Pending], found: dict[Path, Pending]
+) -> None:
+    ended = sweep_state(sweep)
+    if ended is None:
+        return
+    state = State.load(sweep)
+    children = [job.target for job in jobs.values() if job.parent == sweep]
+    goal = target or (state.target if state else next(iter(children), None))
+    if goal is None or goal.kind == "off":
+        return
+    sent = state is not None and not state.pending and state.target.tracking_uri == goal.tracking_uri
+    if again or not sent or (state and state.stamp != ended):
+        found[sweep] = Pending(sweep, goal, True)
+
+
+def chunks(items: list[Any], size: int) -> Iterable[list[Any]]:
+    """``items`` in lists of at most ``size``: MLflow takes so many in a request."""
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,130 @@
+"""A store that was moved or copied: MLflow keeps absolute places of artifacts in its database. Plain SQL, no MLflow."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from harness.core.errors import DataError, StoreError
+from harness.publish.mlflow.target import DATABASE
+
+ARTIFACTS = "artifacts"
+PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+    ("tags", "value"),
+    ("experiment_tags", "value"),
+    ("trace_tags", "value"),
+)
+"""Columns in which MLflow keeps places; tags hold some of its own (``mlflow.artifactLocation`` of traces)."""
+
+
+@dataclass
+class Repaired:
+    """What ``repair`` did: the places that were replaced, how many values, the copy of the database, what lacks."""
+
+    old: list[str] = field(default_factory=list)
+    changed: int = 0
+    backup: Path | None = None
+    missing: list[str] = field(default_factory=list)
+
+
+def moved_from(root: Path) -> str | None:
+    """Where the store at ``root`` says that it lies, if that is elsewhere; None where all is well or no store is."""
+    return next(iter(_old_roots(root)), None)
+
+
+def repair(root: Path) -> Repaired:
+    """Rewrites every recorded place under the old root to ``root``, after a copy of the database. Raises StoreError."""
+    database = _database(root)
+    if not database.is_file():
+        raise DataError(f"{database} does not exist; give --root the folder of a store (it holds {DATABASE}).")
+    old = _old_roots(root)
+    done = Repaired(old)
+    if old:
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+        done.backup = database.with_name(f"{DATABASE}.before-repair-{stamp}")
+        try:
+            with _open(database) as connection, contextlib.closing(sqlite3.connect(done.backup)) as copy:
+                connection.backup(copy)
+            with _open(database) as connection, connection:
+                done.changed = sum(_rewrite(connection, place, root.resolve()) for place in old)
+        except sqlite3.Error as error:
+            raise StoreError(f"{database} cannot be mended ({error}); the copy is {done.backup}.") from error
+    done.missing = _missing(root)
+    return done
+
+
+def _database(root: Path) -> Path:
+    return root.resolve() / DATABASE
+
+
+@contextlib.contextmanager
+def _open(database: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(database, timeout=30)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _old_roots(root: Path) -> list[str]:
+    """Roots, other than ``root``, of the experiments that this harness made (their place ends in /artifacts)."""
+    database = _database(root)
+    if not database.is_file():
+        return []
+    try:
+        with _open(database) as connection:
+            rows = connection.execute("SELECT artifact_location FROM experiments").fetchall()
+    except sqlite3.Error:
+        return []  # a database without tables: MLflow makes them at first contact
+    here = str(root.resolve())
+    found = {_path(row[0]) for row in rows if row[0]}
+    roots = {path.removesuffix(f"/{ARTIFACTS}") for path in found if path and path.endswith(f"/{ARTIFACTS}")}
+    return sorted(roots - {here})
+
+
+def _path(location: str) -> str | None:
+    """The path of a file URI or of a plain absolute path; None for other stores."""
+    if location.startswith("/"):
+        return location.rstrip("/")
+    parts = urlsplit(location)
+    return unquote(parts.path).rstrip("/") if parts.scheme == "file" else None
+
+
+def _rewrite(connection: sqlite3.Connection, old: str, new: Path) -> int:
+    """Replaces the prefix ``old`` (as URI and as path) in all columns of PLACES; returns how many values changed."""
+    changed = 0
+    pairs = [(Path(old).as_uri(), new.as_uri()), (f"file://{old}", new.as_uri()), (old, str(new))]
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for table, column in PLACES:
+        if table not in tables:
+            continue
+        for before, after in dict(pairs).items():
+            # a prefix followed by a slash, by plain comparison: LIKE would take _ and % in a path for patterns
+            statement = (
+                f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 (names are from PLACES)
+                f"WHERE substr({column}, 1, ?) = ?"
+            )
+            prefix = before + "/"
+            changed += connection.execute(
+                statement, (after + "/", len(prefix) + 1, len(prefix), prefix)
+            ).rowcount
+    return changed
+
+
+def _missing(root: Path) -> list[str]:
+    """Runs and models whose artifacts are not where the database says."""
+    with _open(_database(root)) as connection:
+        rows = connection.execute("SELECT artifact_uri FROM runs WHERE lifecycle_stage = 'active'").fetchall()
+        rows += connection.execute("SELECT artifact_location FROM logged_models WHERE lifecycle_stage = 'active'").fetchall()
+    paths = [_path(row[0]) for row in rows if row[0]]
+    return sorted(path for path in paths if path and not Path(path).exists())

@@ -1,0 +1,193 @@
+"""Speaking to an MLflow store: reaching it, its experiment, finding and making runs exactly once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from filelock import FileLock, Timeout
+
+from harness.core.errors import StoreError
+from harness.publish.mlflow.place import moved_from
+from harness.publish.mlflow.target import Target, check_writable
+
+ID_TAG = "harness.id"
+COMPLETE_TAG = "harness.complete"
+PARENT_TAG = "mlflow.parentRunId"
+VIEW = "harness"
+"""Key of the shared view (the columns that matter) under which our link opens an experiment."""
+CONNECT_SECONDS = 3.0
+LOCK_SECONDS = 600.0
+"""On a busy machine MLflow takes minutes to create a store's tables, and all who come meanwhile wait for it."""
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "AWS_MAX_ATTEMPTS": "2",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""A store that is away must not hold up a job: results are on disk, and ``sync`` sends them. Set by who wants other."""
+COLUMNS = (
+    "metrics.`fps`",
+    "metrics.`ao`",
+    "metrics.`sr50`",
+    "metrics.`latency_ms/p50`",
+    "metrics.`latency_ms/p99`",
+    "metrics.`pipeline_fps`",
+    "metrics.`agreement/mean_iou`",
+    "metrics.`rss_mb/peak`",
+    "metrics.`model_mb`",
+    "tags.`tracker`",
+    "tags.`backend`",
+    "tags.`quantization`",
+    "tags.`hint`",
+    "tags.`status`",
+)
+
+
+# ------------------------------------------------------------------------------------------ reaching it
+
+
+def client(target: Target) -> Any:
+    """A client on the target's store, which is created at need, by one process at a time. Raises StoreError."""
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    if target.kind == "server":
+        _reach(target.tracking_uri)
+    import mlflow
+
+    for name in ("alembic", "alembic.runtime.migration", "mlflow", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # importing mlflow sets its own levels
+    if target.kind != "local":
+        return mlflow.MlflowClient(tracking_uri=target.tracking_uri)
+    root = Path(target.root)
+    check_writable(root)
+    with _lock(root / ".create.lock"):  # the first contact creates the database's tables, which is one process's work
+        found = mlflow.MlflowClient(tracking_uri=target.tracking_uri)
+        found.search_experiments(max_results=1)
+    _check_place(root)
+    return found
+
+
+def _reach(uri: str) -> None:
+    """Raises StoreError within seconds where nobody listens at an http(s) address; MLflow itself would go on trying."""
+    address = urlsplit(uri)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        return
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((address.hostname, port), CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise StoreError(f"the MLflow server {uri} is away ({error})") from error
+
+
+def _check_place(root: Path) -> None:
+    old = moved_from(root)
+    if old is not None:
+        raise StoreError(
+            f"the store {root} was moved here from {old}, so its artifacts would go to the old place; "
+            f"run `python -m harness repair --root {root}`"
+        )
+
+
+@contextlib.contextmanager
+def exclusive(target: Target) -> Iterator[None]:
+    """One writer at a time on a local store: SQLite takes no more. A server sees to that itself."""
+    if target.kind != "local":
+        yield
+        return
+    with _lock(Path(target.root) / ".store.lock"):
+        yield
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    try:
+        with FileLock(path, timeout=LOCK_SECONDS):
+            yield
+    except Timeout as error:
+        raise StoreError(f"{path} is held by another process for ten minutes; is one stuck?") from error
+
+
+# ------------------------------------------------------------------------------------------ experiments
+
+
+def experiment_id(store: Any, target: Target) -> str:
+    """The experiment's id; created where it does not exist, by whoever comes first. Raises StoreError if deleted."""
+    found = store.get_experiment_by_name(target.experiment)
+    if found is None:
+        location = (Path(target.root).resolve() / "artifacts").as_uri() if target.kind == "local" else None
+        try:
+            store.create_experiment(target.experiment, artifact_location=location)
+        except Exception:
+            if store.get_experiment_by_name(target.experiment) is None:
+                raise
+        found = store.get_experiment_by_name(target.experiment)
+    if found.lifecycle_stage == "deleted":
+        raise StoreError(
+            f"the MLflow experiment {target.experiment!r} was deleted; restore it in the UI or set mlflow.experiment "
+            "to another"
+        )
+    return str(found.experiment_id)
+
+
+def page_of(target: Target) -> str:
+    """The UI's path to the target's experiment, with the columns that matter."""
+    store = client(target)
+    experiment = experiment_id(store, target)
+    view = {"selectedColumns": list(COLUMNS)}
+    store.set_experiment_tag(experiment, f"mlflow.sharedViewState.{VIEW}", json.dumps(view))
+    return f"/#/experiments/{experiment}/runs?viewStateShareKey={VIEW}&workflowType=machine_learning"
+
+
+def compare_page(run_ids: list[str], experiments: list[str]) -> str:
+    """The UI's path to the comparison of runs."""
+    runs, homes = (quote(json.dumps(list(dict.fromkeys(items)))) for items in (run_ids, experiments))
+    return f"/#/compare-runs?runs={runs}&experiments={homes}&workflowType=machine_learning"
+
+
+# ------------------------------------------------------------------------------------------------ runs
+
+
+def find_runs(store: Any, experiment: str, identity: str) -> list[Any]:
+    """The runs that bear ``identity``: at most one, but for a request that was answered into the void and repeated."""
+    return list(store.search_runs([experiment], f"tags.`{ID_TAG}` = '{identity}'", max_results=10))
+
+
+def open_run(
+    store: Any, experiment: str, identity: str, name: str, started: int, parent: str | None, tags: Mapping[str, str]
+) -> Any:
+    """The run with this identity, created where it is not there. The caller holds the folder's lock."""
+    found = find_runs(store, experiment, identity)
+    if not found:
+        given = {ID_TAG: identity, "mlflow.runName": name, **tags}
+        if parent:
+            given[PARENT_TAG] = parent
+        store.create_run(experiment, start_time=started, tags=given, run_name=name)
+        found = find_runs(store, experiment, identity)
+    # the run that is complete, else the same one for all who look
+    ordered = sorted(found, key=lambda run: (COMPLETE_TAG not in run.data.tags, run.info.run_id))
+    for other in ordered[1:]:
+        if COMPLETE_TAG not in other.data.tags:
+            store.delete_run(other.info.run_id)
+    if parent and ordered[0].data.tags.get(PARENT_TAG) != parent:
+        store.set_tag(ordered[0].info.run_id, PARENT_TAG, parent)
+    return ordered[0]
+
+
+def upload(store: Any, run: Any, staged: Path, target: Target) -> None:
+    """Sends everything under ``staged`` to the run's artifacts, several files at once where the store allows it."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    del store
+    if any(staged.iterdir()):
+        get_artifact_repository(run.info.artifact_uri, tracking_uri=target.tracking_uri).log_artifacts(str(staged))

@@ -1,0 +1,168 @@
+"""The files of an archive or a folder under one view, read without trusting them.
+
+Nothing is ever extracted. Refused are names that lead outside, links, encrypted or doubled entries, unusual
+compression, and sizes that no result file has (a bomb says little in its header, so reading is bounded too).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from harness.core.errors import DataError
+
+LARGEST_FILE = 4 << 20
+"""Bytes; the longest sequence's box file has some 60 kB."""
+MOST_ENTRIES = 5000
+"""Sequences times files, with room to spare."""
+LARGEST_TOTAL = 256 << 20
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, in which file (relative to the archive's root), on which lines (1-based; none: the whole)."""
+
+    file: str
+    message: str
+    lines: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        where = self.file
+        if self.lines:
+            where += f", line{'s' if len(self.lines) > 1 else ''} {_ranges(self.lines)}"
+        return f"{where}: {self.message}"
+
+
+def _ranges(lines: tuple[int, ...]) -> str:
+    """(1, 2, 3, 7) as ``1-3, 7``."""
+    parts: list[list[int]] = []
+    for line in lines:
+        if parts and line == parts[-1][1] + 1:
+            parts[-1][1] = line
+        else:
+            parts.append([line, line])
+    return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in parts)
+
+
+class Unreadable(Exception):
+    """An entry that cannot be read; the text says why."""
+
+
+@dataclass
+class Entries:
+    """Files by their path from the root, each with a function that reads it; ``folders`` likewise; faults so far."""
+
+    files: dict[str, Callable[[], bytes]] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+    faults: list[Fault] = field(default_factory=list)
+
+
+def unsafe_name(name: str) -> str | None:
+    """Why ``name`` must not stand in an archive, or None."""
+    path = PurePosixPath(name)
+    if not name or "\\" in name or "\0" in name or ":" in name:
+        return "the name holds characters that are not allowed"
+    if path.is_absolute() or ".." in path.parts:
+        return "the name leads outside the archive"
+    return None
+
+
+# ------------------------------------------------------------------------------------------- folders
+
+
+def folder_entries(root: Path) -> Entries:
+    """All files under ``root``; links are faults and are not followed."""
+    entries = Entries()
+    for base, folders, files in os.walk(root):
+        inside = Path(base).relative_to(root)
+        for name in [*folders, *files]:
+            relative = (inside / name).as_posix()
+            if (Path(base) / name).is_symlink():
+                entries.faults.append(Fault(relative, "is a link; only files and folders are allowed"))
+        folders[:] = [name for name in sorted(folders) if not (Path(base) / name).is_symlink()]
+        entries.folders.update((inside / name).as_posix() for name in folders)
+        for name in sorted(files):
+            path = Path(base) / name
+            if path.is_file() and not path.is_symlink():
+                entries.files[(inside / name).as_posix()] = _file_reader(path)
+        if len(entries.files) > MOST_ENTRIES:
+            raise DataError(f"{root} holds more than {MOST_ENTRIES} files; give the folder of the results alone.")
+    return entries
+
+
+def _file_reader(path: Path) -> Callable[[], bytes]:
+    def read() -> bytes:
+        try:
+            if path.stat().st_size > LARGEST_FILE:
+                raise Unreadable(f"is larger than {LARGEST_FILE >> 20} MiB, which no result file is")
+            return path.read_bytes()
+        except OSError as error:
+            raise Unreadable(f"cannot be read ({error.strerror})") from error
+
+    return read
+
+
+# ------------------------------------------------------------------------------------------ archives
+
+
+def archive_entries(path: Path, archive: zipfile.ZipFile) -> Entries:
+    """All entries of an open zip archive; the archive must stay open while entries are read."""
+    entries = Entries()
+    infos = archive.infolist()
+    if len(infos) > MOST_ENTRIES:
+        entries.faults.append(Fault(path.name, f"has {len(infos)} entries, at most {MOST_ENTRIES} are accepted"))
+        return entries
+    if sum(info.file_size for info in infos) > LARGEST_TOTAL:
+        entries.faults.append(Fault(path.name, f"unpacks to more than {LARGEST_TOTAL >> 20} MiB; it is not read"))
+        return entries
+    for info in infos:
+        _add(entries, archive, info)
+    return entries
+
+
+def _add(entries: Entries, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    name = info.filename
+    reason = unsafe_name(name) or _refusal(info)
+    if reason is None and (name in entries.files or (info.is_dir() and name.rstrip("/") in entries.folders)):
+        reason = "stands in the archive twice"
+    if reason is not None:
+        entries.faults.append(Fault(name or "(no name)", reason))
+    elif info.is_dir():
+        entries.folders.add(name.rstrip("/"))
+    else:
+        parents = PurePosixPath(name).parents
+        entries.folders.update(parent.as_posix() for parent in parents if parent.as_posix() != ".")
+        entries.files[name] = _entry_reader(archive, info)
+
+
+def _refusal(info: zipfile.ZipInfo) -> str | None:
+    mode = info.external_attr >> 16
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a special file; only files and folders are allowed"
+    if info.flag_bits & 0x1:
+        return "is encrypted"
+    if info.compress_type not in METHODS:
+        return f"is compressed by method {info.compress_type}; only stored and deflated are accepted"
+    if info.file_size > LARGEST_FILE:
+        return f"is larger than {LARGEST_FILE >> 20} MiB, which no result file is"
+    return None
+
+
+def _entry_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], bytes]:
+    def read() -> bytes:
+        try:
+            with archive.open(info) as file:
+                data = file.read(LARGEST_FILE + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+            raise Unreadable(f"is damaged in the archive ({error})") from error
+        if len(data) > LARGEST_FILE:
+            raise Unreadable(f"is larger than {LARGEST_FILE >> 20} MiB, which no result file is")
+        return data
+
+    return read

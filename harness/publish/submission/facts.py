@@ -1,0 +1,67 @@
+"""What a submission must hold: the split's sequences, their frame counts and first boxes.
+
+The facts come from the data set where it is at hand, else from ``got10k_test.csv``, which ships with the package:
+180 names, frame counts and first boxes cut to integers, derived from published result files of the test split
+(tools/make_got10k_facts.py).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.core.errors import DataError
+from harness.core.interfaces import Boxes, Dataset
+from harness.datasets.layouts.got10k import FolderDataset, frame_count
+
+TEST_FACTS = Path(__file__).with_name("got10k_test.csv")
+
+
+@dataclass(frozen=True)
+class SequenceFacts:
+    """Frames of a sequence and its given first box ``[4]``."""
+
+    frames: int
+    first_box: Boxes
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """The sequences of a whole split, in order; ``source`` says for people where the facts come from."""
+
+    source: str
+    sequences: Mapping[str, SequenceFacts]
+
+    @property
+    def frames(self) -> int:
+        return sum(item.frames for item in self.sequences.values())
+
+
+def shipped_test_facts() -> SplitFacts:
+    """GOT-10k test as the package has it: first boxes are cut to integers."""
+    with TEST_FACTS.open(encoding="ascii", newline="") as file:
+        rows = list(csv.DictReader(file))
+    sequences = {
+        row["name"]: SequenceFacts(int(row["frames"]), np.array([float(row[key]) for key in "xywh"])) for row in rows
+    }
+    return SplitFacts("the shipped list of GOT-10k test", sequences)
+
+
+def facts_of(dataset: Dataset) -> SplitFacts:
+    """The facts of ``dataset``'s whole split, also where the data set is filtered: a submission needs all sequences."""
+    if isinstance(dataset, FolderDataset) and not covers_split(dataset):
+        dataset = replace(dataset, sequences=None, limit=None)
+    found = {sequence.name: SequenceFacts(frame_count(sequence), sequence.init_box) for sequence in dataset}
+    counted = {name: facts for name, facts in found.items() if facts.frames > 0}
+    if not counted:
+        raise DataError(f"Data set {dataset.name} has no frames to count, so a submission cannot be checked with it.")
+    return SplitFacts(f"data set {dataset.name} {dataset.split}".strip(), counted)
+
+
+def covers_split(dataset: Dataset) -> bool:
+    """Whether ``dataset`` is a whole split: neither ``dataset.sequences`` nor ``dataset.limit`` leaves any out."""
+    return not isinstance(dataset, FolderDataset) or len(dataset) == len(dataset.all_names())

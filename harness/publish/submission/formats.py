@@ -1,0 +1,119 @@
+"""Result folders of this and other tools, read into tracks.
+
+Two layouts are known:
+
+- the toolkit's: a folder per sequence with ``NAME_001.txt`` (a box file per repetition) and ``NAME_time.txt`` (seconds,
+  a column per repetition); a job of this harness keeps it under ``tracks/``;
+- flat, as PyTracking and its descendants write it: ``NAME.txt`` and ``NAME_time.txt`` side by side.
+
+Numbers may be separated by commas, tabs or spaces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from harness.core.errors import DataError
+from harness.core.interfaces import Track
+from harness.core.results import read_numbers
+
+SIDE_FILES = ("_time", "_all_boxes", "_all_scores", "_object_presence_scores")
+"""Endings of the files that flat result folders hold beside the box files."""
+LAYOUTS = (
+    "either a folder per sequence with NAME_001.txt and NAME_time.txt (GOT-10k toolkit), or NAME.txt and NAME_time.txt "
+    "side by side (PyTracking)"
+)
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """The files of one sequence: box files by repetition, and the times if there are any."""
+
+    boxes: tuple[Path, ...]
+    times: Path | None
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """A tracker's result files by sequence, in the order of names; ``name`` is for people."""
+
+    path: Path
+    name: str
+    layout: Literal["toolkit", "flat"]
+    sequences: dict[str, ResultFiles]
+
+    def tracks(self, names: Iterable[str] | None = None) -> list[Track]:
+        """The tracks of ``names`` (all if None), one per repetition. Raises DataError with file and line."""
+        chosen = self.sequences if names is None else names
+        return [track for name in chosen for track in read_tracks(name, self.sequences[name])]
+
+
+def holds_results(path: Path) -> bool:
+    """Whether ``path`` is a folder of result files in one of the layouts."""
+    root = path / "tracks" if (path / "tracks").is_dir() else path
+    return path.is_dir() and bool(_toolkit(root) or _flat(root))
+
+
+def find_results(path: Path) -> ResultFolder:
+    """Recognises the layout of ``path``. Raises DataError where there are no result files."""
+    if not path.exists():
+        raise DataError(f"{path} does not exist; give a folder of result files.")
+    if not path.is_dir():
+        raise DataError(f"{path} is a file; give the folder that holds the result files: {LAYOUTS}.")
+    root = path / "tracks" if (path / "tracks").is_dir() else path
+    name = path.resolve().name
+    nested = _toolkit(root)
+    if nested:
+        return ResultFolder(root, name, "toolkit", nested)
+    flat = _flat(root)
+    if flat:
+        return ResultFolder(root, name, "flat", flat)
+    inner = sorted(item.name for item in root.iterdir() if item.is_dir() and (_toolkit(item) or _flat(item)))
+    hint = f"; these folders in it do: {', '.join(inner[:5])}" if inner else ""
+    raise DataError(f"{path} holds no result files{hint}. Accepted: {LAYOUTS}.")
+
+
+def _toolkit(root: Path) -> dict[str, ResultFiles]:
+    found = {}
+    for folder in sorted(item for item in root.iterdir() if item.is_dir()):
+        pattern = re.compile(re.escape(folder.name) + r"_\d{3}\.txt")
+        boxes = tuple(sorted(item for item in folder.iterdir() if pattern.fullmatch(item.name)))
+        times = folder / f"{folder.name}_time.txt"
+        if boxes:
+            found[folder.name] = ResultFiles(boxes, times if times.is_file() else None)
+    return found
+
+
+def _flat(root: Path) -> dict[str, ResultFiles]:
+    found = {}
+    for path in sorted(root.glob("*.txt")):
+        if path.stem.endswith(SIDE_FILES) or not path.is_file() or path.stem == "list":
+            continue
+        times = path.with_name(f"{path.stem}_time.txt")
+        found[path.stem] = ResultFiles((path,), times if times.is_file() else None)
+    return found
+
+
+def read_tracks(name: str, files: ResultFiles) -> list[Track]:
+    """One sequence's tracks, a repetition each; seconds are NaN where there are none. Raises DataError."""
+    times = None if files.times is None else read_numbers(files.times)
+    tracks = []
+    for index, path in enumerate(files.boxes):
+        boxes = read_numbers(path)
+        if not boxes.size or boxes.shape[1] != 4:
+            columns = boxes.shape[1] if boxes.size else 0
+            raise DataError(f"{path} has {columns} numbers a line; a box is four: x,y,w,h.")
+        seconds = np.full(len(boxes), np.nan)
+        if times is not None and times.size and index < times.shape[1]:
+            if len(times) != len(boxes):
+                raise DataError(f"{files.times} has {len(times)} lines, {path.name} has {len(boxes)}; they must be equal.")
+            seconds = times[:, index]
+        repetition = int(path.stem[-3:]) if len(files.boxes) > 1 else 1
+        tracks.append(Track(name, boxes, seconds, repetition=repetition))
+    return tracks

@@ -1,0 +1,1 @@
+"""Scores: protocols, agreement, intervals. The only place that computes a score."""

@@ -1,0 +1,307 @@
+"""Intervals and agreements: pure functions over arrays and frames tables. All intervals are 95 %, two-sided.
+
+Accuracy varies with the sequence, so its intervals resample whole sequences (B. Efron, R. Tibshirani, An Introduction
+to the Bootstrap, 1993, ch. 8 and 13: percentile interval). Speed varies with time, so its intervals come from rounds
+where there are three or more, else from blocks of consecutive frames (moving noise stays inside a block; ch. 8.6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from harness.core.errors import DataError
+from harness.scoring import metrics
+
+Floats = npt.NDArray[np.float64]
+
+DRAWS = 2000
+SEED = 20200101
+LEVEL = 0.95
+BLOCK = 25
+"""Consecutive frames in a block: longer than what one scheduler slice or one garbage collection disturbs."""
+FEWEST_ROUNDS = 3
+FEWEST_SEQUENCES = 5
+"""Below this the drawn sets are too few kinds (of 2 sequences: 3) to make an interval."""
+BOX = ("x", "y", "w", "h")
+PARTING = (0.9, 0.5)
+"""Overlaps under which two runs' boxes are said to have parted: visibly apart, and on different things."""
+
+# Two-sided 95 % points of Student's t for 1, 2, ... degrees of freedom.
+_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % interval; ``low`` and ``high`` are None where no interval can be had.
+
+    ``basis`` says in a few words what the interval was made from.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    basis: str = ""
+
+    @property
+    def known(self) -> bool:
+        return self.low is not None and self.high is not None
+
+    def excludes(self, point: float) -> int:
+        """1 where the whole interval lies above ``point``, -1 below, 0 where it holds it or is not known."""
+        if self.low is None or self.high is None:
+            return 0
+        return 1 if self.low > point else -1 if self.high < point else 0
+
+
+# --------------------------------------------------------------------------------------- accuracy
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums over the scored frames of each sequence: ``counts`` [S], ``sums`` [S, 3] of IoU, IoU > 0.5, IoU > 0.75."""
+
+    names: tuple[str, ...]
+    counts: Floats
+    sums: Floats
+
+    def pooled(self) -> Floats:
+        """AO, SR0.50, SR0.75 over all frames together ``[3]``."""
+        return np.asarray(self.sums.sum(axis=0) / self.counts.sum(), float)
+
+
+ACCURACY = ("ao", "sr50", "sr75")
+
+
+def scores(tracked: pd.DataFrame) -> Scores | None:
+    """Sums per sequence (in order of name) over the scored frames of all repetitions; None where nothing is scored."""
+    if "iou" not in tracked:
+        return None
+    rows = tracked[np.isfinite(tracked["iou"].astype(float))]
+    if "scored" in rows:
+        rows = rows[rows["scored"].astype(bool)]
+    if rows.empty:
+        return None
+    iou = rows["iou"].astype(float)
+    table = pd.DataFrame(
+        {"sequence": rows["sequence"], "n": 1.0, "ao": iou, "sr50": iou > 0.5, "sr75": iou > 0.75}
+    ).astype({"sr50": float, "sr75": float})
+    sums = table.groupby("sequence", sort=True).sum()
+    names = tuple(str(name) for name in sums.index)
+    return Scores(names, sums["n"].to_numpy(float), sums[list(ACCURACY)].to_numpy(float))
+
+
+def weights(size: int, draws: int = DRAWS, seed: int = SEED) -> Floats:
+    """``[draws, size]``: how often each of ``size`` units is drawn when as many are drawn with replacement."""
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(size, np.full(size, 1.0 / size), size=draws).astype(float)
+
+
+def _bounds(samples: Floats) -> tuple[float, float]:
+    tail = (1.0 - LEVEL) / 2.0
+    low, high = np.quantile(samples, [tail, 1.0 - tail])
+    return float(low), float(high)
+
+
+def accuracy_intervals(own: Scores) -> dict[str, Interval]:
+    """AO, SR0.50, SR0.75, frame-pooled, each with its interval over sequences (none for fewer than five)."""
+    return _pooled(own.sums / own.counts[:, None], own.counts)
+
+
+def accuracy_differences(own: Scores, base: Scores) -> dict[str, Interval]:
+    """Paired differences ``own - base`` of AO, SR0.50, SR0.75 with intervals: both are resampled by the same draws.
+
+    Raises ValueError where the two do not hold the same sequences with frames in the same proportions (a run of
+    three repetitions may stand against a run of one).
+    """
+    if own.names != base.names or not np.allclose(own.counts / own.counts.sum(), base.counts / base.counts.sum()):
+        raise ValueError("the runs scored different sequences or frames")
+    return _pooled(own.sums / own.counts[:, None] - base.sums / base.counts[:, None], base.counts)
+
+
+def _pooled(values: Floats, counts: Floats) -> dict[str, Interval]:
+    """Frame-weighted means of ``values`` [S, 3] with intervals over sequences."""
+    found = {}
+    for index, name in enumerate(ACCURACY):
+        value = float(values[:, index] @ counts / counts.sum())
+        low, high = metrics.bootstrap_interval(values[:, index], counts, resamples=DRAWS)
+        known = bool(np.isfinite(low)) and len(counts) >= FEWEST_SEQUENCES
+        basis = f"bootstrap over {len(counts)} sequences" if known else ""
+        found[name] = Interval(value, low if known else None, high if known else None, basis)
+    return found
+
+
+def success(tracked: pd.DataFrame) -> Floats | None:
+    """Share of scored frames with IoU above each of the 101 thresholds ``[101]``, frame-pooled; None without truth."""
+    if "iou" not in tracked:
+        return None
+    rows = tracked[tracked["scored"].astype(bool)] if "scored" in tracked else tracked
+    values = rows["iou"].to_numpy(float)
+    values = values[np.isfinite(values)]
+    return metrics.success_curve(values) if len(values) else None
+
+
+# ------------------------------------------------------------------------------------------ speed
+
+
+def fps(timed: pd.DataFrame) -> float:
+    """Updates over the sum of their seconds; of several rounds the median."""
+    return float(_round_fps(timed).median())
+
+
+def fps_interval(timed: pd.DataFrame, value: float | None = None) -> Interval:
+    """Frames per second with its interval, from rounds where there are enough, else from blocks."""
+    rounds = _round_fps(timed)
+    point = fps(timed) if value is None else value
+    if len(rounds) >= FEWEST_ROUNDS:
+        low, high = _student(np.log(rounds.to_numpy(float)))
+        return Interval(point, float(np.exp(low)), float(np.exp(high)), f"{len(rounds)} rounds")
+    blocks = _blocks(timed)
+    if len(blocks) < 2:
+        return Interval(point)
+    drawn = weights(len(blocks))
+    samples = (drawn @ blocks["n"].to_numpy(float)) / (drawn @ blocks["s"].to_numpy(float))
+    return Interval(point, *_bounds(samples), basis=_blocks_basis(len(blocks)))
+
+
+def speed_ratio(own: pd.DataFrame, base: pd.DataFrame, value: float | None = None) -> Interval:
+    """fps of ``own`` over fps of ``base`` with its interval.
+
+    With three rounds or more in both: Student's t on the logarithm, paired by round where both have the same rounds
+    (a sweep runs its rounds interleaved, so a round shares the machine's state), else Welch's. Otherwise: bootstrap
+    over blocks of consecutive frames, which knows the noise within a run and not that between runs.
+    """
+    point = fps(own) / fps(base) if value is None else value
+    mine, other = _round_fps(own), _round_fps(base)
+    if min(len(mine), len(other)) >= FEWEST_ROUNDS:
+        if mine.index.equals(other.index):
+            low, high = _student(np.log(mine.to_numpy(float)) - np.log(other.to_numpy(float)))
+        else:
+            low, high = _welch(np.log(mine.to_numpy(float)), np.log(other.to_numpy(float)))
+        basis = f"{min(len(mine), len(other))} rounds"
+        return Interval(point, float(np.exp(low)), float(np.exp(high)), basis)
+    return _ratio_from_blocks(point, _blocks(own), _blocks(base))
+
+
+def _ratio_from_blocks(point: float, mine: pd.DataFrame, other: pd.DataFrame) -> Interval:
+    if min(len(mine), len(other)) < 2:
+        return Interval(point)
+    drawn = weights(len(mine))
+    # The same frames were worked on in both runs: where blocks match they are drawn together.
+    again = drawn if mine.index.equals(other.index) else weights(len(other), seed=SEED + 1)
+    seconds = (drawn @ mine["s"].to_numpy(float)) / (drawn @ mine["n"].to_numpy(float))
+    reference = (again @ other["s"].to_numpy(float)) / (again @ other["n"].to_numpy(float))
+    return Interval(point, *_bounds(reference / seconds), basis=_blocks_basis(min(len(mine), len(other))))
+
+
+def _blocks_basis(count: int) -> str:
+    return f"{count} blocks of {BLOCK} frames"
+
+
+def _round_fps(timed: pd.DataFrame) -> pd.Series:
+    groups = timed.groupby("round")["seconds"]
+    return groups.count() / groups.sum()
+
+
+def _blocks(timed: pd.DataFrame) -> pd.DataFrame:
+    """Count ``n`` and sum of seconds ``s`` of each block of consecutive frames of a sequence."""
+    keys = [timed["sequence"], timed["repetition"], timed["round"], (timed["frame"] // BLOCK).rename("block")]
+    grouped = timed.groupby(keys, sort=True)["seconds"]
+    return pd.DataFrame({"n": grouped.count().astype(float), "s": grouped.sum()})
+
+
+def _t95(freedom: float) -> float:
+    """Student's two-sided 95 % point; beyond the table by the Cornish-Fisher expansion around the normal's 1.960."""
+    if freedom <= len(_T95):
+        return _T95[max(int(freedom), 1) - 1]
+    z = 1.959964
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+def _student(values: Floats) -> tuple[float, float]:
+    """95 % interval of the mean of ``values`` [R], R >= 2."""
+    centre = float(values.mean())
+    half = _t95(len(values) - 1) * float(values.std(ddof=1)) / np.sqrt(len(values))
+    return centre - float(half), centre + float(half)
+
+
+def _welch(first: Floats, second: Floats) -> tuple[float, float]:
+    """95 % interval of the difference of two means with unequal variances (Welch-Satterthwaite)."""
+    a, b = first.var(ddof=1) / len(first), second.var(ddof=1) / len(second)
+    centre = float(first.mean() - second.mean())
+    if a + b == 0:
+        return centre, centre
+    freedom = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
+    half = _t95(float(freedom)) * float(np.sqrt(a + b))
+    return centre - half, centre + half
+
+
+# -------------------------------------------------------------------------------------- agreement
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a run's boxes are the baseline's, frame 0 dropped, repetition 1.
+
+    ``table`` has a row a sequence, the worst first: ``sequence``, ``frames``, ``mean_iou``, ``identical`` (share of boxes
+    equal in all four shipped numbers), ``differs`` (first frame, 0-based, whose boxes are not the same), ``below_0.9`` and
+    ``below_0.5`` (first frame with IoU under it; NaN where never). ``overlaps``: the IoU of each sequence's frames 1, 2, ...
+    """
+
+    mean_iou: float
+    identical: float
+    first_divergent: int | None
+    frames: int
+    table: pd.DataFrame
+    overlaps: dict[str, Floats]
+
+    def metrics(self) -> dict[str, float]:
+        """``agreement/*`` as in the table of metric names; no first divergent frame where all boxes are the same."""
+        values = {"agreement/mean_iou": self.mean_iou, "agreement/identical_boxes": self.identical}
+        if self.first_divergent is not None:
+            values["agreement/first_divergent_frame"] = float(self.first_divergent)
+        return values
+
+
+def agreement(own: pd.DataFrame, base: pd.DataFrame) -> Agreement | None:
+    """Compares the boxes of the sequences that are in both; None where none is, or where lengths differ."""
+    if not {"sequence", "frame", *BOX} <= set(own.columns) & set(base.columns):
+        return None
+    mine, other = _boxes(own), _boxes(base)
+    try:
+        found = metrics.agreement(mine, other)
+    except DataError:
+        return None
+    rows, overlaps = [], {}
+    for name in sorted(mine.keys() & other.keys()):
+        values = metrics.iou(mine[name][1:], other[name][1:])
+        if not len(values):
+            continue
+        overlaps[name] = values
+        same = (mine[name][1:] == other[name][1:]).all(axis=1)
+        row: dict[str, object] = {"sequence": name, "frames": len(values), "mean_iou": float(values.mean())}
+        row |= {"identical": float(same.mean()), "differs": metrics.first_divergent_frame(mine[name], other[name])}
+        for threshold in PARTING:
+            row[f"below_{threshold}"] = metrics.first_divergent_frame(mine[name], other[name], threshold)
+        rows.append(row)
+    if not rows or "agreement/mean_iou" not in found:
+        return None
+    table = pd.DataFrame(rows).sort_values(["mean_iou", "sequence"], ignore_index=True)
+    first = found.get("agreement/first_divergent_frame")
+    return Agreement(
+        mean_iou=found["agreement/mean_iou"],
+        identical=found["agreement/identical_boxes"],
+        first_divergent=None if first is None else int(first),
+        frames=int(table["frames"].sum()),
+        table=table.astype({"differs": float, **{f"below_{threshold}": float for threshold in PARTING}}),
+        overlaps=overlaps,
+    )
+
+
+def _boxes(tracked: pd.DataFrame) -> dict[str, Floats]:
+    """Boxes ``[T, 4]`` of each sequence in the order of frames, of the first repetition."""
+    rows = tracked[tracked["repetition"] == tracked["repetition"].min()].sort_values(["sequence", "frame"])
+    return {str(name): group[list(BOX)].to_numpy(float) for name, group in rows.groupby("sequence", sort=True)}

@@ -1,0 +1,277 @@
+"""Track every sequence of the data set: boxes, times, accuracy, speed, latency, and GOT-10k's files."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from harness.core.config import at_least
+from harness.core.errors import ConfigError
+from harness.core.interfaces import Array, Boxes, Context, Dataset, Sequence, Task, TaskResult, Track, TrackerSpec
+from harness.core.results import FRAMES_FILE, write_frames
+from harness.imaging.decoding import decoder_name
+from harness.machine.environment import peak_rss_mb
+from harness.scoring import metrics
+from harness.tasks.evaluate import int8_report
+from harness.tracking.assignment import Assignment
+from harness.tracking.loop import STAGES
+from harness.tracking.parallel import track_parallel
+from harness.tracking.ray.cluster import check_installed, cluster_metrics, track_cluster
+from harness.tracking.serial import track_serial
+from harness.tracking.speed import speed_metrics
+from harness.tracking.store import Done, SequenceStore, as_shipped
+
+Feedback = Literal["auto", "self", "truth"]
+
+
+@dataclass
+class Evaluate(Task):
+    """``task=evaluate``. The fields are the keys of ``conf/task/evaluate.yaml``, where each has its line."""
+
+    mode: Literal["serial", "parallel", "both"] = "serial"
+    warmup: int = 5
+    repeats: int = 1
+    repetitions: int | None = None
+    feedback: Feedback = "auto"
+    requests: int | None = None
+    serial_sequences: int = 3
+    executor: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
+    workers: int | None = None
+    name: str = "evaluate"
+
+    def __post_init__(self) -> None:
+        at_least(self.warmup, 1, "task.warmup")
+        at_least(self.repeats, 1, "task.repeats")
+        at_least(self.repetitions, 1, "task.repetitions")
+        at_least(self.requests, 1, "task.requests")
+        at_least(self.serial_sequences, 1, "task.serial_sequences")
+        at_least(self.workers, 1, "task.workers")
+        if self.executor == "local":
+            for key in ("workers", "ray_address"):
+                if getattr(self, key) is not None:
+                    raise ConfigError(f"task.{key} is a setting of task.executor=ray; add that, or leave task.{key} out.")
+
+    def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
+        if self.executor == "ray":
+            check_installed()
+            if self.mode == "both":
+                raise ConfigError(
+                    "task.mode=both takes latency from some sequences, and a cluster's workers disturb each other; with "
+                    "task.executor=ray use task.mode=serial or parallel (one sequence at a time in each worker)."
+                )
+        if self.truth_feedback(tracker) and not dataset.has_truth:
+            raise ConfigError(
+                f"tracker {tracker.name} has random weights, so its crops must follow the ground truth, which "
+                f"dataset={dataset.name} does not have; give tracker.weights, or use a data set with truth."
+            )
+
+    def truth_feedback(self, tracker: TrackerSpec) -> bool:
+        """Whether crops follow the ground truth."""
+        return self.feedback == "truth" or (self.feedback == "auto" and tracker.random_weights)
+
+    # ------------------------------------------------------------------------------------- running
+
+    def run(self, context: Context) -> TaskResult:
+        cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
+        sequences = list(context.dataset)
+        store = SequenceStore(context.folder, self.identity(context))
+        timed = {item.name for item in self.timed_sequences(sequences)}
+        done = {
+            item.name: found
+            for item in sequences
+            if (found := store.load(item)) is not None and found.contended == (item.name not in timed)
+        }
+        missing = [item for item in sequences if item.name not in done]
+        if done:
+            context.progress.say(f"resuming: {len(done)} of {len(sequences)} sequences are complete.")
+        notes: dict[str, Any] = {"decoder": decoder_name(), "mode": self.mode, "resumed_sequences": len(done)}
+        if self.mode == "both":
+            notes["timed_sequences"] = sorted(timed)
+        first = self._track(context, missing, _Ledger(store, done, notes))
+        return self._result(context, sequences, done, first, notes)
+
+    def identity(self, context: Context) -> dict[str, Any]:
+        """All that a sequence's track depends on, besides the sequence."""
+        config = context.config
+        return {
+            "artifact": context.artifact.key,
+            "tracker": config["tracker"],
+            "backend": config["backend"],
+            "device": config["device"],
+            "hint": config["hint"],
+            "threads": context.threads,
+            "seed": context.seed,
+            "mode": self.mode if self.executor == "local" else self.executor,
+            "requests": self.requests,
+            "repetitions": self.count_repetitions(context.tracker),
+            "truth": self.truth_feedback(context.tracker),
+        }
+
+    def count_repetitions(self, tracker: TrackerSpec) -> int:
+        """GOT-10k's protocol: a deterministic tracker runs once, another three times."""
+        return self.repetitions or (1 if tracker.deterministic else 3)
+
+    def timed_sequences(self, sequences: list[Sequence]) -> list[Sequence]:
+        """The sequences that are tracked alone, so that their times are latencies: all, none, or some spread evenly."""
+        if self.mode != "both":
+            return sequences if self.mode == "serial" and self.executor == "local" else []
+        count = min(self.serial_sequences, len(sequences))
+        return [sequences[int((index + 0.5) * len(sequences) / count)] for index in range(count)]
+
+    def _track(self, context: Context, missing: list[Sequence], ledger: _Ledger) -> float | None:
+        """Tracks what is missing; returns the seconds of the first update ever, where it was measured."""
+        truthful = self.truth_feedback(context.tracker)
+
+        def feedback(sequence: Sequence) -> Boxes | None:
+            return sequence.truth if truthful else None
+
+        repetitions = self.count_repetitions(context.tracker)
+        work = Assignment(context, missing, repetitions, feedback, ledger.keep, ledger.started)
+        first = None
+        if self.executor == "ray":
+            self._cluster(work, ledger)
+        else:
+            timed = {item.name for item in self.timed_sequences(list(context.dataset))}
+            if self.mode != "parallel":  # first, while the process is as fresh as in a serial run
+                first = track_serial(replace(work, sequences=[item for item in missing if item.name in timed]), self.warmup)
+            if self.mode != "serial":
+                self._parallel(replace(work, sequences=[item for item in missing if item.name not in timed]), ledger)
+        ledger.notes["last_frame"] = time.time()
+        return first
+
+    def _parallel(self, work: Assignment, ledger: _Ledger) -> None:
+        context = work.context
+        if not work.sequences:
+            if self.mode == "parallel":
+                context.backend.open(context.artifact)  # what the runtime does is reported in any case
+            return
+        if self.mode == "both":  # compiled anew, for several requests instead of one
+            fresh: Any = context.backend
+            work = replace(work, context=replace(context, backend=replace(fresh)))
+        split, wall = track_parallel(work, self.requests)
+        ledger.notes |= {
+            "requests": split.requests,
+            "threads": asdict(split),
+            "parallel_wall": wall,
+            "parallel_frames": work.frames,
+            "parallel_effective": work.context.backend.describe(),
+        }
+
+    def _cluster(self, work: Assignment, ledger: _Ledger) -> None:
+        if not work.sequences:
+            return
+        told = track_cluster(work, self.ray_address, self.workers)
+        ledger.notes |= {
+            "cluster": told,
+            "effective": {**told["workers"][0]["effective"], "executor": f"ray {told['ray']}"},
+            "parallel_wall": told["wall_s"],
+            "parallel_frames": work.frames,
+        }
+
+    # ------------------------------------------------------------------------------------- results
+
+    def _result(
+        self,
+        context: Context,
+        sequences: list[Sequence],
+        done: Mapping[str, Done],
+        first: float | None,
+        notes: dict[str, Any],
+    ) -> TaskResult:
+        tracks = [track for item in sequences for track in done[item.name].tracks]
+        scores = metrics.score_tracks(tracks, sequences, seed=context.seed)
+        accurate = context.dataset.has_truth and not context.tracker.random_weights
+        contended = {name for name, item in done.items() if item.contended}
+        found = {key: value for key, value in scores.metrics.items() if accurate and not key.startswith("fps")}
+        found |= speed_metrics(done, first, notes)
+        if "cluster" in notes:
+            found |= cluster_metrics(notes["cluster"])
+        write_frames(context.folder, frames_table(tracks, scores if accurate else None, context.round, contended))
+        per_sequence = {
+            name: {
+                key: value
+                for key, value in row.items()
+                if (accurate or key in ("frames", "fps")) and not (key == "fps" and name in contended)
+            }
+            for name, row in scores.sequences.items()
+        }
+        details: dict[str, Any] = {
+            **notes,
+            "contended": len(contended) == len(done),
+            "repetitions": self.count_repetitions(context.tracker),
+        }
+        if accurate and scores.curve is not None:
+            details |= {"success_curve": scores.curve, "intervals": scores.intervals}
+        details["scoring"] = {
+            "protocol": "got10k",
+            "feedback": "truth" if self.truth_feedback(context.tracker) else "self",
+            "random_weights": context.tracker.random_weights,
+            "mask": scores.mask,
+            "bounds": scores.bounds,
+        }
+        details["scored_frames"] = scores.scored_frames if accurate else 0
+        warnings = list(scores.warnings) if accurate else []
+        warnings += notes.get("cluster", {}).get("warnings", [])
+        if context.artifact.precision == "int8" and "fp32" in context.artifact.info and context.round == 1:
+            found["rss_mb/peak"] = peak_rss_mb()  # before a second model is opened beside this one
+            first_tracks = {item.name: done[item.name].tracks[0] for item in sequences}
+            truthful = self.truth_feedback(context.tracker)
+            told, details["int8"], doubts = int8_report.compare(context, sequences, first_tracks, truthful)
+            found |= told
+            warnings += doubts
+        return TaskResult(found, [FRAMES_FILE], per_sequence, details, warnings)
+
+
+@dataclass
+class _Ledger:
+    """What a run has so far: finished sequences, on disk and by name, and notes for the record."""
+
+    store: SequenceStore
+    done: dict[str, Done]
+    notes: dict[str, Any]
+
+    def keep(self, sequence: Sequence, finished: Done) -> None:
+        # what is scored is what the files hold, also in a run that is not resumed
+        self.done[sequence.name] = Done([as_shipped(track) for track in finished.tracks], finished.wall, finished.contended)
+        self.store.save(sequence, finished)
+
+    def started(self) -> None:
+        self.notes.setdefault("start_s", since_spawn())
+
+
+def since_spawn() -> float | None:
+    """Seconds since the parent started this process, where it said when."""
+    spawned = os.environ.get("HARNESS_SPAWNED")
+    return time.time() - float(spawned) if spawned else None
+
+
+def frames_table(
+    tracks: Iterable[Track], scores: metrics.Scores | None, round_: int, contended: Container[str]
+) -> dict[str, Array]:
+    """One row per frame, a column per key (docs/architecture.md); ``contended``: names of what ran beside others."""
+    parts: dict[str, list[Array]] = {}
+    for track in tracks:
+        count = len(track.boxes)
+        key = (track.sequence, track.repetition)
+        columns: dict[str, Any] = {
+            "sequence": np.full(count, track.sequence),
+            "repetition": np.full(count, track.repetition),
+            "round": np.full(count, round_),
+            "frame": np.arange(count),
+            **{name: track.boxes[:, index] for index, name in enumerate("xywh")},
+            "iou": scores.ious[key] if scores else np.full(count, np.nan),
+            "scored": scores.scored[key] if scores else np.zeros(count, bool),
+            "contended": np.full(count, track.sequence in contended),
+            "seconds": track.seconds,
+            **{stage: track.stages.get(stage, np.full(count, np.nan)) for stage in STAGES},
+        }
+        for name, values in columns.items():
+            parts.setdefault(name, []).append(np.asarray(values))
+    return {name: np.concatenate(values) for name, values in parts.items()}

@@ -1,0 +1,143 @@
+"""The tracking loop: one tracker, one sequence, the clock where it belongs.
+
+``seconds`` covers crop, inference and postprocessing of one update; decoding is timed apart. Stage times need no help
+from a tracker: its sessions are wrapped, and what lies before the first run is ``preprocess``, what lies within
+runs is ``inference``, the rest is ``postprocess``.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from harness.core.errors import TrackingError
+from harness.core.interfaces import (
+    Array,
+    Arrays,
+    Boxes,
+    GraphSpec,
+    Image,
+    Sequence,
+    Session,
+    Track,
+    Tracker,
+    TrackerSpec,
+)
+from harness.imaging.decoding import read_image
+
+STAGES = ("decode", "preprocess", "inference", "postprocess")
+
+
+class StageClock:
+    """Collects when the sessions of one tracker ran during one update."""
+
+    def __init__(self) -> None:
+        self.begin = self.first = self.inside = 0.0
+
+    def start(self) -> float:
+        self.first = self.inside = 0.0
+        self.begin = perf_counter()
+        return self.begin
+
+    def stages(self, end: float) -> tuple[float, float, float]:
+        """(preprocess, inference, postprocess) in seconds of an update that ended at ``end``."""
+        if not self.first:
+            return end - self.begin, 0.0, 0.0
+        before = self.first - self.begin
+        return before, self.inside, end - self.begin - before - self.inside
+
+
+class TimedSession:
+    """A session whose runs are entered in a clock."""
+
+    def __init__(self, session: Session, clock: StageClock) -> None:
+        self._session, self._clock, self.spec = session, clock, session.spec
+
+    def run(self, inputs: Mapping[str, Array]) -> Arrays:
+        clock = self._clock
+        start = perf_counter()
+        outputs = self._session.run(inputs)
+        end = perf_counter()
+        if not clock.first:
+            clock.first = start
+        clock.inside += end - start
+        return outputs
+
+    spec: GraphSpec
+
+
+@dataclass
+class Runner:
+    """A tracker specification over one set of sessions; tracks sequences one after the other."""
+
+    spec: TrackerSpec
+    sessions: Mapping[str, Session]
+    clock: StageClock = field(default_factory=StageClock)
+
+    def start(self) -> Tracker:
+        return self.spec.start({name: TimedSession(item, self.clock) for name, item in self.sessions.items()})
+
+    def track(
+        self,
+        sequence: Sequence,
+        *,
+        feedback: Boxes | None = None,
+        repetition: int = 1,
+        frames: Iterable[tuple[Image, float]] | None = None,
+        on_frame: Callable[[float], None] | None = None,
+        limit: int | None = None,
+    ) -> Track:
+        """Tracks ``sequence`` from its first box.
+
+        ``feedback`` ``[T, 4]``: before frame t the tracker is put at ``feedback[t - 1]`` (truth feedback, teacher
+        forcing). ``frames`` yields (image, seconds of decoding) where someone else decodes. ``on_frame`` gets the
+        seconds of each update, outside the clock. ``limit`` stops after so many frames.
+        """
+        count = len(sequence) if limit is None else min(limit, len(sequence))
+        boxes = np.empty((count, 4))
+        seconds = np.zeros(count)
+        stages = {name: np.zeros(count) for name in STAGES}
+        tracker = self.start()
+        source = iter(decoded(sequence, self.spec.color) if frames is None else frames)
+        clock = self.clock
+        collecting = gc.isenabled()
+        gc.disable()  # a collection inside a timed frame would be charged to the tracker
+        try:
+            for index in range(count):
+                image, stages["decode"][index] = next(source)
+                if index and feedback is not None and feedback[index - 1][2:].min() > 0:  # absent: stay where it was
+                    tracker.place(feedback[index - 1])
+                begin = clock.start()
+                if index:
+                    boxes[index] = tracker.update(image)
+                else:
+                    tracker.init(image, sequence.init_box)
+                    boxes[0] = sequence.init_box
+                end = perf_counter()
+                seconds[index] = end - begin
+                stages["preprocess"][index], stages["inference"][index], stages["postprocess"][index] = clock.stages(
+                    end
+                )
+                if not np.isfinite(boxes[index]).all():
+                    raise TrackingError(f"{sequence.name}, frame {index + 1}: the tracker's box is not finite.")
+                if on_frame is not None:
+                    on_frame(seconds[index])
+        except TrackingError as error:
+            raise TrackingError(f"{sequence.name}, frame {index + 1}: {error}") from error
+        finally:
+            if collecting:
+                gc.enable()
+        return Track(sequence.name, boxes, seconds, stages, repetition)
+
+
+def decoded(sequence: Sequence, color: str) -> Iterator[tuple[Image, float]]:
+    """(image, seconds of reading and decoding) for every frame, one at a time."""
+    for path in sequence.frames:
+        begin = perf_counter()
+        image = read_image(Path(path), color)  # type: ignore[arg-type]
+        yield image, perf_counter() - begin

@@ -1,0 +1,1 @@
+"""Tracking on the workers of a Ray cluster."""

@@ -1,0 +1,105 @@
+"""What a tracker really feeds its network: one graph's inputs, recorded while it tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence as Seq
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.core.errors import ConfigError, DataError
+from harness.core.interfaces import Array, Arrays, Boxes, Dataset, Sequence, Session, TensorSpec, TrackerSpec
+from harness.tracking.loop import Runner
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A tracked stretch of a sequence: ``boxes`` ``[T, 4]`` (the given one first) and a graph's inputs of each update."""
+
+    sequence: Sequence
+    boxes: Boxes
+    inputs: list[Arrays]
+
+
+class RecordingSession:
+    """A session that keeps copies of all it is given."""
+
+    def __init__(self, session: Session, kept: list[Arrays]) -> None:
+        self._session, self._kept, self.spec = session, kept, session.spec
+
+    def run(self, inputs: Mapping[str, Array]) -> Arrays:
+        self._kept.append({tensor.name: np.array(inputs[tensor.name]) for tensor in self.spec.inputs})
+        return self._session.run(inputs)
+
+
+def record(
+    spec: TrackerSpec, sessions: Mapping[str, Session], sequence: Sequence, graph: str, updates: int
+) -> Recording:
+    """Tracks the first ``updates`` updates of ``sequence`` and keeps what ``graph`` was given.
+
+    A tracker with random weights is put at the truth (without truth, at the first box) before each update.
+    """
+    kept: list[Arrays] = []
+    wrapped = {**sessions, graph: RecordingSession(sessions[graph], kept)}
+    track = Runner(spec, wrapped).track(sequence, feedback=_feedback(spec, sequence), limit=updates + 1)
+    boxes = track.boxes
+    truth = _feedback(spec, sequence)
+    return Recording(sequence, boxes if truth is None else truth[: len(boxes)], kept[-(len(boxes) - 1) :])
+
+
+def _feedback(spec: TrackerSpec, sequence: Sequence) -> Boxes | None:
+    if not spec.random_weights:
+        return None
+    return sequence.truth if sequence.truth is not None else np.tile(sequence.init_box, (len(sequence), 1))
+
+
+def record_crops(
+    spec: TrackerSpec, sessions: Mapping[str, Session], sequences: Seq[Sequence], graph: str, count: int
+) -> list[Arrays]:
+    """``count`` inputs of ``graph`` at most, from up to four sequences spread over the data set."""
+    chosen = spread([item for item in sequences if len(item) > 1], 4)
+    if not chosen:
+        raise DataError("no sequence of the data set has a second frame, so that there is nothing to record.")
+    each = -(-count // len(chosen))
+    found: list[Arrays] = []
+    for sequence in chosen:
+        found += record(spec, sessions, sequence, graph, min(each, len(sequence) - 1)).inputs
+    return found[:count]
+
+
+def spread(items: Seq[Sequence], count: int) -> list[Sequence]:
+    """``count`` of ``items`` at even distances, in order; all where there are fewer."""
+    if len(items) <= count:
+        return list(items)
+    return [items[index * len(items) // count] for index in range(count)]
+
+
+def save(inputs: Seq[Arrays], folder: Path) -> Path:
+    """``folder/<input>/<number>.npy``: the form in which benchmark_app takes inputs by name."""
+    for number, arrays in enumerate(inputs):
+        for name, value in arrays.items():
+            path = folder / name / f"{number:05d}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, value, allow_pickle=False)
+    return folder
+
+
+def graph_of(spec: TrackerSpec, wanted: str | None) -> str:
+    """The graph to measure: ``wanted``, else the last that runs on every frame. Raises ConfigError."""
+    if wanted is None:
+        return spec.per_frame[-1]
+    if wanted not in spec.graphs:
+        raise ConfigError(f"task.graph is {wanted!r}; graphs of tracker {spec.name}: {', '.join(spec.graphs)}.")
+    return wanted
+
+
+def random_input(tensor: TensorSpec, generator: np.random.Generator) -> Array:
+    """Random values as benchmark_app draws them: uniform from 0 to 255, whatever the type."""
+    return generator.uniform(0, 256 if tensor.dtype == "uint8" else 255, tensor.shape).astype(tensor.dtype)
+
+
+def check_dataset(dataset: Dataset) -> None:
+    """Raises DataError where the data set is empty."""
+    if not len(dataset):
+        raise DataError(f"dataset={dataset.name} has no sequences; choose others with dataset.sequences.")

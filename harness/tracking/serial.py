@@ -1,0 +1,77 @@
+"""One sequence after the other, one frame at a time: what latency is measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+
+from harness.core.errors import DataError, TrackingError
+from harness.core.interfaces import Image, Sequence
+from harness.tracking.assignment import Assignment
+from harness.tracking.loop import Runner, decoded
+from harness.tracking.store import Done
+
+
+def track_serial(work: Assignment, warmup: int) -> float | None:
+    """Tracks after ``warmup`` untimed updates; returns the seconds of the very first one, None where nothing is to do."""
+    context = work.context
+    runner = Runner(context.tracker, context.backend.open(context.artifact))
+    if not work.sequences:
+        return None
+    first = warm_up(runner, work.sequences[0], warmup)
+    work.started()
+    context.progress.start("tracking", work.frames)
+    speed = SpeedNote()
+
+    def on_frame(seconds: float) -> None:
+        context.progress.step(1, speed.add(seconds))
+
+    for sequence in work.sequences:
+        began, speed.name, feedback = perf_counter(), sequence.name, work.feedback(sequence)
+        tracks = [
+            runner.track(sequence, feedback=feedback, repetition=number, on_frame=on_frame)
+            for number in range(1, work.repetitions + 1)
+        ]
+        work.keep(sequence, Done(tracks, perf_counter() - began, contended=False))
+    context.progress.close()
+    return first
+
+
+class SpeedNote:
+    """``sequence 31.2 fps`` for the progress display; a frame costs it one addition."""
+
+    def __init__(self) -> None:
+        self.name, self._seconds, self._frames = "", 0.0, 0
+
+    def add(self, seconds: float) -> str:
+        self._seconds += seconds
+        self._frames += 1
+        return f"{self.name} {self._frames / self._seconds:.1f} fps"
+
+
+def warm_up(runner: Runner, sequence: Sequence, updates: int) -> float:
+    """Runs ``updates`` untimed updates; returns the seconds of the first one, which is reported apart."""
+    frames = decoded(sequence, runner.spec.color)
+    try:
+        image, _ = next(frames)
+    except StopIteration as error:
+        raise DataError(f"{sequence.name} has no frames.") from error
+    try:
+        return _updates(runner, sequence, image, frames, updates)
+    except TrackingError as error:
+        raise TrackingError(f"{sequence.name}, in its first frames: {error}") from error
+
+
+def _updates(
+    runner: Runner, sequence: Sequence, image: Image, frames: Iterator[tuple[Image, float]], updates: int
+) -> float:
+    tracker = runner.start()
+    tracker.init(image, sequence.init_box)
+    first = 0.0
+    for _ in range(updates):
+        image, _seconds = next(frames, (image, 0.0))
+        tracker.place(sequence.init_box)
+        begin = perf_counter()
+        tracker.update(image)
+        first = first or perf_counter() - begin
+    return first

@@ -1,0 +1,50 @@
+"""Speed and latency of tracked sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from harness.core.interfaces import Metrics
+from harness.scoring import metrics
+from harness.tracking.loop import STAGES
+from harness.tracking.store import Done
+
+
+def speed_metrics(done: Mapping[str, Done], first: float | None, notes: Mapping[str, Any]) -> Metrics:
+    """``pipeline_fps``; and of what was tracked alone ``fps``, ``fps_got10k``, ``latency_ms/*`` and ``stage_ms/*`` (p50)."""
+    found: Metrics = {}
+    pipeline = pipeline_fps(done, notes)
+    if pipeline is not None:
+        found["pipeline_fps"] = pipeline
+    if notes.get("start_s"):
+        found["fixed_s/start"] = float(notes["start_s"])
+    tracks = [track for item in done.values() if not item.contended for track in item.tracks]
+    if not tracks:
+        return found
+    updates = np.concatenate([track.seconds[1:] for track in tracks])
+    speeds = {"fps": metrics.fps(updates)}
+    speeds["fps_got10k"] = metrics.fps_got10k(np.concatenate([track.seconds for track in tracks]))
+    found |= {key: value for key, value in speeds.items() if np.isfinite(value)}
+    found |= metrics.latency_summary(updates, first)
+    for stage in STAGES:
+        samples = [track.stages[stage][1:] for track in tracks if stage in track.stages]
+        if samples and np.concatenate(samples).size:
+            found[f"stage_ms/{stage}"] = float(np.median(np.concatenate(samples)) * 1e3)
+    return found
+
+
+def pipeline_fps(done: Mapping[str, Done], notes: Mapping[str, Any]) -> float | None:
+    """Frames a second by the wall clock, decoding included; of the sequences in flight together where there were any.
+
+    None where a run in parallel was resumed: its walls overlap.
+    """
+    if notes.get("parallel_wall"):
+        return float(notes["parallel_frames"] / notes["parallel_wall"])
+    if any(item.contended for item in done.values()):
+        return None
+    frames = sum(len(track.seconds) for item in done.values() for track in item.tracks)
+    wall = sum(item.wall for item in done.values())
+    return frames / wall if wall > 0 else None

@@ -1,0 +1,97 @@
+"""Results per sequence, written as each ends, so that a run that was killed goes on where it stopped.
+
+A sequence is complete when ``sequences/<name>.json`` is there, bears the key of what would make it now, and the track
+files still have the recorded digests. Anything else is tracked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.core.errors import DataError
+from harness.core.files import plain, read_json, write_json
+from harness.core.interfaces import Sequence, Track
+from harness.core.results import boxes_text, read_numbers, shipped, track_paths, write_tracks
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished sequence: its repetitions, the wall seconds it took, and whether others ran beside it."""
+
+    tracks: list[Track]
+    wall: float
+    contended: bool
+
+
+@dataclass(frozen=True)
+class SequenceStore:
+    """The finished sequences of one job. ``identity`` is everything but the sequence that a track depends on."""
+
+    folder: Path
+    identity: Mapping[str, Any]
+
+    def key(self, sequence: Sequence) -> str:
+        """SHA-256 of what makes this sequence's track."""
+        digest = hashlib.sha256(repr(sorted(plain(self.identity).items())).encode())
+        digest.update(repr((sequence.name, len(sequence), sequence.size, sequence.init_box.tolist())).encode())
+        if sequence.truth is not None:
+            digest.update(sequence.truth.tobytes())
+        for frame in sequence.frames:
+            digest.update(f"{frame.name}:{frame.stat().st_size};".encode())
+        return digest.hexdigest()
+
+    def save(self, sequence: Sequence, done: Done) -> None:
+        """Writes the track files, then the record that makes them count."""
+        write_tracks(self.folder / "tracks", done.tracks)
+        write_json(
+            self._record(sequence.name),
+            {
+                "key": self.key(sequence),
+                "wall": done.wall,
+                "contended": done.contended,
+                "repetitions": len(done.tracks),
+                "digests": [_digest(boxes_text(track.boxes)) for track in done.tracks],
+                "seconds": [track.seconds for track in done.tracks],
+                "stages": [dict(track.stages) for track in done.tracks],
+            },
+        )
+
+    def load(self, sequence: Sequence) -> Done | None:
+        """The finished sequence where it is complete and up to date, else None."""
+        try:
+            record = read_json(self._record(sequence.name))
+            if record["key"] != self.key(sequence):
+                return None
+            tracks = [self._read(sequence, record, index) for index in range(record["repetitions"])]
+        except (DataError, KeyError, IndexError, TypeError, ValueError):
+            return None
+        return Done(tracks, float(record["wall"]), bool(record["contended"]))
+
+    def _read(self, sequence: Sequence, record: Mapping[str, Any], index: int) -> Track:
+        box_file, time_file = track_paths(self.folder / "tracks", sequence.name, index + 1)
+        boxes = read_numbers(box_file)
+        times = read_numbers(time_file)
+        if boxes.shape != (len(sequence), 4) or times.shape != (len(sequence), record["repetitions"]):
+            raise DataError(f"{box_file} is incomplete.")
+        if _digest(boxes_text(boxes)) != record["digests"][index]:
+            raise DataError(f"{box_file} was changed.")
+        stages = {name: np.array(values, float) for name, values in record["stages"][index].items()}
+        return Track(sequence.name, boxes, np.array(record["seconds"][index], float), stages, index + 1)
+
+    def _record(self, name: str) -> Path:
+        return self.folder / "sequences" / f"{name}.json"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def as_shipped(track: Track) -> Track:
+    """The track with its boxes as a reader of the box file gets them."""
+    return Track(track.sequence, shipped(track.boxes), track.seconds, track.stages, track.repetition)
