@@ -241,7 +241,7 @@ def test_random_weights_are_marked():
 def test_package_prefix_is_the_package(tmp_path):
     path = Smat(weights="package:core/interfaces.py").source().weights[0]
     assert path.name == "interfaces.py"
-    assert path.parent.name == "harness"
+    assert path.parent.parent.name == "harness"
 
 
 @pytest.mark.parametrize(
