@@ -28,7 +28,7 @@ def ipp() -> bool:
 @pytest.mark.skipif(not ipp(), reason="the golden images need an OpenCV with Intel IPP, as on x86-64")
 def test_golden_crops_are_equal_to_the_last_pixel():
     environment = {**os.environ, "OPENCV_IPP": "avx2", "PYTHONPATH": str(ROOT)}
-    script = ROOT / "tests" / "parity" / "golden_crops.py"
+    script = ROOT / "tests" / "support" / "golden_crops.py"
     done = subprocess.run(
         [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=True, timeout=60
     )

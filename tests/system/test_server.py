@@ -54,7 +54,7 @@ def _follow_one_tracker(folder: Path) -> None:
 
 
 def _log_at_once(sweep: Path, uri: str) -> None:
-    command = [sys.executable, str(ROOT / "tests/log_at_once.py"), uri]
+    command = [sys.executable, str(ROOT / "tests/support/log_at_once.py"), uri]
     folders = sorted(str(path.parent) for path in sweep.glob("*/results.json"))
     done = subprocess.run(
         [*command, *folders], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False

@@ -11,14 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, harness
+from command_line import PATH, harness
 from fakes import standing_conf, tiny_dataset
 from servers import free_port, start_mlflow, stop
 from store_records import records
 
 from harness.publish.mlflow import Target
-
-PATH = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
 
 
 def finished_runs(database: Path) -> int:
@@ -63,18 +61,18 @@ def test_a_server_that_dies_during_a_sweep(tmp_path: Path) -> None:
     before = finished_runs(tmp_path / "server.db")
     assert 1 <= before < 3, f"{before} of 3 jobs were logged before the server died"
 
-    away = harness("sync", cwd=tmp_path, PYTHONPATH=PATH)
+    away = harness("sync", cwd=tmp_path)
     assert away.returncode == 1
     assert "is away" in away.stderr
 
     server = start_mlflow(tmp_path, port, store, kept)
     try:
-        first = harness("sync", cwd=tmp_path, PYTHONPATH=PATH)
+        first = harness("sync", cwd=tmp_path)
         assert first.returncode == 0, first.stderr
         there = records(Target("server", uri=uri))
-        second = harness("sync", cwd=tmp_path, PYTHONPATH=PATH)
+        second = harness("sync", cwd=tmp_path)
         assert "0 of 0 sent" in second.stdout
-        third = harness("sync", "outputs/it", cwd=tmp_path, PYTHONPATH=PATH)
+        third = harness("sync", "outputs/it", cwd=tmp_path)
         assert "4 of 4 sent" in third.stdout
         assert records(Target("server", uri=uri)) == there, "sending again changed something"
     finally:
@@ -84,7 +82,7 @@ def test_a_server_that_dies_during_a_sweep(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "outputs/it", tmp_path / "again")
     for note in (tmp_path / "again").rglob("mlflow.json"):
         note.unlink()
-    done = harness("sync", "again", "--root", "calm", cwd=tmp_path, PYTHONPATH=PATH)
+    done = harness("sync", "again", "--root", "calm", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(there) == 4
     assert there == records(Target(root=str(tmp_path / "calm")))

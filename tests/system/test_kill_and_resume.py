@@ -12,10 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, harness
+from command_line import PATH, harness
 from fakes import standing_conf, tiny_dataset
 
-PATH = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
 KILLS = 20
 SLOW_TRACKER = '''
 """Standing, but each update takes a while, so that a kill can hit any of them."""

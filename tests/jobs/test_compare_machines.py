@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import csv
-import sys
 from pathlib import Path
 
-from command_line import ROOT, harness
-
-sys.path.insert(0, str(ROOT / "tests" / "unit" / "report"))
-
 import make_runs
+from command_line import harness
 
 MACHINES = {
     "aaaa": ("Board One", "avx2", 100.0),

@@ -8,20 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, harness
+from command_line import SUPPORT, harness
 from got10k_folders import stand_in_test_split
 
 from harness.core.files import read_json
 from harness.core.results import Results
 from harness.publish.submission import shipped_test_facts, validate
 
-SETTINGS = ("--config-dir", ROOT / "tests/own", "tracker=standing", "backend=torch", "dataset=got10k")
-PLACE = f"{ROOT}:{ROOT / 'tests'}"
+SETTINGS = ("--config-dir", SUPPORT / "own", "tracker=standing", "backend=torch", "dataset=got10k")
 
 
 def evaluate(root: Path, cwd: Path, *words: str):
     settings = [*SETTINGS, "dataset.split=test", f"dataset.root={root}", "mlflow=off", "hydra.run.dir=run", *words]
-    return harness(*settings, cwd=cwd, PYTHONPATH=PLACE)
+    return harness(*settings, cwd=cwd)
 
 
 @pytest.mark.slow

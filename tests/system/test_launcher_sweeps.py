@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import ROOT, harness
+from command_line import PATH, harness
 from fakes import standing_conf, tiny_dataset
 
 TRACKER = '''
@@ -67,7 +67,7 @@ def swept(place: Path, name: str, *words: str) -> Ended:
     done = harness(
         "--config-dir", place / "conf", "-m", "tracker=standing", "dataset=folder", f"dataset.root={place / 'data'}",
         "dataset.split=val", "task.warmup=1", f"prepare.cache={place / 'cache'}", "hydra.sweep.dir=outputs/it", *words,
-        cwd=home, timeout=560, PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'tests'}{os.pathsep}{place}", TMPDIR=str(home),
+        cwd=home, timeout=560, PYTHONPATH=f"{PATH}{os.pathsep}{place}", TMPDIR=str(home),
     )
     out = home / "outputs" / "it"
     summary = list(csv.DictReader((out / "summary.csv").open()))

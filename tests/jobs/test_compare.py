@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import csv
 import os
-import sys
 from pathlib import Path
 
+import make_runs
 import pytest
-from command_line import harness
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "unit" / "report"))
-
-import make_runs  # noqa: E402
+from command_line import ROOT, harness
 
 
 @pytest.fixture

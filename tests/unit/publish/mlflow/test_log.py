@@ -119,7 +119,7 @@ def test_eight_processes_log_at_once(tmp_path: Path) -> None:
     sweep = scored_sweep(tmp_path, jobs=8, sequences=2, frames=8)
     for number in range(8):
         give_model(sweep / str(number), tmp_path / "cache")
-    command = [sys.executable, str(ROOT / "tests/log_at_once.py"), str(tmp_path / "mlruns")]
+    command = [sys.executable, str(ROOT / "tests/support/log_at_once.py"), str(tmp_path / "mlruns")]
     folders = [str(sweep / str(number)) for number in range(8)]
     done = subprocess.run(
         [*command, *folders], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from command_line import ROOT, harness
+from command_line import SUPPORT, harness
 
 from harness.core.results import Results, read_frames
 
-SETTINGS = ("--config-dir", ROOT / "tests/own", "tracker=standing", "backend=torch", "dataset=video", "mlflow=off")
+SETTINGS = ("--config-dir", SUPPORT / "own", "tracker=standing", "backend=torch", "dataset=video", "mlflow=off")
 
 
 def run(tmp_path, *words):
@@ -16,8 +16,7 @@ def run(tmp_path, *words):
     for value in range(0, 120, 10):
         writer.write(np.full((48, 64, 3), value, np.uint8))
     writer.release()
-    place = f"{ROOT}:{ROOT / 'tests'}"
-    return harness(*SETTINGS, "hydra.run.dir=run", *words, cwd=tmp_path, PYTHONPATH=place)
+    return harness(*SETTINGS, "hydra.run.dir=run", *words, cwd=tmp_path)
 
 
 def test_a_clip_is_tracked(tmp_path):

@@ -10,7 +10,7 @@ import torch
 from harness.trackers.layers import seeded_state
 from harness.trackers.smat import network as smat
 
-SHAPES = Path(__file__).resolve().parents[2] / "data" / "smat_state_dict_shapes.txt"
+SHAPES = Path(__file__).resolve().parents[3] / "data" / "smat_state_dict_shapes.txt"
 
 
 def test_names_and_shapes_are_the_published_ones():

@@ -44,7 +44,7 @@ def tiny_dataset(root: Path, sequences: int = 3, frames: int = 8, split: str = "
 
 
 def standing_conf(folder: Path, tremble: bool = False) -> Path:
-    """A configuration folder that names ``tests/standing_tracker.py``; returns it, for ``--config-dir``."""
+    """A configuration folder that names ``tests/support/standing_tracker.py``; returns it, for ``--config-dir``."""
     (folder / "tracker").mkdir(parents=True, exist_ok=True)
     (folder / "tracker" / "standing.yaml").write_text(TRACKER_YAML.format(tremble=str(tremble).lower()))
     return folder

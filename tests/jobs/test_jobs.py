@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from command_line import ROOT, harness
+from command_line import PATH, ROOT, harness
 from fakes import standing_conf, tiny_dataset
-
-PATH = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
 
 
 def words(folder: Path) -> list[str]:
@@ -31,7 +28,7 @@ def rows(store: Path, query: str) -> list[tuple[object, ...]]:
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
     done = harness(
-        *words(folder), "-m", "backend=torch,onnx,openvino", "hydra.sweep.dir=outputs/it", cwd=folder, PYTHONPATH=PATH
+        *words(folder), "-m", "backend=torch,onnx,openvino", "hydra.sweep.dir=outputs/it", cwd=folder
     )
     assert done.returncode == 0, done.stderr
     assert "speed-up" in done.stdout and "openvino" in done.stdout
@@ -82,7 +79,7 @@ def test_parity_is_measured_on_the_way(sweep: Path) -> None:
 def test_a_second_sweep_prepares_nothing(sweep: Path) -> None:
     done = harness(
         "--config-dir", sweep / "conf", "tracker=standing", "dataset=folder", f"dataset.root={sweep / 'data'}",
-        "dataset.split=val", "-m", "backend=onnx,openvino", "mlflow=off", cwd=sweep, PYTHONPATH=PATH, HARNESS_PROGRESS="lines",
+        "dataset.split=val", "-m", "backend=onnx,openvino", "mlflow=off", cwd=sweep, HARNESS_PROGRESS="lines",
     )
     assert done.returncode == 0, done.stderr
     assert "preparing" not in done.stderr
@@ -91,7 +88,6 @@ def test_a_second_sweep_prepares_nothing(sweep: Path) -> None:
 def test_a_job_that_makes_no_sense_is_skipped_and_does_not_fail_the_sweep(tmp_path: Path) -> None:
     done = harness(
         *words(tmp_path), "-m", "backend=onnx,openvino", "hint=none,throughput", "hydra.sweep.dir=outputs/it", cwd=tmp_path,
-        PYTHONPATH=PATH,
     )
     assert done.returncode == 0, done.stderr
     statuses = [json.loads((tmp_path / f"outputs/it/{index}/results.json").read_text()) for index in range(4)]
@@ -102,7 +98,6 @@ def test_a_job_that_makes_no_sense_is_skipped_and_does_not_fail_the_sweep(tmp_pa
 def test_a_failing_job_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
     done = harness(
         *words(tmp_path), "-m", "backend=torch,openvino", "device=cpu,gpu", "hydra.sweep.dir=outputs/it", cwd=tmp_path,
-        PYTHONPATH=PATH,
     )
     assert done.returncode == 1
     statuses = [json.loads((tmp_path / f"outputs/it/{index}/results.json").read_text()) for index in range(4)]
@@ -155,7 +150,7 @@ def test_a_broken_sequence_is_named(tmp_path: Path, damage: str, said: str) -> N
         (sequence / "groundtruth.txt").write_text("\n".join(text[:5]) + "\n")
     else:
         (sequence / "groundtruth.txt").write_text("1,2,x,4\n" * 8)
-    done = harness(*arguments, "backend=onnx", "mlflow=off", cwd=tmp_path, PYTHONPATH=PATH)
+    done = harness(*arguments, "backend=onnx", "mlflow=off", cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr and "seq_2" in done.stderr
     assert "Traceback" not in done.stderr
@@ -163,7 +158,7 @@ def test_a_broken_sequence_is_named(tmp_path: Path, damage: str, said: str) -> N
 
 def test_a_store_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "mlruns").write_text("a file")
-    done = harness(*words(tmp_path), "backend=onnx", cwd=tmp_path, PYTHONPATH=PATH)
+    done = harness(*words(tmp_path), "backend=onnx", cwd=tmp_path)
     assert done.returncode == 2
     assert "mlruns cannot be written" in done.stderr
     assert not list(tmp_path.glob("outputs/*/*/results.json"))
