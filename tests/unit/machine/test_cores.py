@@ -14,7 +14,7 @@ import pytest
 from harness.machine import cores
 from harness.machine.environment import allowed_cores
 
-HOLD = "import sys\nfrom harness import cores\nwith cores.lease(1, wait=True) as own:\n print(own[0], flush=True)\n sys.stdin.read()\n"
+HOLD = "import sys\nfrom harness.machine import cores\nwith cores.lease(1, wait=True) as own:\n print(own[0], flush=True)\n sys.stdin.read()\n"
 
 
 @pytest.fixture(autouse=True)
