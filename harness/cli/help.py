@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.core.catalog import GROUP_NAMES
 from harness.core.config import conf_folder
-from harness.core.options import GROUPS, keys_of
+from harness.core.options import keys_of
 
 HEAD = """\
 python -m harness [-m] [-v] [--config-dir DIR] [group=choice] [key=value] ...
@@ -33,7 +34,7 @@ def manual(commands: list[tuple[str, str, str]]) -> str:
     parts.append("\nKEYS OF EVERY JOB (conf/config.yaml)")
     parts += [f"  {line}" for line in keys_of(conf_folder() / "config.yaml", stop="hydra:")]
     parts.append("\nGROUPS: choose with group=choice; set a key with group.key=value")
-    for group in GROUPS:
+    for group in GROUP_NAMES:
         parts.append(f"\n{group}=")
         for path in sorted((conf_folder() / group).glob("*.yaml")):
             parts.append(f"  {path.stem:<14} {_summary(path)}")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from harness.core.catalog import GROUP_NAMES
 from harness.core.config import conf_folder
-
-GROUPS = ("backend", "device", "hint", "quantization", "tracker", "dataset", "task", "mlflow", "experiment")
 
 
 def keys_of(path: Path, stop: str = "") -> list[str]:
@@ -36,7 +35,7 @@ def keys_of(path: Path, stop: str = "") -> list[str]:
 def choices_with(key: str) -> list[str]:
     """The choices of ``key``'s group that have it: ``backend.streams`` -> ``["openvino", ...]``."""
     group, _, own = key.partition(".")
-    if group not in GROUPS or not own:
+    if group not in GROUP_NAMES or not own:
         return []
     paths = sorted((conf_folder() / group).glob("*.yaml"))
     return [path.stem for path in paths if own in {line.partition("=")[0] for line in keys_of(path)}]
@@ -44,7 +43,7 @@ def choices_with(key: str) -> list[str]:
 
 def open_tables() -> list[str]:
     """Keys whose default is an empty table, dotted: entries are added by name."""
-    paths = [(group, path) for group in GROUPS for path in (conf_folder() / group).glob("*.yaml")]
+    paths = [(group, path) for group in GROUP_NAMES for path in (conf_folder() / group).glob("*.yaml")]
     lines = [(group, line.partition("=")) for group, path in paths for line in keys_of(path)]
     return sorted({f"{group}.{key}" for group, (key, _, rest) in lines if rest.split()[:1] == ["{}"]})
 
@@ -52,8 +51,8 @@ def open_tables() -> list[str]:
 def known_keys() -> list[str]:
     """Every key and group that the shipped configuration knows, dotted."""
     keys = [line.partition("=")[0] for line in keys_of(conf_folder() / "config.yaml", stop="hydra:")]
-    keys += list(GROUPS)
-    for group in GROUPS:
+    keys += list(GROUP_NAMES)
+    for group in GROUP_NAMES:
         for path in (conf_folder() / group).glob("*.yaml"):
             keys += [f"{group}.{line.partition('=')[0]}" for line in keys_of(path)]
     return sorted(set(keys))
