@@ -1,0 +1,1 @@
+"""``task=capacity``: how many cameras one machine serves."""

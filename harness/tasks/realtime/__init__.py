@@ -1,0 +1,1 @@
+"""``task=realtime``: accuracy at a camera's rate."""

@@ -1,0 +1,1 @@
+"""``task=soak``: whether speed lasts, and what a frame costs in joules."""
