@@ -1,0 +1,169 @@
+"""Energy counters of this machine: Linux powercap (RAPL) for the processor, NVML for NVIDIA's cards.
+
+A counter is read, never estimated: where a machine has none, or none that may be read, the reason is told and no joules
+are given. The processor's counters count all that runs on it, not this process alone.
+
+Sources: Documentation/power/powercap in the Linux kernel (``energy_uj`` counts microjoules and starts again from 0 after
+``max_energy_range_uj``); NVML's ``nvmlDeviceGetTotalEnergyConsumption`` (millijoules since the driver was loaded).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+POWERCAP = Path("/sys/class/powercap")
+NONE = "no energy counter here"
+_ZONE = re.compile(r"intel-rapl:\d+")
+_MEMORY = re.compile(r"intel-rapl:\d+:\d+")
+
+
+class Counter(Protocol):
+    """Something that counts joules. ``name`` says what is counted."""
+
+    @property
+    def name(self) -> str: ...
+
+    def joules(self) -> float:
+        """Joules since the counter was made; to be read at least once for each time that it can start again from 0."""
+        ...
+
+
+@dataclass
+class PowercapCounter:
+    """One zone of Linux powercap. The first reading counts as 0 J.
+
+    At 200 W a zone's 32-bit counter starts again after about 20 minutes at the earliest; reading once a second misses nothing.
+    """
+
+    folder: Path
+    name: str
+    _range: int = field(init=False, repr=False)
+    _last: int = field(init=False, repr=False)
+    _total: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._range = _number(self.folder / "max_energy_range_uj")
+        self._last = _number(self.folder / "energy_uj")
+
+    def joules(self) -> float:
+        """Joules since the counter was made. Raises OSError or ValueError where it cannot be read any more."""
+        now = _number(self.folder / "energy_uj")
+        gone = now - self._last
+        self._total += gone if gone >= 0 else gone + self._range
+        self._last = now
+        return self._total / 1e6
+
+
+@dataclass
+class NvmlCounter:
+    """An NVIDIA card's own counter. ``nvml`` is the module ``pynvml``, initialised; ``handle`` the card's handle."""
+
+    nvml: Any
+    handle: Any
+    name: str
+    _first: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._first = int(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle))
+
+    def joules(self) -> float:
+        """Joules since the counter was made."""
+        return (int(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)) - self._first) / 1e3
+
+
+@dataclass
+class Meter:
+    """The counters of this machine that are read together; ``reason`` says why there are none."""
+
+    counters: list[Counter]
+    reason: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """What is counted."""
+        return [counter.name for counter in self.counters]
+
+    def joules(self) -> dict[str, float]:
+        """Joules by counter since the meter was made. A counter that cannot be read any more is left out from then on."""
+        found = {}
+        for counter in list(self.counters):
+            try:
+                found[counter.name] = counter.joules()
+            except Exception as error:  # NVML has exceptions of its own
+                self.counters.remove(counter)
+                self.reason = f"{counter.name} could not be read any more ({error})"
+        return found
+
+
+def meter(device: str = "cpu", root: Path = POWERCAP) -> Meter:
+    """The counters that a measurement on ``device`` concerns: the processor's, and for ``cuda`` and ``gpu`` the cards' too.
+
+    ``root`` is the folder of powercap's zones. Never raises: what is missing is told in ``reason``.
+    """
+    counters, why = _processor(root)
+    reasons = [why]
+    if device in ("cuda", "gpu"):
+        cards, why = _cards()
+        counters += cards
+        reasons.append(why)
+    told = "; ".join(reason for reason in reasons if reason)
+    return Meter(counters, told if counters else f"{NONE}: {told}")
+
+
+def _processor(root: Path) -> tuple[list[Counter], str]:
+    """Powercap's packages and their memory, which no package includes; the whole platform's zone would count them twice."""
+    zones = {path: _name(path) for path in sorted(root.glob("intel-rapl:*"))}
+    chosen = {
+        path: name
+        for path, name in zones.items()
+        if (_ZONE.fullmatch(path.name) and name.startswith("package"))
+        or (_MEMORY.fullmatch(path.name) and name == "dram")
+    }
+    if not chosen:
+        return [], f"{root} has no package zone (virtual machines and many ARM boards have none)"
+    counters: list[Counter] = []
+    for path, name in chosen.items():
+        try:
+            counters.append(PowercapCounter(path, _label(path, name, zones)))
+        except PermissionError:
+            return [], f"{path / 'energy_uj'} may not be read by this user; ask for read access to it"
+        except (OSError, ValueError) as error:
+            return [], f"{path} cannot be read ({error})"
+    return counters, ""
+
+
+def _label(path: Path, name: str, zones: Mapping[Path, str]) -> str:
+    """``package-0``, or ``package-0 dram`` for a zone within it."""
+    if _ZONE.fullmatch(path.name):
+        return name
+    parent = path.with_name(path.name.rsplit(":", 1)[0])
+    return f"{zones.get(parent, parent.name)} {name}"
+
+
+def _cards() -> tuple[list[Counter], str]:
+    """All cards that NVML names."""
+    try:
+        import pynvml
+    except ImportError:
+        return [], "NVML is not installed: pip install 'tracker-harness[nvidia]'"
+    try:
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        return [NvmlCounter(pynvml, handle, f"gpu-{index}") for index, handle in enumerate(handles)], ""
+    except Exception as error:
+        return [], f"NVML counts no energy here ({error})"
+
+
+def _name(folder: Path) -> str:
+    try:
+        return (folder / "name").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text())

@@ -1,0 +1,132 @@
+"""Where a series changes its level, and whether memory grows: for one sample a second, noisy, with outliers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+SHORTEST = 5
+"""Samples that a level lasts at least; a shorter dip is noise."""
+LEAST_CHANGE = 0.03
+"""The smallest change of a level, as a share of the level before, that is worth telling."""
+PENALTY = 4.0
+"""Times log(n) and the noise's variance: what a further change point must save. 2 is the Bayesian criterion's."""
+WARM_UP = 0.2
+"""The share of a run, at its beginning, in which memory may grow."""
+LEAST_GROWTH_MB = 8.0
+LEAST_GROWTH = 0.02
+"""Growth of memory over a run that is told: this many MiB, and this share of its level."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A level that became another: ``index`` is the first sample of the new one."""
+
+    index: int
+    before: float
+    after: float
+
+    @property
+    def share(self) -> float:
+        """The change as a share of the level before: -0.25 is a quarter less."""
+        return self.after / self.before - 1
+
+
+def change_points(series: Floats, least: float = LEAST_CHANGE) -> list[Change]:
+    """The samples at which the level of ``series`` ``[N]`` changes by at least ``least`` of itself.
+
+    The best segmentation into constant levels by least squares (B. Jackson et al.: An algorithm for optimal partitioning of
+    data on an interval, IEEE SPL 2005), with ``PENALTY`` log(n) variances a change. Single outliers are put back to their
+    surroundings first. The noise is measured on differences of neighbours, single samples and means of ``SHORTEST``, so that
+    neither a change of level nor slow noise is taken for what it is not. Samples that are not finite are left out;
+    ``index`` counts all.
+    """
+    values = np.asarray(series, float)
+    kept = np.flatnonzero(np.isfinite(values))
+    if len(kept) < 2 * SHORTEST:
+        return []
+    cleaned = _without_outliers(values[kept])
+    bounds = _segments(cleaned, PENALTY * np.log(len(cleaned)) * _variance(cleaned))
+    levels = [float(np.median(values[kept][start:end])) for start, end in zip(bounds, bounds[1:], strict=False)]
+    found: list[Change] = []
+    level = levels[0]
+    for start, after in zip(bounds[1:-1], levels[1:], strict=True):
+        if level > 0 and abs(after / level - 1) >= least:
+            found.append(Change(int(kept[start]), level, after))
+            level = after
+    return found
+
+
+def _without_outliers(values: Floats) -> Floats:
+    """``values`` with those far from the median of their five neighbours replaced by it."""
+    padded = np.pad(values, 2, mode="edge")
+    middle = np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), float)
+    far = np.abs(values - middle) > 4.0 * np.sqrt(_variance(values))
+    return np.where(far, middle, values)
+
+
+def _variance(values: Floats) -> float:
+    """The noise's variance, of slow noise too; at least (0.2 % of the level) squared."""
+    means = values[: len(values) // SHORTEST * SHORTEST].reshape(-1, SHORTEST).mean(axis=1)
+    floor = 0.002 * float(np.median(np.abs(values)))
+    return max(_spread(values), np.sqrt(SHORTEST) * _spread(means), floor, 1e-12) ** 2
+
+
+def _spread(values: Floats) -> float:
+    """A robust standard deviation from the differences of neighbours."""
+    return float(np.median(np.abs(np.diff(values)))) / (0.6745 * np.sqrt(2.0))
+
+
+def _segments(values: Floats, penalty: float) -> list[int]:
+    """The bounds ``[0, ..., N]`` of the cheapest segmentation into levels of at least ``SHORTEST`` samples."""
+    count = len(values)
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    squares = np.concatenate([[0.0], np.cumsum(values**2)])
+    cost = np.full(count + 1, np.inf)
+    cost[0] = -penalty
+    before = np.zeros(count + 1, int)
+    for end in range(SHORTEST, count + 1):
+        starts = np.arange(0, end - SHORTEST + 1)
+        lengths = end - starts
+        residual = squares[end] - squares[starts] - (sums[end] - sums[starts]) ** 2 / lengths
+        total = cost[starts] + np.maximum(residual, 0.0) + penalty
+        best = int(np.argmin(total))
+        cost[end], before[end] = total[best], starts[best]
+    bounds = [count]
+    while bounds[-1]:
+        bounds.append(int(before[bounds[-1]]))
+    return bounds[::-1]
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Memory over a run: ``mb_per_minute`` by the Theil-Sen slope, ``total_mb`` over the part looked at, and whether it is told."""
+
+    mb_per_minute: float
+    total_mb: float
+    flagged: bool
+
+
+def memory_growth(seconds: Floats, megabytes: Floats) -> Growth:
+    """Whether resident memory ``[N]`` (MiB at ``seconds`` ``[N]``) goes on growing after the first fifth of the run.
+
+    Flagged where the slope's 95 % interval (scipy's ``theilslopes``) lies above zero and the growth is over
+    ``LEAST_GROWTH_MB`` and ``LEAST_GROWTH``.
+    """
+    from scipy.stats import theilslopes
+
+    usable = np.isfinite(seconds) & np.isfinite(megabytes)
+    times, memory = np.asarray(seconds, float)[usable], np.asarray(megabytes, float)[usable]
+    late = times >= times[0] + WARM_UP * (times[-1] - times[0]) if len(times) else np.zeros(0, bool)
+    times, memory = times[late], memory[late]
+    if len(times) < 2 * SHORTEST:
+        return Growth(0.0, 0.0, False)
+    step = -(-len(times) // 600)  # pairs grow with the square
+    slope, _, low, _ = theilslopes(memory[::step], times[::step])
+    total = float(slope * (times[-1] - times[0]))
+    much = total > LEAST_GROWTH_MB and total > LEAST_GROWTH * float(np.median(memory))
+    return Growth(float(slope) * 60, total, bool(low > 0 and much))
