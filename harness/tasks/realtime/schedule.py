@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 
 CONVENTIONS = ("latency", "vot")
 

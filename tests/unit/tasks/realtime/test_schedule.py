@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 from harness.tasks.realtime.schedule import LatencyCamera, Schedule, VotCamera, camera, exact, simulate
 
 TEN = Fraction(10)
