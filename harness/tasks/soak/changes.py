@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,7 @@ def change_points(series: Floats, least: float = LEAST_CHANGE) -> list[Change]:
         return []
     cleaned = _without_outliers(values[kept])
     bounds = _segments(cleaned, PENALTY * np.log(len(cleaned)) * _variance(cleaned))
-    levels = [float(np.median(values[kept][start:end])) for start, end in zip(bounds, bounds[1:], strict=False)]
+    levels = [float(np.median(values[kept][start:end])) for start, end in pairwise(bounds)]
     found: list[Change] = []
     level = levels[0]
     for start, after in zip(bounds[1:-1], levels[1:], strict=True):
@@ -73,12 +74,12 @@ def _variance(values: Floats) -> float:
     """The noise's variance, of slow noise too; at least (0.2 % of the level) squared."""
     means = values[: len(values) // SHORTEST * SHORTEST].reshape(-1, SHORTEST).mean(axis=1)
     floor = 0.002 * float(np.median(np.abs(values)))
-    return max(_spread(values), np.sqrt(SHORTEST) * _spread(means), floor, 1e-12) ** 2
+    return float(max(_spread(values), np.sqrt(SHORTEST) * _spread(means), floor, 1e-12) ** 2)
 
 
 def _spread(values: Floats) -> float:
     """A robust standard deviation from the differences of neighbours."""
-    return float(np.median(np.abs(np.diff(values)))) / (0.6745 * np.sqrt(2.0))
+    return float(np.median(np.abs(np.diff(values))) / (0.6745 * np.sqrt(2.0)))
 
 
 def _segments(values: Floats, penalty: float) -> list[int]:
