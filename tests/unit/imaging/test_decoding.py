@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import product
 from pathlib import Path
 
@@ -106,11 +107,74 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         decoding.read_image(tmp_path / "gone.jpg", "rgb")
 
 
-@pytest.mark.parametrize("keep", [0, 2, 200, -3])
+@pytest.mark.parametrize("keep", [0, 2, 200, 2500, -3])
 def test_a_cut_file_is_named_and_not_filled_with_grey(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "cut.jpg"
     path.write_bytes(jpeg(picture(120, 160))[:keep])
     with pytest.raises(DataError, match=r"cut\.jpg is not an image"):
+        decoding.read_image(path, "rgb")
+
+
+def zeroed(data: bytes, share: float, count: int) -> bytes:
+    """``data`` with ``count`` zero bytes in it, from ``share`` of its length on."""
+    at = int(len(data) * share)
+    return data[:at] + bytes(count) + data[at + count :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: zeroed(data, 0.5, 600),
+        lambda data: zeroed(data, 0.7, 300),
+        lambda data: data[: len(data) // 2] + b"\xff\xd9",
+        lambda data: data[: len(data) // 2] + b"\xff\xd9" + bytes(6000),
+        lambda data: data[: len(data) // 2],
+    ],
+    ids=["hole", "late hole", "cut before its end marker", "cut, with a tail", "cut"],
+)
+def test_a_damaged_jpeg_is_refused_with_its_name(tmp_path: Path, damage) -> None:
+    path = tmp_path / "damaged.jpg"
+    path.write_bytes(damage(jpeg(picture(120, 160))))
+    with pytest.raises(DataError, match=r"damaged\.jpg is not an image that can be decoded whole"):
+        decoding.read_image(path, "bgr")
+
+
+@pytest.mark.parametrize("tail", [bytes(1), bytes(6000), b"\xff\xfe" * 5000])
+def test_a_sound_jpeg_with_bytes_after_its_end_is_read(tmp_path: Path, tail: bytes) -> None:
+    data, path = jpeg(picture(120, 160)), tmp_path / "tail.jpg"
+    path.write_bytes(data + tail)
+    np.testing.assert_array_equal(decoding.read_image(path, "bgr"), decoding.decode(data, "bgr"))
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(DataError, match=r"pipe\.jpg is not a regular file"):
+        decoding.read_image(tmp_path / "pipe.jpg", "rgb")
+
+
+def test_a_link_to_a_device_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"zero\.jpg is not a regular file"):
+        decoding.read_image(tmp_path / "zero.jpg", "rgb")
+
+
+def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large.jpg"
+    with path.open("wb") as file:
+        file.truncate(300 << 20)
+    with pytest.raises(DataError, match=r"large\.jpg has 300 MiB, over the limit of 256"):
+        decoding.read_image(path, "rgb")
+    monkeypatch.setenv(decoding.LARGEST_MB, "many")
+    with pytest.raises(DataError, match="HARNESS_IMAGE_MB is 'many'"):
+        decoding.read_image(path, "rgb")
+
+
+def test_a_header_of_too_many_pixels_is_refused_before_decoding(tmp_path: Path) -> None:
+    data = bytearray(cv2.imencode(".png", picture(20, 30))[1].tobytes())
+    data[16:24] = (60000).to_bytes(4, "big") * 2
+    path = tmp_path / "vast.png"
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match=r"vast\.png .* 60000x60000 pixels"):
         decoding.read_image(path, "rgb")
 
 
