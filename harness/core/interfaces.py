@@ -180,6 +180,14 @@ class Sequence:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def first_box_fault(self) -> str:
+        """Why no tracker can start: the first box has no part in the image. Empty if it has, or if the size is unknown."""
+        x, y, w, h = self.init_box
+        if self.size is None or (x < self.size[0] and y < self.size[1] and x + w > 0 and y + h > 0):
+            return ""
+        words = ", ".join(f"{value:g}" for value in self.init_box)
+        return f"{self.name}: the first box [{words}] lies outside the image, which is {self.size[0]}x{self.size[1]} pixels"
+
 
 @dataclass(frozen=True)
 class Track:

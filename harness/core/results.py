@@ -131,7 +131,7 @@ def write_tracks(folder: Path, tracks: list[Track]) -> None:
 def read_numbers(path: Path) -> npt.NDArray[np.float64]:
     """A text file of numbers ``[lines, columns]``; commas, tabs or spaces between. Raises DataError with the line."""
     try:
-        lines = path.read_text(encoding="ascii").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # editors on Windows write a byte order mark
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -110,10 +110,10 @@ def usable_times(seconds: Floats) -> Floats:
 def latency_summary(seconds: Floats, first: float | None = None) -> Metrics:
     """``latency_ms/{mean,p50,p90,p99,max}`` of the updates' ``seconds`` ``[N]``; ``latency_ms/first`` if given.
 
-    Percentiles interpolate linearly between samples. Empty where there are no samples.
+    Percentiles interpolate linearly between samples. Times that are not positive and finite are left out, as in ``fps``;
+    empty where none is left.
     """
-    samples = np.asarray(seconds, float).ravel() * 1e3
-    samples = samples[np.isfinite(samples)]
+    samples = usable_times(seconds) * 1e3
     if not len(samples):
         return {}
     p50, p90, p99 = np.percentile(samples, [50, 90, 99])
@@ -222,6 +222,7 @@ class _Tally:
             self.scored[sequence.name, track.repetition] = scored
             pooled.append(overlaps[scored])
             updates.append(usable_times(track.seconds[1:]))
+            self._check_times(sequence.name, track.seconds[1:])
             self.times.append(usable_times(track.seconds[1:] if drop_first_time else track.seconds))
         ious, seconds = np.concatenate(pooled), np.concatenate(updates)
         self.pool.append(ious)
@@ -229,6 +230,12 @@ class _Tally:
         found = {"frames": float(len(tracks[0].boxes)), "scored_frames": float(len(ious))}
         found |= {"ao": ao(ious), "sr50": sr(ious, 0.5), "sr75": sr(ious, 0.75), "fps": fps(seconds)}
         self.sequences[sequence.name] = _finite(found)
+
+    def _check_times(self, name: str, seconds: Floats) -> None:
+        """Tells of times that no clock gives; NaN stands for a time that was never taken."""
+        odd = int((np.asarray(seconds) <= 0).sum())
+        if odd:
+            self.warnings.append(f"{name}: {odd} times are zero or negative; speed and latency leave them out.")
 
     def _overlaps(self, sequence: Sequence, track: Track, as_shipped: bool) -> tuple[Floats, Mask]:
         """Overlaps ``[T]`` of one track, and which of them count."""
@@ -281,6 +288,7 @@ class _Tally:
         nothing = [item.name for item in truth if not self.sequences[item.name]["scored_frames"]]
         if nothing:
             found.append(f"No frame of {listed(nothing)} is scored: one frame alone, or all others covered or absent.")
+        found += [doubt for item in truth for doubt in truth_doubts(item)]
         without = [item.name for item in truth if item.visible is None]
         if without and len(without) < len(truth):
             found.append(
@@ -299,6 +307,23 @@ class _Tally:
             if np.isfinite(low):
                 found[key] = (low, high)
         return found
+
+
+def truth_doubts(sequence: Sequence) -> list[str]:
+    """Sentences on truth boxes without an area: counted as failures, or, where the target is absent, not counted."""
+    if sequence.truth is None:
+        return []
+    empty = (sequence.truth[1:, 2:] <= 0).any(axis=1)
+    counted = empty if sequence.visible is None else empty & sequence.visible[1:]
+    found = []
+    if counted.any():
+        found.append(
+            f"{sequence.name}: {int(counted.sum())} truth boxes have no area (the first at frame {int(np.argmax(counted)) + 1}) and "
+            "count as failures; if the target is absent there, write nan,nan,nan,nan."
+        )
+    if (empty & ~counted).any():
+        found.append(f"{sequence.name}: {int((empty & ~counted).sum())} frames without a target are not scored.")
+    return found
 
 
 def class_balanced(scores: Mapping[str, Metrics], sequences: Mapping[str, Sequence]) -> float:

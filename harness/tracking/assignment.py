@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.core.errors import DataError
 from harness.core.interfaces import Boxes, Context, Sequence
 from harness.tracking.store import Done
 
@@ -28,3 +29,13 @@ class Assignment:
     def frames(self) -> int:
         """Frames to track, repetitions counted."""
         return sum(len(item) for item in self.sequences) * self.repetitions
+
+
+def check_first_boxes(sequences: list[Sequence]) -> None:
+    """Raises DataError where a first box with truth has no part in its image: found before hours of tracking.
+
+    A sequence without truth (a test split) is left to the tracker, since its boxes are given and cannot be corrected.
+    """
+    for sequence in sequences:
+        if sequence.truth is not None and (fault := sequence.first_box_fault()):
+            raise DataError(f"{fault}; correct its truth, or leave the sequence out by dataset.exclude.")

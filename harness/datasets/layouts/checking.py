@@ -12,17 +12,21 @@ from typing import TypeVar
 import numpy as np
 
 from harness.core.errors import DataError
+from harness.core.interfaces import Boxes, Sequence
 from harness.datasets.layouts.got10k import (
     LABELS,
     LIST_FILE,
     META_FILE,
+    TRUTH_FILE,
     TruthKind,
+    image_size,
     list_frames,
     read_labels,
     read_meta,
     read_names,
     read_truth,
     resolution,
+    without_area,
 )
 from harness.imaging.decoding import read_image
 
@@ -98,15 +102,36 @@ def _check_sequence(
         found.faults.append(f"{folder} holds {len(images)} frames, GOT-10k has {expected}.")
     found.sequences += 1
     found.frames += len(images)
-    _try(found, lambda: read_truth(folder, len(images) or None, truth))
+    boxes = _try(found, lambda: read_truth(folder, len(images) or None, truth))
     if truth == "every" or (folder / f"{LABELS[0]}.label").is_file():
         _check_labels(folder, len(images), found)
     meta = _try(found, lambda: read_meta(folder))
     size = _try(found, lambda: resolution(folder, meta or {}))
     if truth == "every" and not (folder / META_FILE).is_file():
         found.notes.append(f"{folder / META_FILE} is missing; the size of the first image stands in for it.")
+    if boxes is not None:
+        _check_boxes(folder, boxes, size or _try(found, lambda: image_size(images[0]) if images else None), found)
     if decode:
         _check_images(images, size, found, pool)
+
+
+def _check_boxes(folder: Path, boxes: Boxes, size: tuple[int, int] | None, found: Checked) -> None:
+    """What a job would refuse (a first box outside the image) or count in a way that a person may not expect."""
+    fault = Sequence(folder.name, (), boxes[0], size).first_box_fault()
+    if fault:
+        found.faults.append(f"{folder / TRUTH_FILE}, line 1: {fault.partition(': ')[2]}.")
+    empty = without_area(boxes)
+    if len(empty):
+        found.notes.append(
+            f"{folder / TRUTH_FILE}: {len(empty)} boxes have no area (the first on line {empty[0] + 1}); they count as frames "
+            "where every tracker fails. Write nan,nan,nan,nan where the target is absent."
+        )
+    unknown = np.flatnonzero(np.isnan(boxes).any(axis=1))
+    if len(unknown):
+        found.notes.append(
+            f"{folder / TRUTH_FILE}: {len(unknown)} lines are nan (the first is line {unknown[0] + 1}): the target is taken as "
+            "absent there, and these frames are not scored."
+        )
 
 
 def _check_labels(folder: Path, frames: int, found: Checked) -> None:

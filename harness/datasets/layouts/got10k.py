@@ -134,6 +134,11 @@ def read_truth(folder: Path, frames: int | None, kind: TruthKind) -> Boxes:
     return boxes
 
 
+def without_area(boxes: Boxes) -> npt.NDArray[np.int64]:
+    """The 0-based frames whose truth has no area (0,0,0,0 or -1,-1,-1,-1: some data sets mean an absent target)."""
+    return np.flatnonzero(np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] <= 0).any(axis=1))
+
+
 def read_labels(folder: Path, frames: int) -> dict[str, npt.NDArray[np.float64]]:
     """The labels that are there, by name, ``[T]`` each. Raises DataError for a wrong length."""
     labels = {}
@@ -154,7 +159,7 @@ def read_meta(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as text ({error}).") from error
     pairs = (line.split(": ", 1) for line in text.splitlines() if ": " in line)
@@ -216,7 +221,7 @@ def frame_count(sequence: Sequence) -> int:
 def read_names(path: Path) -> list[str]:
     """The sequence names of a ``list.txt``. Raises DataError for names that are twice there or are no folder's name."""
     try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as a list of sequence names ({error}).") from error
     for number, name in enumerate(names, 1):

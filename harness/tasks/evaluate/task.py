@@ -19,7 +19,7 @@ from harness.imaging.decoding import decoder_name
 from harness.machine.environment import peak_rss_mb
 from harness.scoring import metrics
 from harness.tasks.evaluate import int8_report
-from harness.tracking.assignment import Assignment
+from harness.tracking.assignment import Assignment, check_first_boxes
 from harness.tracking.loop import STAGES
 from harness.tracking.parallel import track_parallel
 from harness.tracking.ray.cluster import check_installed, cluster_metrics, track_cluster
@@ -81,6 +81,7 @@ class Evaluate(Task):
     def run(self, context: Context) -> TaskResult:
         cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
         sequences = list(context.dataset)
+        check_first_boxes(sequences)
         store = SequenceStore(context.folder, self.identity(context))
         timed = {item.name for item in self.timed_sequences(sequences)}
         done = {
