@@ -217,6 +217,18 @@ class Dataset(ABC):
     @abstractmethod
     def __len__(self) -> int: ...
 
+    def whole(self) -> Dataset:
+        """The same data set without the filters that leave sequences out (``sequences``, ``exclude``, ``limit``)."""
+        return self
+
+    def notes(self) -> list[str]:
+        """Sentences that a reader of the results should know of the data, such as a clip that ends before its announced end."""
+        return []
+
+    def submits(self) -> bool:
+        """Whether results on it go to an evaluation server as one archive."""
+        return False
+
     @abstractmethod
     def digest(self) -> str:
         """SHA-256 over names, frame counts, image sizes in bytes and annotations of all sequences used."""

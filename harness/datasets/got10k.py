@@ -26,6 +26,9 @@ class GOT10k(FolderDataset):
         self.root = self.root or os.environ.get("GOT10K_ROOT", "")
         super().__post_init__()
 
+    def submits(self) -> bool:
+        return self.split == "test"
+
     def missing(self) -> str:
         return (
             "set dataset.root or the environment variable GOT10K_ROOT to the folder that holds GOT-10k's val and test; "

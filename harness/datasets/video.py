@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,12 +17,22 @@ import cv2
 import numpy as np
 
 from harness.core.errors import ConfigError, DataError, StoreError
+from harness.core.files import read_json, write_json
 from harness.core.interfaces import Dataset, Image, Sequence
 
 QUALITY = 98
 """JPEG quality of the cached frames; 4:4:4, so that the clip's colours stay."""
-RECIPE = "1"
+RECIPE = "2"
 """Enters the cache's key; raised when the way frames are written changes."""
+
+
+RECORD_FILE = "clip.json"
+"""Beside the cached frames: their digests by name, and how many frames the clip announces."""
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass
@@ -43,6 +54,7 @@ class Video(Dataset):
 
     def __post_init__(self) -> None:
         self._sequence: Sequence | None = None
+        self._count = self._announced = 0
         if not self.path:
             raise ConfigError("dataset.path is not set; give the clip: dataset.path=clip.mp4.")
         if self.frames is not None and self.frames < 1:
@@ -102,12 +114,38 @@ class Video(Dataset):
             content = hashlib.file_digest(file, "sha256").hexdigest()
         return hashlib.sha256(f"{content} {self.frames} {QUALITY} {RECIPE}".encode()).hexdigest()
 
+    def notes(self) -> list[str]:
+        """Says if fewer frames could be decoded than the clip announces: it is cut or damaged, or its header is wrong."""
+        next(iter(self))
+        count, announced = self._count, self._announced
+        wanted = announced if self.frames is None else min(announced, self.frames)
+        if count >= wanted:
+            return []
+        return [
+            f"{self._file}: {count} frames were decoded of the {announced} that the clip announces; it is cut or damaged after "
+            f"frame {count}, or its header is wrong. Only these {count} frames are tracked."
+        ]
+
     def _cached(self) -> tuple[Path, ...]:
-        """The frames' files, decoded now if they are not there yet; complete or absent, never half."""
+        """The frames' files, decoded now if they are not there or were changed; complete or absent, never half."""
         folder = Path(self.cache) / "video" / self._key()[:24]
+        if folder.is_dir() and not self._intact(folder):
+            print(f"note: the decoded frames in {folder} are not as they were written; they are decoded anew.", file=sys.stderr)
+            shutil.rmtree(folder, ignore_errors=True)
         if not folder.is_dir():
             self._fill(folder)
-        return tuple(sorted(folder.glob("*.jpg")))
+        record = read_json(folder / RECORD_FILE)
+        self._count, self._announced = len(record["frames"]), int(record["announced"])
+        return tuple(folder / name for name in record["frames"])
+
+    @staticmethod
+    def _intact(folder: Path) -> bool:
+        """Whether all frames are there with the bytes that were written."""
+        try:
+            frames = read_json(folder / RECORD_FILE)["frames"]
+            return bool(frames) and all(_sha256(folder / name) == digest for name, digest in frames.items())
+        except (DataError, OSError, KeyError, TypeError, AttributeError):
+            return False
 
     def _fill(self, folder: Path) -> None:
         try:
@@ -118,8 +156,12 @@ class Video(Dataset):
                 f"{folder.parent} cannot be written ({error.strerror}); set dataset.cache to another folder."
             ) from error
         try:
+            digests = {}
             for number, image in enumerate(self._decoded(), 1):
-                self._write(temporary / f"{number:08d}.jpg", image)
+                path = temporary / f"{number:08d}.jpg"
+                self._write(path, image)
+                digests[path.name] = _sha256(path)
+            write_json(temporary / RECORD_FILE, {"announced": self._announce(), "frames": digests})
             temporary.chmod(0o755)
             with contextlib.suppress(OSError):  # another process was quicker: its frames are the same
                 os.replace(temporary, folder)
@@ -127,6 +169,14 @@ class Video(Dataset):
                 raise StoreError(f"{folder} cannot be written; set dataset.cache to another folder.")
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+    def _announce(self) -> int:
+        """The number of frames that the clip's header names; 0 if it names none."""
+        capture = cv2.VideoCapture(str(self._file.absolute()))
+        try:
+            return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        finally:
+            capture.release()
 
     @staticmethod
     def _write(path: Path, image: Image) -> None:

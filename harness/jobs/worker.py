@@ -109,22 +109,22 @@ def measure(experiment: Experiment, folder: Path, round_: int) -> None:
     watch.start()
     try:
         result = experiment.task.run(context)
-        result.files += submission_files(context)
+        add_submission(context, result)
     finally:
         context.progress.close()
     result.details["other_load_cores"] = round(watch.stop(), 3)
     write_json(folder / outcome_file(round_), outcome(experiment, artifact, result))
 
 
-def submission_files(context: Context) -> list[str]:
-    """The archive for GOT-10k's server and its manifest, if the whole test split was tracked."""
-    dataset = context.dataset
-    wanted = dataset.split == "test" and dataset.name == "got10k" and not context.tracker.random_weights
-    if not wanted or not (context.folder / "tracks").is_dir():
-        return []
+def add_submission(context: Context, result: TaskResult) -> None:
+    """The archive for the evaluation server of the data set, if it has one, and what kept it from being made."""
+    if not context.dataset.submits() or context.tracker.random_weights or not (context.folder / "tracks").is_dir():
+        return
     from harness.publish.submission import pack_job
 
-    return pack_job(context, [sequence.name for sequence in dataset])
+    files, warnings = pack_job(context)
+    result.files += files
+    result.warnings += warnings
 
 
 def outcome(experiment: Experiment, artifact: Artifact, result: TaskResult) -> dict[str, Any]:

@@ -46,7 +46,6 @@ FEATURES = (
     "bf16",
     "sve",
 )
-_NOT_THE_MACHINE = ("governor", "memory_available_mb", "load_1min", "threads_allowed", "kernel", "python")
 
 
 def describe() -> dict[str, Any]:
@@ -63,7 +62,9 @@ def describe() -> dict[str, Any]:
         "system": platform.system(),
         "hostname": platform.node(),
     }
-    identity = {key: value for key, value in found.items() if key != "memory_mb"}
+    # in containers the host name is new for every run; memory varies by what the system keeps for itself
+    identity = {key: value for key, value in found.items() if key not in ("memory_mb", "hostname")}
+    identity |= {"memory_class": memory_class(found["memory_mb"]), "cpu_limit": cgroup_cpu_limit()}
     found["machine"] = hashlib.sha256(repr(sorted(identity.items())).encode()).hexdigest()[:12]
     found |= {
         "kernel": platform.release(),
@@ -77,6 +78,14 @@ def describe() -> dict[str, Any]:
         **git_state(),
     }
     return found
+
+
+def memory_class(megabytes: float) -> int:
+    """The memory in GiB, rounded up to 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, ...: the sizes that machines are sold with."""
+    gib, size = megabytes / 1024, 1
+    while size < gib:
+        size = size * 3 // 2 if size & (size - 1) == 0 and size > 1 else (size * 4 // 3 if size > 1 else 2)
+    return size
 
 
 @lru_cache(maxsize=1)
@@ -161,9 +170,10 @@ def versions() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def git_state() -> dict[str, Any]:
-    """``commit`` and ``dirty`` of the checkout this package lies in; empty outside a checkout."""
+    """``commit`` and ``dirty`` of the checkout this package is part of; empty if no repository tracks its files."""
     folder = Path(__file__).resolve().parent
     try:
+        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)  # a venv may lie inside a foreign repository
         commit = _git(folder, "rev-parse", "HEAD")
         dirty = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.SubprocessError):

@@ -248,6 +248,12 @@ class _Tally:
                 f"{sequence.name}: {int((~finite).sum())} boxes are not finite (the first at frame {frame}); "
                 "they count as overlap 0."
             )
+        flat = finite & (track.boxes[:, 2:] <= 0).any(axis=1)
+        if flat.any():
+            self.warnings.append(
+                f"{sequence.name}: {int(flat.sum())} boxes have no area (the first at frame {int(np.argmax(flat))}); they "
+                "overlap nothing, and an evaluation server would refuse them."
+            )
         if sequence.truth is None:
             return overlaps, scored
         if len(sequence.truth) != total:

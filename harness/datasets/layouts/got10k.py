@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -329,6 +329,10 @@ class FolderDataset(Dataset):
             self.has_truth = not without
             self._loaded = loaded
         return self._loaded
+
+    def whole(self) -> FolderDataset:
+        filtered = self.sequences is not None or self.exclude is not None or self.limit is not None
+        return replace(self, sequences=None, exclude=None, limit=None) if filtered else self
 
     def digest(self) -> str:
         """SHA-256 over each sequence's name, frame names and sizes in bytes, annotations, labels and meta."""

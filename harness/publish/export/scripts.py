@@ -110,10 +110,17 @@ def frames(source):
     video = cv2.VideoCapture(str(source))
     if not video.isOpened():
         raise SystemExit(f"error: {source} is neither a folder of images nor a video that can be read.")
+    announced, count = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0
     while True:
         there, image = video.read()
         if not there:
+            if count < announced:
+                print(
+                    f"warning: {count} frames were decoded of the {announced} that {source} announces; it is cut or damaged.",
+                    file=sys.stderr,
+                )
             return
+        count += 1
         yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if {{CHANNELS}} == "rgb" else image
 
 

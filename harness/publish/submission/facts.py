@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from harness.core.errors import DataError
 from harness.core.interfaces import Boxes, Dataset
-from harness.datasets.layouts.got10k import FolderDataset, frame_count
+from harness.datasets.layouts.got10k import frame_count
+from harness.scoring.metrics import listed
 
 TEST_FACTS = Path(__file__).with_name("got10k_test.csv")
 
@@ -53,15 +54,33 @@ def shipped_test_facts() -> SplitFacts:
 
 def facts_of(dataset: Dataset) -> SplitFacts:
     """The facts of ``dataset``'s whole split, also where the data set is filtered: a submission needs all sequences."""
-    if isinstance(dataset, FolderDataset) and not covers_split(dataset):
-        dataset = replace(dataset, sequences=None, limit=None)
-    found = {sequence.name: SequenceFacts(frame_count(sequence), sequence.init_box) for sequence in dataset}
+    whole = dataset.whole()
+    found = {sequence.name: SequenceFacts(frame_count(sequence), sequence.init_box) for sequence in whole}
     counted = {name: facts for name, facts in found.items() if facts.frames > 0}
     if not counted:
         raise DataError(f"Data set {dataset.name} has no frames to count, so a submission cannot be checked with it.")
     return SplitFacts(f"data set {dataset.name} {dataset.split}".strip(), counted)
 
 
+def missing_sequences(dataset: Dataset) -> str:
+    """Why no complete submission can come of ``dataset``: a filter, or a copy that lacks sequences. Empty if one can."""
+    have = {sequence.name for sequence in dataset}
+    whole = [sequence.name for sequence in dataset.whole()]
+    left_out = [name for name in whole if name not in have]
+    if left_out:
+        return (
+            f"dataset.sequences, exclude or limit leaves out {len(left_out)} of the split's {len(whole)} sequences "
+            f"({listed(left_out)})"
+        )
+    known = list(shipped_test_facts().sequences)
+    if not any(name in known for name in whole):
+        return ""
+    absent = [name for name in known if name not in have]
+    if absent:
+        return f"this copy of GOT-10k test lacks {len(absent)} of its {len(known)} sequences ({listed(absent)})"
+    return ""
+
+
 def covers_split(dataset: Dataset) -> bool:
-    """Whether ``dataset`` is a whole split: neither ``dataset.sequences`` nor ``dataset.limit`` leaves any out."""
-    return not isinstance(dataset, FolderDataset) or len(dataset) == len(dataset.all_names())
+    """Whether ``dataset`` is a whole split, with no sequence left out by a filter."""
+    return len(dataset) == len(dataset.whole())

@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from harness.core.files import plain, write_json
 from harness.core.interfaces import Context, Track
 from harness.core.results import boxes_text, times_text
 from harness.machine import environment
-from harness.publish.submission.facts import SplitFacts, facts_of
+from harness.publish.submission.facts import SplitFacts, facts_of, missing_sequences
 from harness.publish.submission.formats import ResultFolder, find_results
 from harness.publish.submission.validate import Report, validate
 
@@ -74,14 +74,20 @@ def pack_tracks(
     return content
 
 
-def pack_job(context: Context, names: Iterable[str]) -> list[str]:
-    """``submission.zip`` and its manifest in a job's folder, whose tracks are complete; names relative to it.
+def pack_job(context: Context) -> tuple[list[str], list[str]]:
+    """Packs a finished job's tracks, if they can be a submission.
 
-    Nothing is packed (and nothing returned) where ``names`` are not the whole split. Raises ArchiveError for faults.
+    Args:
+        context: The job, whose tracks are complete.
+
+    Returns:
+        The names of ``submission.zip`` and its manifest, relative to the job's folder; and warnings. If there can be no
+        submission (sequences are left out, a box has no area), the first is empty and a warning says why: what was
+        measured stays.
     """
-    facts = facts_of(context.dataset)
-    if set(names) != facts.sequences.keys():
-        return []
+    gap = missing_sequences(context.dataset)
+    if gap:
+        return [], [f"no submission.zip: {gap}."]
     archive = context.folder / "submission.zip"
     origin = {
         "config": plain(context.config),
@@ -89,8 +95,11 @@ def pack_job(context: Context, names: Iterable[str]) -> list[str]:
         "versions": environment.versions(),
         **environment.git_state(),
     }
-    pack_tracks(context.folder, facts, archive, origin)
-    return [archive.name, manifest_path(archive).name]
+    try:
+        pack_tracks(context.folder, facts_of(context.dataset), archive, origin)
+    except ArchiveError as error:
+        return [], [f"no submission.zip: {error}"]
+    return [archive.name, manifest_path(archive).name], []
 
 
 def _write(path: Path, results: ResultFolder, facts: SplitFacts) -> None:

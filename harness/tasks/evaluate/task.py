@@ -218,7 +218,7 @@ class Evaluate(Task):
             "bounds": scores.bounds,
         }
         details["scored_frames"] = scores.scored_frames if accurate else 0
-        warnings = list(scores.warnings) if accurate else []
+        warnings = context.dataset.notes() + (list(scores.warnings) if accurate else [])
         warnings += notes.get("cluster", {}).get("warnings", [])
         if context.artifact.precision == "int8" and "fp32" in context.artifact.info and context.round == 1:
             found["rss_mb/peak"] = peak_rss_mb()  # before a second model is opened beside this one

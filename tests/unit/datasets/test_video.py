@@ -103,3 +103,46 @@ def test_clips_that_cannot_be_read(tmp_path):
         Video(path=str(tmp_path / "broken.mp4"), init_box=[1, 1, 5, 5], cache=str(tmp_path))
     with pytest.raises(ConfigError, match=r"dataset\.frames is 0"):
         Video(path=str(tmp_path / "broken.mp4"), init_box=[1, 1, 5, 5], frames=0)
+
+
+@pytest.mark.parametrize("share", [0.6, 0.75, 0.9])
+def test_a_cut_clip_is_told_with_both_numbers(clip, tmp_path, share):
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(clip.read_bytes()[: int(clip.stat().st_size * share)])
+    dataset = video(cut, tmp_path / "cache")
+    (sequence,) = dataset
+    assert 0 < len(sequence) < 12
+    (note,) = dataset.notes()
+    assert f"{len(sequence)} frames were decoded of the 12" in note
+    assert video(cut, tmp_path / "cache").notes() == [note]  # also when the frames come from the cache
+
+
+def test_a_whole_clip_and_one_that_is_shortened_by_wish_have_no_note(clip, tmp_path):
+    assert video(clip, tmp_path).notes() == []
+    assert video(clip, tmp_path, frames=5).notes() == []
+
+
+def lose_two(folder: Path) -> None:
+    (folder / "00000003.jpg").unlink()
+    (folder / "00000012.jpg").unlink()
+
+
+def lose_the_record(folder: Path) -> None:
+    (folder / "clip.json").unlink()
+
+
+def alter(folder: Path) -> None:
+    path = folder / "00000007.jpg"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [lose_two, lose_the_record, alter])
+def test_damaged_cached_frames_are_decoded_anew_with_a_notice(clip, tmp_path, capsys, damage):
+    (first,) = video(clip, tmp_path)
+    before = [path.read_bytes() for path in first.frames]
+    damage(first.frames[0].parent)
+    (second,) = video(clip, tmp_path)
+    assert [path.read_bytes() for path in second.frames] == before
+    assert "decoded anew" in capsys.readouterr().err

@@ -89,3 +89,39 @@ def test_freed_memory_is_kept() -> None:
 
     assert faults("as it comes") > 1000
     assert faults("kept") < 100
+
+
+def test_the_machine_is_the_same_under_another_host_name_and_other_with_another_limit(monkeypatch) -> None:
+    before = environment.describe()["machine"]
+    monkeypatch.setattr(environment.platform, "node", lambda: "another-container")
+    assert environment.describe()["machine"] == before
+    monkeypatch.setattr(environment, "cgroup_cpu_limit", lambda: 0.5)
+    assert environment.describe()["machine"] != before
+
+
+def test_memory_class_is_the_size_that_a_machine_is_sold_with() -> None:
+    sold = [environment.memory_class(gib * 1024) for gib in (0.5, 1.9, 3.7, 15.5, 23.4, 31.2, 62.6, 125)]
+    assert sold == [1, 2, 4, 16, 24, 32, 64, 128]
+
+
+def test_a_repository_that_does_not_track_the_package_is_not_recorded(tmp_path, monkeypatch) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *words], check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "own.txt").write_text("theirs")
+    git("add", "own.txt")
+    git("commit", "-m", "theirs")
+    installed = tmp_path / "venv" / "environment.py"
+    installed.parent.mkdir()
+    installed.write_text("")
+    monkeypatch.setattr(environment, "__file__", str(installed))
+    environment.git_state.cache_clear()
+    try:
+        assert environment.git_state() == {"commit": "", "dirty": False}
+        git("add", "venv/environment.py")
+        git("commit", "-m", "a checkout")
+        environment.git_state.cache_clear()
+        assert len(environment.git_state()["commit"]) == 40
+    finally:
+        environment.git_state.cache_clear()

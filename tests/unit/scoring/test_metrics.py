@@ -357,3 +357,47 @@ def test_what_does_not_count_is_told():
     ]
     assert metrics.score_tracks([track("b", whole)], [sequence("b", whole)]).warnings == []
     assert metrics.listed(list("abcde")) == "a, b, c and 2 more"
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
+def test_times_that_no_clock_gives_have_neither_speed_nor_latency(value):
+    assert metrics.latency_summary(np.full(3, value)) == {}
+    assert np.isnan(metrics.fps(np.full(3, value)))
+    mixed = metrics.latency_summary(np.array([0.01, value, 0.03]))
+    assert mixed["latency_ms/mean"] == pytest.approx(20)
+
+
+def one_sequence(truth, visible=None):
+    truth = np.asarray(truth, float)
+    return Sequence("alpha", (), truth[0], (100, 100), truth, visible)
+
+
+def test_times_that_are_zero_or_negative_are_told():
+    truth = np.tile([10.0, 10, 20, 20], (4, 1))
+    scores = metrics.score_tracks([Track("alpha", truth, np.array([0.1, 0, -1, 0.1]))], [one_sequence(truth)])
+    assert "alpha: 2 times are zero or negative; speed and latency leave them out." in scores.warnings
+
+
+@pytest.mark.parametrize("absent", [[0, 0, 0, 0], [-1, -1, -1, -1], [5, 5, -3, 4]])
+def test_truth_without_area_is_told_with_sequence_and_count(absent):
+    truth = np.tile([10.0, 10, 20, 20], (5, 1))
+    boxes = truth.copy()
+    truth[2:4] = absent
+    scores = metrics.score_tracks([Track("alpha", boxes, np.full(5, 0.1))], [one_sequence(truth)])
+    assert any("alpha: 2 truth boxes have no area (the first at frame 2) and count as failures" in item for item in scores.warnings)
+
+
+def test_frames_whose_target_is_absent_are_told():
+    truth = np.tile([10.0, 10, 20, 20], (5, 1))
+    truth[3] = 0
+    visible = np.array([True, True, True, False, True])
+    scores = metrics.score_tracks([Track("alpha", truth, np.full(5, 0.1))], [one_sequence(truth, visible)])
+    assert "alpha: 1 frames without a target are not scored." in scores.warnings
+
+
+def test_boxes_without_area_are_told():
+    truth = np.tile([10.0, 10, 20, 20], (4, 1))
+    boxes = truth.copy()
+    boxes[2] = [50, 50, -20, -20]
+    scores = metrics.score_tracks([Track("alpha", boxes, np.full(4, 0.1))], [one_sequence(truth)])
+    assert any("alpha: 1 boxes have no area (the first at frame 2)" in item for item in scores.warnings)

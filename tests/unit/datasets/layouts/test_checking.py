@@ -77,3 +77,20 @@ def test_missing_folder_and_missing_labels(split):
 def test_no_list_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"list\.txt does not exist"):
         check_split(tmp_path)
+
+
+def test_truth_without_area_and_nan_lines_are_noted_with_their_line(split):
+    rows = ["1,2,5,6", "0,0,0,0", "-1,-1,-1,-1", "nan,nan,nan,nan"]
+    (split / "a/groundtruth.txt").write_text("\n".join(rows) + "\n")
+    found = check_split(split)
+    assert found.faults == []
+    assert any("a/groundtruth.txt: 2 boxes have no area (the first on line 2)" in note for note in found.notes)
+    assert any("a/groundtruth.txt: 1 lines are nan (the first is line 4)" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("box", ["16,2,5,6", "1,12,5,6", "-5,2,5,6", "1,-6,5,6", "1e9,0,5,5"])
+def test_a_first_box_outside_the_image_is_a_fault(split, box):
+    (split / "b/groundtruth.txt").write_text(f"{box}\n" + "1,2,5,6\n" * 3)
+    (fault,) = check_split(split).faults
+    assert "b/groundtruth.txt, line 1: the first box" in fault
+    assert "lies outside the image, which is 16x12 pixels" in fault
