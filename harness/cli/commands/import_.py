@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a zip file that `share` wrote")
     parser.add_argument("--root", default="mlruns", help="folder of a local store (default: mlruns)")
     parser.add_argument("--uri", help="address of a tracking server instead")
-    parser.add_argument("--experiment", help="MLflow experiment (default: harness)")
+    parser.add_argument("--experiment", help="MLflow experiment (default: that of each run)")
     parser.add_argument("--out", type=Path, default=Path("outputs/imported"), help="where its files go")
     parser.add_argument("--no-mlflow", action="store_true", help="unpack and check only")
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from harness.core.errors import DataError
 
 SUMMARY = "send to MLflow what is on disk and not there yet, exactly once"
+READY_SECONDS = 20.0
+"""How long a server that is still starting is waited for."""
 EXAMPLE = "python -m harness sync outputs/2026-01-31/12-00-00 --uri http://127.0.0.1:5000"
 
 
@@ -22,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--uri", help="address of a tracking server (default: where each run was to go)")
     parser.add_argument("--root", help="folder of a local store (default: where each run was to go)")
-    parser.add_argument("--experiment", help="MLflow experiment (with --uri or --root; default: harness)")
+    parser.add_argument("--experiment", help="MLflow experiment (with --uri or --root; default: that of each run)")
     parser.add_argument("--again", action="store_true", help="ask the store also about what is marked as sent")
 
 
 def run(args: argparse.Namespace) -> int:
-    from harness.publish.mlflow import LoggingFailed, explicit_target, pending
+    from harness.publish.mlflow import LoggingFailed, explicit_target, pending, wait_until_ready
 
     folders = args.folders or [Path("outputs")]
     for folder in folders:
@@ -35,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
             raise DataError(f"{folder} is not a folder; give a job's or a sweep's folder, or none for outputs/.")
     target = explicit_target(args.uri, args.experiment, True, args.root)
     todo = pending(folders, target, args.again or bool(args.folders))
+    for target in {item.target.tracking_uri: item.target for item in todo}.values():
+        wait_until_ready(target, READY_SECONDS)
     sent, failures, away = 0, 0, set()
     for item in todo:
         place = item.target.tracking_uri

@@ -106,8 +106,8 @@ def compared(words: list[str], outputs: Path, target: object) -> list[Logged]:
     found = []
     for word in words:
         for job in sources.resolve(word, outputs):
-            state = State.load(job.folder)
-            if state and state.logged and state.target.tracking_uri == target.tracking_uri:
+            state = State.load(job.folder, target)
+            if state and state.logged:
                 found.append(state.logged)
             elif words:
                 print(f"note: {job.folder} is not in this store; `python -m harness sync {job.folder}` sends it.")

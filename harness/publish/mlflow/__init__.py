@@ -10,7 +10,7 @@ prepared models once per content key, ``folders`` ties them together, ``place`` 
 
 from harness.publish.mlflow.folders import Pending, log_folder, log_sweep, pending, sweep_state
 from harness.publish.mlflow.place import Repaired, moved_from, repair
-from harness.publish.mlflow.store import client, compare_page, page_of
+from harness.publish.mlflow.store import client, compare_page, page_of, wait_until_ready
 from harness.publish.mlflow.target import (
     DATABASE,
     STATE_FILE,
@@ -42,4 +42,5 @@ __all__ = [
     "repair",
     "sweep_state",
     "target_of",
+    "wait_until_ready",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,13 +11,14 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
+from harness.core import secrets
 from harness.core.errors import HarnessError, StoreError
 from harness.core.files import read_json
 from harness.core.results import RESULTS_FILE, Results
 from harness.publish.mlflow import content, store as stores
 from harness.publish.mlflow.models import log_model
 from harness.publish.mlflow.store import COMPLETE_TAG
-from harness.publish.mlflow.target import Logged, LoggingFailed, State, Target, explicit_target, target_of
+from harness.publish.mlflow.target import Logged, LoggingFailed, State, Target, explicit_target, of_run, target_of
 
 SWEEP_FILE = "sweep.json"
 LOCK_FILE = ".mlflow.lock"
@@ -38,16 +40,19 @@ def log_folder(
     """Logs a job's folder (``parent``: its sweep's folder). Raises LoggingFailed; the state is kept beside the results."""
     results = Results.load(folder)
     target = target or explicit_target(uri, experiment, enabled) or target_of(results.config)
+    target = of_run(target, None)
     if target.kind == "off":
         return None
-    return _guarded(folder, target, lambda store: _log_job(store, folder, results, parent, target))
+    return _guarded(folder, target, lambda store: _log_job(store, folder, results, parent, target), lambda store: _complete(store, folder, results.id, content.digest_of(folder), target))
 
 
-def _guarded(folder: Path, target: Target, work: Callable[[Any], T]) -> T:
-    """Runs ``work(store)``, one process at a time per folder; on failure leaves a note for ``sync``. Raises LoggingFailed."""
-    old = State.load(folder)
-    same = old is not None and old.target.tracking_uri == target.tracking_uri
-    State(target, True, old.logged if old and same else None, "", old.files if old and same else None).save(folder)
+def _guarded(folder: Path, target: Target, work: Callable[[Any], T], there: Callable[[Any], T | None]) -> T:
+    """Runs ``work(store)``, one process at a time per folder; on failure leaves a note for ``sync``. Raises LoggingFailed.
+
+    An answer may be lost on its way though the store has everything: ``there(store)`` looks, before a failure is told.
+    """
+    old = State.load(folder, target)
+    State(target, True, old.logged if old else None, old.stamp if old else "", old.files if old else {}).save(folder)
     try:
         with FileLock(folder / LOCK_FILE, timeout=FOLDER_SECONDS):
             store = stores.client(target)
@@ -58,7 +63,11 @@ def _guarded(folder: Path, target: Target, work: Callable[[Any], T]) -> T:
     except HarnessError:
         raise
     except Exception as error:  # MLflow's, its database's and its transport's errors share no base class
-        lines = str(error).strip().splitlines()
+        with contextlib.suppress(Exception):  # the store that failed a moment ago may fail again
+            found = there(stores.client(target))
+            if found is not None:
+                return found
+        lines = secrets.masked(str(error)).strip().splitlines()
         reason = lines[0][:200] if lines else type(error).__name__
         raise LoggingFailed(_not_logged(f"{target.tracking_uri}: {reason}", folder)) from error
 
@@ -78,7 +87,7 @@ def _log_job(store: Any, folder: Path, results: Results, parent: Path | None, ta
         store, experiment, results.id, results.name, content.milliseconds(results.started), above, {}
     )
     logged = Logged(run.info.run_id, experiment, target.tracking_uri)
-    files = _known_files(folder, run)
+    files = _known_files(folder, run, target)
     if run.data.tags.get(COMPLETE_TAG) != stamp:
         files = _write_job(store, run, experiment, folder, results, target, files)
         state = {"ok": "FINISHED", "skipped": "KILLED"}.get(results.status, "FAILED")
@@ -88,9 +97,20 @@ def _log_job(store: Any, folder: Path, results: Results, parent: Path | None, ta
     return logged
 
 
-def _known_files(folder: Path, run: Any) -> dict[str, str]:
+def _complete(store: Any, folder: Path, identity: str, stamp: str, target: Target) -> Logged | None:
+    """The run, if the store has all of it in the state ``stamp``; the folder's note then says so."""
+    experiment = stores.experiment_id(store, target)
+    for run in stores.find_runs(store, experiment, identity):
+        if run.data.tags.get(COMPLETE_TAG) == stamp:
+            logged = Logged(run.info.run_id, experiment, target.tracking_uri)
+            State(target, False, logged, stamp, _known_files(folder, run, target)).save(folder)
+            return logged
+    return None
+
+
+def _known_files(folder: Path, run: Any, target: Target) -> dict[str, str]:
     """Digests of what this very run already has."""
-    old = State.load(folder)
+    old = State.load(folder, target)
     return dict(old.files or {}) if old and old.logged and old.logged.run_id == run.info.run_id else {}
 
 
@@ -175,7 +195,7 @@ def log_sweep(sweep: Path, target: Target, state: str) -> Logged | None:
     """Completes a sweep's parent run: summary, report, plots; ``state`` is ``ok`` or ``failed``. Raises LoggingFailed."""
     if target.kind == "off":
         return None
-    return _guarded(sweep, target, lambda store: _log_sweep(store, sweep, target, state))
+    return _guarded(sweep, target, lambda store: _log_sweep(store, sweep, target, state), lambda store: _complete(store, sweep, str(read_json(sweep / SWEEP_FILE)["id"]), state, target))
 
 
 def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
@@ -189,7 +209,7 @@ def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
     store.log_batch(run_id, tags=[RunTag(*item) for item in tags.items()])
     with tempfile.TemporaryDirectory() as scratch:
         content.stage_sweep(sweep, Path(scratch))
-        files = _upload(store, run, Path(scratch), target, _known_files(sweep, run))
+        files = _upload(store, run, Path(scratch), target, _known_files(sweep, run, target))
     ended = max((content.milliseconds(results.ended) for results in _results_of(sweep)), default=0)
     store.set_terminated(run_id, "FINISHED" if state == "ok" else "FAILED", ended or None)
     store.set_tag(run_id, COMPLETE_TAG, state)
@@ -245,32 +265,39 @@ def pending(folders: Iterable[Path], target: Target | None = None, again: bool =
     return [*jobs.values(), *sweeps.values()]
 
 
-def _add_job(folder: Path, target: Target | None, again: bool, found: dict[Path, Pending]) -> None:
-    state = State.load(folder)
-    if target is None and state is None and "mlflow" not in Results.load(folder).config:
+def _add_job(folder: Path, asked: Target | None, again: bool, found: dict[Path, Pending]) -> None:
+    own = State.load(folder)
+    results = Results.load(folder)
+    if asked is None and own is None and "mlflow" not in results.config:
         return  # scored files: whoever scored them said where they go
-    goal = target or (state.target if state else target_of(Results.load(folder).config))
-    if goal.kind == "off":
+    first = own.target if own else (target_of(results.config) if "mlflow" in results.config else None)
+    goal = of_run(asked, first) if asked else first
+    if goal is None or goal.kind == "off":
         return
-    sent = state is not None and not state.pending and state.target.tracking_uri == goal.tracking_uri
-    if again or not sent or (state and state.stamp != content.digest_of(folder)):
+    if again or not _sent(folder, goal, content.digest_of(folder)):
         parent = folder.parent if (folder.parent / SWEEP_FILE).is_file() else None
         found[folder] = Pending(folder, goal, False, parent)
 
 
+def _sent(folder: Path, goal: Target, stamp: str) -> bool:
+    """Whether the store of ``goal`` has ``folder`` in the state ``stamp``."""
+    state = State.load(folder, goal)
+    return state is not None and not state.pending and state.stamp == stamp
+
+
 def _add_sweep(
-    sweep: Path, target: Target | None, again: bool, jobs: dict[Path, Pending], found: dict[Path, Pending]
+    sweep: Path, asked: Target | None, again: bool, jobs: dict[Path, Pending], found: dict[Path, Pending]
 ) -> None:
     ended = sweep_state(sweep)
     if ended is None:
         return
-    state = State.load(sweep)
+    own = State.load(sweep)
     children = [job.target for job in jobs.values() if job.parent == sweep]
-    goal = target or (state.target if state else next(iter(children), None))
+    first = own.target if own else next(iter(children), None)
+    goal = of_run(asked, first) if asked else first
     if goal is None or goal.kind == "off":
         return
-    sent = state is not None and not state.pending and state.target.tracking_uri == goal.tracking_uri
-    if again or not sent or (state and state.stamp != ended):
+    if again or not _sent(sweep, goal, ended):
         found[sweep] = Pending(sweep, goal, True)
 
 

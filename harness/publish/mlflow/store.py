@@ -7,16 +7,19 @@ import json
 import logging
 import os
 import socket
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
 from harness.core.errors import StoreError
 from harness.publish.mlflow.place import moved_from
-from harness.publish.mlflow.target import Target, check_writable
+from harness.publish.mlflow.target import Target, check_writable, escaped
 
 ID_TAG = "harness.id"
 COMPLETE_TAG = "harness.complete"
@@ -63,19 +66,34 @@ def client(target: Target) -> Any:
         os.environ.setdefault(name, value)
     if target.kind == "server":
         _reach(target.tracking_uri)
+        _authenticate(target.address)
     import mlflow
 
     for name in ("alembic", "alembic.runtime.migration", "mlflow", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.ERROR)  # importing mlflow sets its own levels
     if target.kind != "local":
-        return mlflow.MlflowClient(tracking_uri=target.tracking_uri)
+        return mlflow.MlflowClient(tracking_uri=target.address)
     root = Path(target.root)
     check_writable(root)
-    with _lock(root / ".create.lock"):  # the first contact creates the database's tables, which is one process's work
-        found = mlflow.MlflowClient(tracking_uri=target.tracking_uri)
+    # the first contact creates the database's tables, which is one process's work
+    with _lock(root / ".create.lock"), no_stray_folder(root):
+        found = mlflow.MlflowClient(tracking_uri=target.address)
         found.search_experiments(max_results=1)
     _check_place(root)
     return found
+
+
+@contextlib.contextmanager
+def no_stray_folder(root: Path) -> Iterator[None]:
+    """Removes the empty folder that MLflow makes under the escaped name, if the store's path has signs to escape."""
+    stray = Path(escaped(root.resolve()))
+    made = [path for path in (stray, *stray.parents) if not path.exists()]
+    try:
+        yield
+    finally:
+        for path in made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 def _reach(uri: str) -> None:
@@ -87,7 +105,33 @@ def _reach(uri: str) -> None:
         port = address.port or (443 if address.scheme == "https" else 80)
         socket.create_connection((address.hostname, port), CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
-        raise StoreError(f"the MLflow server {uri} is away ({error})") from error
+        raise StoreError(f"cannot reach the MLflow server {uri} ({error})") from error
+
+
+def _authenticate(address: str) -> None:
+    """Hands the credentials of an http(s) address to MLflow by its own variables, so that they stand in no message."""
+    parts = urlsplit(address)
+    if parts.scheme in ("http", "https") and parts.username:
+        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+
+
+def wait_until_ready(target: Target, seconds: float) -> None:
+    """Waits up to ``seconds`` for a server that is still starting; returns in any case, the first request then tells."""
+    address = urlsplit(target.tracking_uri) if target.kind == "server" else None
+    if address is None or address.scheme not in ("http", "https"):
+        return
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"{target.tracking_uri.rstrip('/')}/health", timeout=CONNECT_SECONDS):  # noqa: S310
+                return
+        except urllib.error.HTTPError as error:
+            if error.code not in (502, 503, 504):
+                return  # it answers: whatever it says of this page, it is up
+        except OSError:
+            pass
+        time.sleep(0.5)
 
 
 def _check_place(root: Path) -> None:
@@ -190,4 +234,4 @@ def upload(store: Any, run: Any, staged: Path, target: Target) -> None:
 
     del store
     if any(staged.iterdir()):
-        get_artifact_repository(run.info.artifact_uri, tracking_uri=target.tracking_uri).log_artifacts(str(staged))
+        get_artifact_repository(run.info.artifact_uri, tracking_uri=target.address).log_artifacts(str(staged))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core import secrets
 from harness.core.errors import DataError, HarnessError, StoreError
 from harness.core.files import read_json, write_json
 
 STATE_FILE = "mlflow.json"
 DATABASE = "mlflow.db"
+DEFAULT_EXPERIMENT = "harness"
 SCHEMES = ("http", "https", "databricks", "sqlite", "postgresql", "mysql", "mssql")
+LONGEST_PATH = 500
+"""SQLite takes paths of up to 512 bytes; MLflow would retry a longer one for minutes."""
 
 
 class LoggingFailed(HarnessError):
@@ -22,21 +26,38 @@ class LoggingFailed(HarnessError):
 
 @dataclass(frozen=True)
 class Target:
-    """Where runs go: ``local`` (a store under ``root``), ``server`` (``uri``) or ``off``."""
+    """Where runs go: ``local`` (a store under ``root``), ``server`` (``uri``) or ``off``.
+
+    ``uri`` never holds credentials: these are in MLflow's own environment variables or in memory (``core.secrets``).
+    """
 
     kind: str = "local"
     root: str = "mlruns"
     uri: str | None = None
-    experiment: str = "harness"
+    experiment: str = DEFAULT_EXPERIMENT
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow's address of the store."""
+        """The public address of the store, for records and people."""
         if self.kind == "server":
-            if not self.uri:
-                raise StoreError("mlflow=server needs mlflow.uri=ADDRESS, as in mlflow.uri=http://127.0.0.1:5000.")
-            return self.uri
-        return f"sqlite:///{Path(self.root).resolve()}/{DATABASE}"
+            uri = self.uri or os.environ.get("MLFLOW_TRACKING_URI")
+            if not uri:
+                raise StoreError(
+                    "mlflow=server needs mlflow.uri=ADDRESS, as in mlflow.uri=http://127.0.0.1:5000, or the environment "
+                    "variable MLFLOW_TRACKING_URI."
+                )
+            return secrets.remember(uri)
+        return f"sqlite:///{escaped(Path(self.root).resolve())}/{DATABASE}"
+
+    @property
+    def address(self) -> str:
+        """The address that MLflow gets, with credentials where the given address had some."""
+        return secrets.whole(self.tracking_uri)
+
+
+def escaped(folder: Path) -> str:
+    """The folder's path as it stands in a URI of SQLite: the URI's own signs (% and ?) may be part of a name."""
+    return folder.as_posix().replace("%", "%25").replace("?", "%3F")
 
 
 @dataclass(frozen=True)
@@ -51,11 +72,12 @@ class Logged:
 def target_of(config: Mapping[str, Any]) -> Target:
     """The target that the ``mlflow`` section names. Raises StoreError."""
     section = config.get("mlflow") or {}
+    uri = section.get("uri")
     target = Target(
         str(section.get("name", "local")),
         str(section.get("root", "mlruns")),
-        section.get("uri"),
-        str(section.get("experiment", "harness")),
+        secrets.remember(str(uri)) if uri else None,
+        str(section.get("experiment", DEFAULT_EXPERIMENT)),
     )
     if target.kind not in ("local", "server", "off"):
         raise StoreError(f"mlflow={target.kind} is unknown; accepted: local, server, off.")
@@ -71,25 +93,43 @@ def check_uri(uri: str) -> None:
     scheme, separator, rest = uri.partition("://")
     if not separator or not rest or scheme.split("+")[0] not in SCHEMES:
         raise StoreError(
-            f"mlflow.uri is {uri!r}; accepted: the address of a tracking server, as in mlflow.uri=http://127.0.0.1:5000."
+            f"mlflow.uri is {secrets.public(uri)!r}; accepted: the address of a tracking server, as in "
+            "mlflow.uri=http://127.0.0.1:5000."
         )
 
 
 def explicit_target(
     uri: str | None, experiment: str | None, enabled: bool = True, root: str | None = None
 ) -> Target | None:
-    """A target from a command's options, or None where none is given."""
+    """A target from a command's options, or None where none is given.
+
+    Without ``experiment`` the target's is empty: each run keeps the name of its own experiment (``of_run``).
+    """
     if not enabled:
         return Target("off")
     if uri is None and experiment is None and root is None:
         return None
     if uri is not None:
+        uri = secrets.remember(uri)
         check_uri(uri)
-    return Target("server" if uri else "local", root or "mlruns", uri, experiment or Target.experiment)
+    return Target("server" if uri else "local", root or "mlruns", uri, experiment or "")
+
+
+def of_run(target: Target, own: Target | None) -> Target:
+    """``target`` with the experiment of the run's own target, where none was asked for."""
+    if target.experiment:
+        return target
+    return replace(target, experiment=own.experiment if own and own.experiment else DEFAULT_EXPERIMENT)
 
 
 def check_writable(root: Path) -> None:
-    """Raises StoreError where the store's folder cannot be written."""
+    """Raises StoreError where the store's folder cannot be written, or its path is too long for SQLite."""
+    length = len(os.fsencode(root.absolute() / DATABASE))
+    if length > LONGEST_PATH:
+        raise StoreError(
+            f"the path of the MLflow store is {length} bytes long, and SQLite takes at most {LONGEST_PATH}; set mlflow.root to a "
+            "folder with a shorter path, or mlflow=off."
+        )
     try:
         root.mkdir(parents=True, exist_ok=True)
         probe = root / f".probe-{os.getpid()}"
@@ -107,42 +147,54 @@ def check_writable(root: Path) -> None:
 
 @dataclass(frozen=True)
 class State:
-    """``mlflow.json``: where a folder was logged, up to which state of its files, and what is still to be sent."""
+    """What one store has of a folder: the run, up to which state of its files, and what is still to be sent."""
 
     target: Target
     pending: bool
     logged: Logged | None = None
     stamp: str = ""
-    files: Mapping[str, str] | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Writes the note; ``files`` maps what was uploaded to its digest."""
+        """Enters the state in the folder's note; the states of other stores stay. ``files`` maps uploads to digests."""
+        stores = {**_read(folder), self.target.tracking_uri: self._plain()}
+        first = next(iter(stores))  # the store that the run was made for
+        write_json(folder / STATE_FILE, {**stores[first], "stores": stores})
+
+    def _plain(self) -> dict[str, Any]:
         target = self.target
-        write_json(
-            folder / STATE_FILE,
-            {
-                "pending": self.pending,
-                "target": {
-                    "kind": target.kind,
-                    "root": str(Path(target.root).resolve()),
-                    "uri": target.uri,
-                    "experiment": target.experiment,
-                },
-                "run_id": self.logged.run_id if self.logged else None,
-                "experiment_id": self.logged.experiment_id if self.logged else None,
-                "uri": target.tracking_uri,
-                "stamp": self.stamp,
-                "files": dict(self.files or {}),
+        return {
+            "pending": self.pending,
+            "target": {
+                "kind": target.kind,
+                "root": str(Path(target.root).resolve()),
+                "uri": target.uri,
+                "experiment": target.experiment,
             },
-        )
+            "run_id": self.logged.run_id if self.logged else None,
+            "experiment_id": self.logged.experiment_id if self.logged else None,
+            "uri": target.tracking_uri,
+            "stamp": self.stamp,
+            "files": dict(self.files),
+        }
 
     @classmethod
-    def load(cls, folder: Path) -> State | None:
-        """The note in ``folder``, or None where there is none that can be read."""
-        try:
-            raw = read_json(folder / STATE_FILE)
-            target = Target(**{key: raw["target"][key] for key in ("kind", "root", "uri", "experiment")})
-            logged = Logged(raw["run_id"], raw["experiment_id"], raw["uri"]) if raw["run_id"] else None
-            return cls(target, bool(raw["pending"]), logged, str(raw.get("stamp", "")), dict(raw.get("files") or {}))
-        except (DataError, KeyError, TypeError, ValueError):
+    def load(cls, folder: Path, target: Target | None = None) -> State | None:
+        """What the store of ``target`` has of ``folder`` (without one: the store that the run was made for); None if unknown."""
+        stores = _read(folder)
+        raw = stores.get(target.tracking_uri) if target else next(iter(stores.values()), None)
+        if raw is None:
             return None
+        where = Target(**{key: raw["target"][key] for key in ("kind", "root", "uri", "experiment")})
+        logged = Logged(raw["run_id"], raw["experiment_id"], raw["uri"]) if raw["run_id"] else None
+        return cls(where, bool(raw["pending"]), logged, str(raw.get("stamp", "")), dict(raw.get("files") or {}))
+
+
+def _read(folder: Path) -> dict[str, dict[str, Any]]:
+    """The states in the folder's note by store; empty where there is no note that can be read."""
+    try:
+        raw = read_json(folder / STATE_FILE)
+        stores = raw.get("stores") or {raw["uri"]: raw}
+        return {str(uri): item for uri, item in stores.items() if {"pending", "target", "run_id"} <= item.keys()}
+    except (DataError, KeyError, TypeError, ValueError, AttributeError):
+        return {}

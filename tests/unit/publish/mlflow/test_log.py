@@ -21,6 +21,7 @@ from harness.core.errors import StoreError
 from harness.core.results import Results
 from harness.publish import mlflow as mlflow_log
 from harness.publish.mlflow import LoggingFailed, Target, content, log_folder, log_sweep, pending, target_of
+from harness.publish.mlflow.target import State
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ def test_a_server_that_is_away_is_said_within_seconds(sweep: Path) -> None:
         port = probe.getsockname()[1]
     gone = Target("server", uri=f"http://127.0.0.1:{port}")
     began = time.monotonic()
-    with pytest.raises(LoggingFailed, match=r"is away.*sync"):
+    with pytest.raises(LoggingFailed, match=r"cannot reach the MLflow server.*sync"):
         log_folder(sweep / "0", parent=sweep, target=gone)
     assert time.monotonic() - began < 10
     todo = pending([sweep / "0"])
@@ -240,3 +241,70 @@ def test_params_leave_out_what_is_not_set(sweep: Path) -> None:
     results.config = {"tracker": {"name": "x", "a": {"b": 1}, "c": None, "d": "y" * 900}, "seed": 0, "resume": "off"}
     found = content.params_of(results)
     assert found == {"tracker": "x", "tracker.a.b": "1", "tracker.d": "y" * content.PARAM_LIMIT, "seed": "0"}
+
+
+def test_credentials_of_an_address_stand_in_no_file_and_reach_the_server(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_ADDRESSES", "{}")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    gone = target_of({"mlflow": {"name": "server", "uri": f"http://someone:s3cret@127.0.0.1:{port}"}})
+    assert gone.tracking_uri == f"http://127.0.0.1:{port}"
+    assert gone.address == f"http://someone:s3cret@127.0.0.1:{port}"
+    with pytest.raises(LoggingFailed) as failure:
+        log_folder(sweep / "0", parent=sweep, target=gone)
+    assert "s3cret" not in str(failure.value)
+    assert all(b"s3cret" not in path.read_bytes() for path in sweep.rglob("*") if path.is_file())
+
+
+def test_a_copy_in_another_store_leaves_the_record_of_the_first(sweep: Path) -> None:
+    folder = sweep / "0"
+    first = log_folder(folder, target=Target(root=str(sweep.parent / "mlruns"), experiment="nightly"))
+    shutil.copytree(sweep.parent / "mlruns", sweep.parent / "elsewhere")
+    mlflow_log.repair(sweep.parent / "elsewhere")
+    other = mlflow_log.explicit_target(None, None, True, str(sweep.parent / "elsewhere"))
+    (todo,) = pending([folder], other)
+    assert todo.target.experiment == "nightly"
+    second = todo.send()
+    assert first is not None
+    assert second is not None
+    assert pending([folder]) == []
+    assert pending([folder], other) == []
+    assert State.load(folder).logged == first
+    assert State.load(folder, todo.target).logged == second
+    client = mlflow_log.client(todo.target)
+    assert client.get_experiment(second.experiment_id).name == "nightly"
+
+
+def test_a_run_that_is_there_is_not_said_to_be_missing(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = sweep / "0"
+    logged = log_folder(folder, target=target(sweep))
+
+    def lost(*_: object) -> None:
+        raise ConnectionError("the answer was lost")
+
+    monkeypatch.setattr(mlflow_log.folders, "_log_job", lost)
+    assert log_folder(folder, target=target(sweep)) == logged
+    assert pending([folder]) == []
+
+
+@pytest.mark.parametrize("name", ["feature%20x", "a?b", "a#b", "it's", "ünï cödé", "100%", "$HOME"])
+def test_a_store_lies_in_its_own_folder_whatever_signs_the_name_has(sweep: Path, name: str) -> None:
+    root = sweep.parent / name / "mlruns"
+    shutil.copytree(sweep.parent / "mlruns", root)
+    mlflow_log.repair(root)
+    where = Target(root=str(root))
+    log_folder(sweep / "0", target=where)
+    assert (root / "mlflow.db").is_file()
+    assert list((root / "artifacts").glob("*/artifacts/results.json"))
+    assert sorted(path.name for path in sweep.parent.iterdir()) == sorted({"mlruns", "sweep", name})
+
+
+def test_a_path_too_long_for_the_database_is_refused_at_once(tmp_path: Path) -> None:
+    root = tmp_path.joinpath(*["d" * 100] * 6)
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="SQLite takes at most"):
+        mlflow_log.check_writable(root)
+    assert time.monotonic() - began < 5
