@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli import commands
+from harness.core import secrets
 from harness.core.config import conf_folder
 from harness.core.errors import ConfigError, DataError, HarnessError, SkipJob, StoreError, exit_code_of
 from harness.core.files import new_folder, read_json, write_json
@@ -43,13 +44,13 @@ def main(words: Sequence[str]) -> int:
     verbose = "-v" in words
     if verbose:
         os.environ["HARNESS_VERBOSE"] = "1"
-    words = [word for word in words if word != "-v"]
+    words = secrets.hidden_words(word for word in words if word != "-v")
     try:
         return dispatch(words)
     except HarnessError as error:
         if verbose:
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {secrets.masked(str(error))}", file=sys.stderr)
         return exit_code_of(error)
     except KeyboardInterrupt:
         print("\ninterrupted; finished sequences are kept: resume=last goes on from there.", file=sys.stderr)
