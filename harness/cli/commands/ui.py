@@ -7,11 +7,9 @@ experiment's table, whose columns are those that matter.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import DataError, StoreError
+from harness.machine import children
 
 if TYPE_CHECKING:
     from harness.publish.mlflow import Logged
@@ -57,26 +56,17 @@ def run(args: argparse.Namespace) -> int:
     print(f"all runs: {table}\nCtrl-C ends it.", flush=True)
     if not args.no_browser:
         threading.Thread(target=_open_when_ready, args=(address,), daemon=True).start()
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", target.tracking_uri]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", target.address]
     command += ["--host", "127.0.0.1", "--port", str(args.port), "--workers", "1"]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    child = subprocess.Popen(command, env={**os.environ, **quiet})
+    child = children.start(children.command_words(command), env={**os.environ, **quiet})
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the server ends with us
     try:
         return child.wait()
     except KeyboardInterrupt:
         return 0
     finally:
-        _end(child)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Ends the server, which ends its workers; kills it where it does not listen."""
-    for stop in (child.terminate, child.kill):
-        if child.poll() is None:
-            stop()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(10)
+        children.end(child)
 
 
 def check_free(port: int) -> None:

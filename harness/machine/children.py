@@ -1,0 +1,48 @@
+"""Child processes: the one place that starts them. Each ends with this process, with all that it started itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from harness.machine.tied import PATIENCE_SECONDS, end_tree
+
+TIED = "harness.machine.tied"
+
+
+def module_words(name: str, *arguments: str) -> list[str]:
+    """The command that runs a Python module of ours in a process that ends with this one."""
+    return [sys.executable, "-m", TIED, str(os.getpid()), "module", name, *arguments]
+
+
+def command_words(words: Sequence[str]) -> list[str]:
+    """The command that runs a program, and ends it with all its children when this process has ended."""
+    return [sys.executable, "-m", TIED, str(os.getpid()), "command", *words]
+
+
+def start(words: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Starts a child in a session of its own, so that Ctrl-C reaches this process alone, which then ends the child.
+
+    The thread that calls must live as long as the child: Linux ties a child to the thread that started it.
+
+    Args:
+        words: From ``module_words`` or ``command_words``.
+        options: Passed on to ``subprocess.Popen``; ``stdin`` is closed if not given.
+
+    Returns:
+        The running child; end it with ``end``.
+    """
+    options.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen(list(words), start_new_session=True, **options)
+
+
+def end(child: subprocess.Popen[Any], patience: float = PATIENCE_SECONDS) -> None:
+    """Ends a child and all its descendants, if they still run: asks first, after ``patience`` seconds forces."""
+    if child.poll() is None:
+        end_tree(child.pid, patience)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(patience)
