@@ -23,7 +23,7 @@ from harness.core.interfaces import Array, Arrays, Dataset, GraphSpec, NamedArra
 from harness.datasets.demo.dataset import Demo  # noqa: E402
 from harness.datasets.folder import Folder  # noqa: E402
 from harness.scoring.metrics import ao, iou, sr  # noqa: E402
-from harness.trackers.smat.network import graphs  # noqa: E402
+from harness.trackers.smat.graphs import graphs  # noqa: E402
 from harness.trackers.smat.tracker import Smat  # noqa: E402
 from harness.tracking.loop import Runner  # noqa: E402
 

@@ -44,12 +44,18 @@ def build(section: Mapping[str, Any], base: type[T], where: str) -> T:
 
     ``where`` is the section's place in the configuration (``tracker``), used in errors.
     """
-    if not isinstance(section, Mapping) or not isinstance(section.get("target"), str):
-        raise ConfigError(f"{where} has no target; a section needs target: package.module.Class.")
-    cls = load_class(section["target"], base, where)
+    cls = class_of(section, base, where)
     if not dataclasses.is_dataclass(cls):
         raise ConfigError(f"{where}.target: {section['target']} is not a dataclass; its fields are its settings.")
     return construct(cls, {key: value for key, value in section.items() if key != "target"}, where)
+
+
+def class_of(section: Mapping[str, Any], base: type[T], where: str) -> type[T]:
+    """The class that ``section`` names, not built. Raises ConfigError."""
+    target = section.get("target") if isinstance(section, Mapping) else None
+    if not isinstance(target, str):
+        raise ConfigError(f"{where} has no target; a section needs target: package.module.Class.")
+    return load_class(target, base, where)
 
 
 def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:

@@ -70,3 +70,10 @@ class TrackingError(HarnessError):
 
 class ArchiveError(HarnessError):
     """A submission archive or bundle with faults."""
+
+
+def telling_line(error: BaseException) -> str:
+    """The line of a runtime's error that tells, without the source position before it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (telling or lines or ["unknown error"])[-1][:300]

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence as Seq
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from harness.core.errors import ConfigError, PrepareError, SkipJob
+from harness.core.preparing import Conversion, Handover, Quantization
 
 Boxes = npt.NDArray[np.float64]
 """One box ``[4]`` or several ``[T, 4]``."""
@@ -120,6 +123,14 @@ class GraphSpec:
     def output_names(self) -> tuple[str, ...]:
         return tuple(tensor.name for tensor in self.outputs)
 
+    def check_names(self, inputs: Seq[str], outputs: Seq[str]) -> None:
+        """Raises PrepareError where a converted graph has other names than the tracker gives."""
+        if set(inputs) != set(self.input_names()) or set(outputs) != set(self.output_names()):
+            raise PrepareError(
+                f"graph {self.name} was exported with inputs {list(inputs)} and outputs {list(outputs)}; the tracker names "
+                f"{list(self.input_names())} and {list(self.output_names())}. Does every input reach an output?"
+            )
+
 
 @dataclass(frozen=True)
 class Source:
@@ -210,6 +221,8 @@ class Dataset(ABC):
     name: str
     split: str
     has_truth: bool
+    calibration_split: ClassVar[str | None] = None
+    """The split that int8 is calibrated on where no sequences are named."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Sequence]: ...
@@ -233,6 +246,19 @@ class Dataset(ABC):
     def digest(self) -> str:
         """SHA-256 over names, frame counts, image sizes in bytes and annotations of all sequences used."""
 
+    def used_names(self) -> list[str]:
+        """Names of the sequences used, in order; without reading them where that is possible."""
+        return [item.name for item in self]
+
+    def all_names(self) -> list[str]:
+        """Names of the whole split, whatever is used of it; empty where sequences cannot be chosen by name."""
+        return []
+
+    def shared_with(self, other: Dataset) -> dict[str, str]:
+        """Sequences that ``other`` uses too: own name to its name there. By name, or by content where it is at hand."""
+        theirs = set(other.used_names())
+        return {name: name for name in self.used_names() if name in theirs}
+
 
 # ------------------------------------------------------------------------------- running a network
 
@@ -250,12 +276,17 @@ class Session(Protocol):
 class Backend(ABC):
     """A runtime. Constructors only check; ``open`` does the work.
 
-    ``format`` names the artifact format it opens; ``precisions`` the artifact precisions it can run.
+    The class itself is the light half of its product and imports no runtime. ``format`` names the artifact format it
+    opens; ``precisions`` the artifact precisions it can run; ``profiler`` its layer profiler (``module:function``, called as
+    ``(backend, artifact, graph, inputs, warmup, scratch) -> LayerTimes``), None where it has none; ``deterministic``
+    whether the same inputs give the same outputs, run for run.
     """
 
     name: ClassVar[str]
     format: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]]
+    profiler: ClassVar[str | None] = None
+    deterministic: ClassVar[bool] = True
 
     @abstractmethod
     def open(self, artifact: Artifact) -> dict[str, Session]:
@@ -269,9 +300,62 @@ class Backend(ABC):
     def load_times(self) -> Metrics:
         """Seconds spent by the first ``open``: ``read`` and ``compile``."""
 
+    @classmethod
+    def available(cls) -> list[dict[str, str]]:
+        """What this backend can run on here: rows of device, name and precisions."""
+        return []
+
     def check_device(self) -> None:
         """Raises DeviceError where this machine lacks the device; cheap, called before models are prepared."""
         return
+
+    def warnings(self) -> list[str]:
+        """Sentences on settings that the runtime did not take as they were asked for; after the first ``open``."""
+        return []
+
+    # how its models are made --------------------------------------------------------------------
+
+    def start_from(self, source: str) -> str:
+        """The format its files are made from (``torch`` or ``onnx``) where the tracker's graphs come as ``source``.
+
+        Raises SkipJob where they cannot be.
+        """
+        if source != self.format:
+            raise SkipJob(f"backend={self.name} cannot run a model that comes as {source}; choose another backend.")
+        return source
+
+    def conversion(self, start: str) -> Conversion | None:
+        """How its files are made from graphs of format ``start``; None where it opens these as they are."""
+        del start
+        return None
+
+    @classmethod
+    def plain(cls, threads: int) -> Backend:
+        """A backend on the processor without caches: what conversions are checked with."""
+        return cls(threads=threads)  # type: ignore[call-arg]
+
+    def quiet(self) -> Backend:
+        """A fresh copy whose idle threads do not poll: two of them in one process do not disturb each other."""
+        return replace(self)  # type: ignore[type-var]
+
+    def quantization(self, name: str) -> Quantization:
+        """How it quantises to int8 for ``quantization=name``. Raises SkipJob or ConfigError where it does not."""
+        raise SkipJob(
+            f"quantization={name} with backend={self.name}: this backend runs no int8 graphs; choose backend=openvino or onnx."
+        )
+
+    @classmethod
+    def handover(cls, section: Mapping[str, Any], hint: str, effective: Mapping[str, Any]) -> Handover:
+        """What a script needs to run this backend's files elsewhere, as a job with the configuration ``section`` did.
+
+        Raises ConfigError where its files need the harness's own modules.
+        """
+        del section, hint, effective
+        raise ConfigError(
+            f"backend={cls.name} runs its models with the harness's own modules; export a run of backend onnx or openvino."
+        )
+
+    # several sequences at once ------------------------------------------------------------------
 
     def parallel_requests(self, artifact: Artifact) -> int:
         """How many sequences are best kept in flight over ``artifact``; may open it to ask the device."""

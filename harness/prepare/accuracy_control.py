@@ -7,9 +7,8 @@ time, NNCF's accuracy control looks for single layers instead, with the same met
 
 from __future__ import annotations
 
-import contextlib
-import io
-from collections.abc import Iterable, Mapping, Sequence as Seq
+import shutil
+from collections.abc import Mapping, Sequence as Seq
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -18,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from harness.backends.shared.engine import Engine
 from harness.core.config import build
 from harness.core.errors import PrepareError
 from harness.core.interfaces import Artifact, Dataset, Progress, Sequence, Session, TrackerSpec
+from harness.core.preparing import companions
 from harness.machine.progress import Silent
 from harness.prepare import calibration
-from harness.prepare.engines import Engine, OpenVinoEngine, layers_of, nncf_arguments, quiet_nncf
 from harness.prepare.plan import Step
 from harness.scoring import metrics
 from harness.tracking.loop import Runner
@@ -96,8 +96,6 @@ class Control:
     def _kept(self, found: Candidate, name: str) -> Path:
         """Saves the graph; the next graphs are judged with this one in its place."""
         if found.model is None:
-            from harness.prepare.int8 import copied
-
             return copied(self.parent, self.folder, [name])[name]
         self.sessions[name] = self.engine.session(found.model, name)
         return self.engine.save(found.model, name, self.folder)
@@ -163,8 +161,8 @@ class Control:
 
     def _fine(self, name: str, base: float, coarse: Candidate, told: dict[str, Any]) -> Candidate:
         """NNCF's accuracy control, where there is time for it; else, or where it is no better, ``coarse``."""
-        if not isinstance(self.engine, OpenVinoEngine):
-            told["fine"] = "not done: NNCF's control is used on OpenVINO's graphs alone"
+        if self.engine.no_control:
+            told["fine"] = f"not done: {self.engine.no_control}"
             return coarse
         left = self.deadline - perf_counter()
         if left < LEAST_RANKING_S:
@@ -172,12 +170,12 @@ class Control:
             return coarse
         began = perf_counter()
         try:
-            model = self._nncf(self.engine, name)
+            model, layers = self._controlled(name)
         except _OutOfTime:
             told["fine"] = f"broken off after {perf_counter() - began:.0f} s: quantization.minutes were over"
             return coarse
         ao = self.ao({**self.sessions, name: self.engine.session(model, name)})
-        fine = Candidate(model, ao, "single layers left in fp32 by NNCF's accuracy control", layers_of(model))
+        fine = Candidate(model, ao, "single layers left in fp32 by NNCF's accuracy control", layers)
         told["fine"] = {
             "ao": ao,
             "drop": base - ao,
@@ -187,37 +185,18 @@ class Control:
         better = self.meets(ao, base) and (fine.layers["int8"], ao) > (coarse.layers["int8"], coarse.ao)
         return fine if better else coarse
 
-    def _nncf(self, engine: OpenVinoEngine, name: str) -> Any:
-        import nncf
-        from nncf.quantization.advanced_parameters import AdvancedAccuracyRestorerParameters
-
+    def _controlled(self, name: str) -> tuple[Any, dict[str, Any]]:
         self.progress.say(f"NNCF's accuracy control of graph {name}, at most {self.deadline - perf_counter():.0f} s")
-        quiet_nncf()
-        arguments = nncf_arguments(engine.settings, (), len(self.items[name]))
-        arguments["advanced_quantization_parameters"] = arguments.pop("advanced")
 
-        def validate(compiled: Any, data: Iterable[Sequence]) -> tuple[float, list[float]]:
+        def validate(session: Session, clips: list[Sequence]) -> tuple[float, list[float]]:
             if perf_counter() > self.deadline:
                 raise _OutOfTime
-            clips = list(data)
-            session = engine.compiled_session(compiled, name)
             self.progress.step(1)
             return self.ao_of({**self.sessions, name: session}, clips, Silent())
 
         # one evaluation a layer or so: an estimate of the bar's length, which NNCF alone knows
-        self.progress.start("evaluations by NNCF", len(self.engine.layers(engine.parent.files[name])["fp32"]) + self.max_reverts)
-        with contextlib.redirect_stdout(io.StringIO()):
-            return nncf.quantize_with_accuracy_control(
-                engine.read(name),
-                calibration_dataset=nncf.Dataset(self.items[name]),
-                validation_dataset=nncf.Dataset(self.clips()),
-                validation_fn=validate,
-                max_drop=self.max_drop,
-                advanced_accuracy_restorer_parameters=AdvancedAccuracyRestorerParameters(
-                    max_num_iterations=self.max_reverts, ranking_subset_size=2, num_ranking_workers=1
-                ),
-                **arguments,
-            )
+        self.progress.start("evaluations by NNCF", len(self.engine.layers(self.parent.files[name])["fp32"]) + self.max_reverts)
+        return self.engine.controlled(name, self.items[name], self.clips(), validate, self.max_drop, self.max_reverts)
 
     def clips(self) -> list[Sequence]:
         """The validation sequences in clips of ``RANKING_FRAMES``, each started at the truth: NNCF ranks by few of them."""
@@ -258,6 +237,17 @@ class Control:
 
 class _OutOfTime(Exception):
     """quantization.minutes are over."""
+
+
+def copied(parent: Artifact, folder: Path, names: list[str]) -> dict[str, Path]:
+    """Copies of the graphs that stay fp32."""
+    files = {}
+    for name in names:
+        source = parent.files[name]
+        for path in companions(source):
+            shutil.copy(path, folder / path.name)
+        files[name] = folder / source.name
+    return files
 
 
 def overlaps_of(sequence: Sequence, boxes: Any) -> Any:

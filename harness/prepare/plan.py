@@ -17,9 +17,13 @@ from typing import Any
 
 from harness.artifacts.digests import code_digest, file_digest, version_of
 from harness.artifacts.store import ARTIFACT_FILE, artifact_folder, load_artifact
-from harness.core.errors import ConfigError, SkipJob
+from harness.core.errors import ConfigError
 from harness.core.files import plain
 from harness.core.interfaces import Artifact, Backend, GraphSpec, Source, TrackerSpec
+from harness.core.preparing import Conversion
+
+ONNX_CHECKER = "harness.backends.onnx.backend:Onnx"
+"""ONNX is the format of exchange, whatever the backend: its files are checked by ONNX Runtime."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Step:
-    """One link of the chain. ``builder`` is ``module:function``, called as ``function(step, parent, folder)``."""
+    """One link of the chain. ``builder`` is ``module:function``, called as ``function(step, parent, folder)``.
+
+    ``checker`` names the backend (``module:Class``) that opens the files to compare them with the source.
+    """
 
     format: str
     precision: str
@@ -55,6 +62,7 @@ class Step:
     tolerance: float | None
     key: str = ""
     seed: int = 0
+    checker: str = ""
 
     def chain(self) -> list[Step]:
         """The steps from the source to this one."""
@@ -105,18 +113,18 @@ class NoQuantizer(Quantizer):
 
 
 def plan(tracker: TrackerSpec, backend: Backend, settings: Settings, seed: int) -> Step:
-    """The chain of steps that ends in what ``backend`` opens."""
-    root = source_step(tracker, seed)
-    if backend.format == root.format:
-        return root
-    if backend.format == "torch":
-        raise SkipJob(
-            f"tracker {tracker.name} is loaded from ONNX files, which backend=torch cannot run; give tracker.weights "
-            "a checkpoint of torch, or choose backend=onnx or openvino."
-        )
-    if backend.format == "onnx":
-        return onnx_step(root, settings)
-    return ir_step(root, backend, settings)
+    """The chain of steps that ends in what ``backend`` opens. Raises SkipJob where it cannot run the tracker's graphs."""
+    parent = source_step(tracker, seed)
+    start = backend.start_from(parent.format)
+    if start != parent.format:
+        parent = onnx_step(parent, settings)
+    conversion = backend.conversion(start)
+    return parent if conversion is None else conversion_step(parent, backend, conversion, settings)
+
+
+def checker_of(backend: Backend) -> str:
+    """The backend's class, by name."""
+    return f"{type(backend).__module__}:{type(backend).__qualname__}"
 
 
 def source_step(tracker: TrackerSpec, seed: int) -> Step:
@@ -156,31 +164,27 @@ def onnx_step(parent: Step, settings: Settings) -> Step:
         parent.graphs,
         ("torch", "onnx", "onnxscript", "onnxruntime"),
         settings.tolerance,
+        checker=ONNX_CHECKER,
     )
 
 
-def ir_step(root: Step, backend: Backend, settings: Settings) -> Step:
-    """ONNX (or torch) -> OpenVINO's IR, with fp32 weights unless the backend asks for fp16."""
-    source = str(getattr(backend, "source", "onnx"))
-    weights = str(getattr(backend, "weights", "fp32"))
-    parent = root
-    if source == "torch" and root.format != "torch":
-        raise SkipJob("backend.source=torch needs a tracker whose weights are torch's; this one comes from ONNX files.")
-    if source != "torch" and root.format == "torch":
-        parent = onnx_step(root, settings)
-    if source == "file" and weights != "fp32":
-        raise ConfigError("backend.source=file reads the ONNX file as it is; backend.weights=fp16 needs source=onnx.")
-    tolerance = settings.tolerance if weights == "fp32" else settings.tolerance_fp16
-    builder = {"file": "keep_onnx", "torch": "torch_to_ir"}.get(source, "onnx_to_ir")
+def conversion_step(parent: Step, backend: Backend, conversion: Conversion, settings: Settings) -> Step:
+    """The step that makes a backend's own files."""
+    options = {
+        **conversion.options,
+        "conversion": conversion.builder,
+        "conversion_code": code_digest((conversion.builder.partition(":")[0],)),
+    }
     return make_step(
-        "openvino",
-        weights,
-        f"harness.prepare.steps:{builder}",
-        {"weights": weights},
+        backend.format,
+        conversion.precision,
+        "harness.prepare.steps:convert",
+        options,
         parent,
-        root.graphs,
-        ("openvino",),
-        tolerance,
+        parent.graphs,
+        conversion.packages,
+        settings.tolerance_fp16 if conversion.half_weights else settings.tolerance,
+        checker=checker_of(backend),
     )
 
 
@@ -195,6 +199,7 @@ def make_step(
     tolerance: float | None = None,
     seed: int | None = None,
     unkeyed: Mapping[str, Any] | None = None,
+    checker: str = "",
 ) -> Step:
     """A step with its key. ``unkeyed`` options reach the builder but do not change what it builds."""
     seed = seed if seed is not None else (parent.seed if parent else 0)
@@ -223,33 +228,17 @@ def make_step(
         tolerance,
         key,
         seed,
+        checker,
     )
 
 
-# ------------------------------------------------------------------------------------------- digests
-
-
-
-
-
-
-
-
-
-
 # ------------------------------------------------------------------------------------------ the cache
-
-
 
 
 def lookup(step: Step, cache: Path) -> Artifact | None:
     """The artifact of ``step`` where it is in the cache, else None."""
     folder = artifact_folder(cache, step.key)
     return load_artifact(folder) if (folder / ARTIFACT_FILE).is_file() else None
-
-
-
-
 
 
 def source_of(step: Step) -> Source:

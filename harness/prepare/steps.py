@@ -1,4 +1,4 @@
-"""The builders: torch -> ONNX -> IR. Each fills a folder and returns what its artifact records."""
+"""The builders: a source, torch -> ONNX, a backend's own files. Each fills a folder and returns what its artifact records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,16 +16,13 @@ from typing import Any
 from filelock import FileLock
 
 from harness.artifacts.store import ARTIFACT_FILE, REFERENCE_FILE, artifact_folder, load_artifact
-from harness.backends.onnx.backend import Onnx
-from harness.backends.openvino.backend import OpenVino, first_line
-from harness.backends.torch.backend import TorchSession, call_factory, load_modules
-from harness.core.errors import HarnessError, PrepareError, StoreError
+from harness.backends.shared.modules import call_factory, load_modules
+from harness.core.errors import HarnessError, PrepareError, StoreError, telling_line
 from harness.core.files import write_json
 from harness.core.interfaces import Arrays, Artifact, Backend, GraphSpec, Progress
+from harness.core.preparing import companions, resolve
 from harness.prepare import parity
-from harness.prepare.plan import Step, lookup
-
-CHECKERS: dict[str, type[Onnx] | type[OpenVino]] = {"onnx": Onnx, "openvino": OpenVino}
+from harness.prepare.plan import ONNX_CHECKER, Step, lookup
 
 
 def realise(step: Step, cache: Path, progress: Progress, threads: int) -> Artifact:
@@ -65,15 +61,14 @@ def _build(step: Step, parent: Artifact | None, folder: Path, progress: Progress
     except HarnessError:
         raise
     except Exception as error:
-        raise PrepareError(f"{what} failed: {type(error).__name__}: {first_line(error)}") from error
+        raise PrepareError(f"{what} failed: {type(error).__name__}: {telling_line(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return load_artifact(folder)
 
 
 def _fill(step: Step, parent: Artifact | None, folder: Path, threads: int) -> Artifact:
-    module, _, function = step.builder.partition(":")
-    files, info = getattr(import_module(module), function)(step, parent, folder)
+    files, info = resolve(step.builder)(step, parent, folder)
     graphs = {graph.name: graph for graph in step.graphs}
     artifact = Artifact(step.format, step.precision, files, graphs, step.key, folder, info)
     if step.parent is not None and step.tolerance is not None and parent is not None:
@@ -84,9 +79,7 @@ def _fill(step: Step, parent: Artifact | None, folder: Path, threads: int) -> Ar
 def _checked(step: Step, artifact: Artifact, threads: int) -> Artifact:
     """``artifact`` with its parity recorded. Raises PrepareError beyond the tolerance."""
     reference = artifact.folder.parent / artifact_folder(Path(), step.chain()[0].key).name / REFERENCE_FILE
-    backend: Backend = CHECKERS[step.format](threads=threads)
-    if isinstance(backend, OpenVino):
-        backend.model_cache = False
+    backend: Backend = resolve(step.checker).plain(threads)
     found = parity.measure(artifact, backend, reference)
     if step.tolerance is not None:
         parity.judge(found, step.tolerance, f"conversion to {step.format} ({step.precision})")
@@ -116,13 +109,8 @@ def _megabytes(artifact: Artifact) -> float:
     """Size of all model files in MiB; for torch, of the parameters and buffers."""
     if "parameter_bytes" in artifact.info:
         return float(artifact.info["parameter_bytes"]) / 2**20
-    total = 0
-    for path in set(artifact.files.values()):
-        total += path.stat().st_size
-        weights = path.with_suffix(".bin")
-        if path.suffix == ".xml" and weights.is_file():
-            total += weights.stat().st_size
-    return total / 2**20
+    files = {item for path in artifact.files.values() for item in companions(path)}
+    return sum(path.stat().st_size for path in files) / 2**20
 
 
 # ------------------------------------------------------------------------------------------- sources
@@ -136,7 +124,8 @@ def from_torch(step: Step, parent: Artifact | None, folder: Path) -> tuple[dict[
     path.write_text(json.dumps(source, indent=1))
     modules = call_factory(source)
     graphs = {graph.name: graph for graph in step.graphs}
-    sessions = {name: TorchSession(graph, modules[name].eval(), "cpu") for name, graph in graphs.items()}
+    session = resolve("harness.backends.torch.session:TorchSession")
+    sessions = {name: session(graph, modules[name].eval(), "cpu") for name, graph in graphs.items()}
     parity.make_reference(
         graphs, lambda name, inputs: sessions[name].run(inputs), folder / REFERENCE_FILE, step.seed
     )
@@ -162,10 +151,11 @@ def from_onnx(step: Step, parent: Artifact | None, folder: Path) -> tuple[dict[s
         onnx.save(models[graph.name], str(files[graph.name]))
     graphs = {graph.name: graph for graph in step.graphs}
     artifact = Artifact("onnx", "fp32", files, graphs, step.key, folder)
-    sessions = Onnx().open(artifact)
+    sessions = resolve(ONNX_CHECKER).plain(1).open(artifact)
 
     def run(name: str, inputs: Arrays) -> Arrays:
-        return sessions[name].run(inputs)
+        outputs: Arrays = sessions[name].run(inputs)
+        return outputs
 
     parity.make_reference(graphs, run, folder / REFERENCE_FILE, step.seed)
     opset = max(item.version for item in models[step.graphs[0].name].opset_import if item.domain == "")
@@ -185,7 +175,7 @@ def export_onnx(step: Step, parent: Artifact, folder: Path) -> tuple[dict[str, P
         _export(module, graph, path, step.options["exporter"] == "dynamo", int(step.options["opset"]))
         model = onnx.load(str(path))
         onnx.checker.check_model(model, full_check=True)
-        _expect_names(graph, [item.name for item in model.graph.input], [item.name for item in model.graph.output])
+        graph.check_names([item.name for item in model.graph.input], [item.name for item in model.graph.output])
         files[name] = path
     return files, {"exporter": f"torch.onnx {step.options['exporter']}", "opset": step.options["opset"]}
 
@@ -210,68 +200,8 @@ def _export(module: Any, graph: GraphSpec, path: Path, dynamo: bool, opset: int)
         )
 
 
-def _expect_names(graph: GraphSpec, inputs: list[str], outputs: list[str]) -> None:
-    if set(inputs) != set(graph.input_names()) or set(outputs) != set(graph.output_names()):
-        raise PrepareError(
-            f"graph {graph.name} was exported with inputs {inputs} and outputs {outputs}; the tracker names "
-            f"{list(graph.input_names())} and {list(graph.output_names())}. Does every input reach an output?"
-        )
-
-
-def onnx_to_ir(step: Step, parent: Artifact, folder: Path) -> tuple[dict[str, Path], dict[str, Any]]:
-    """ONNX -> IR."""
-    import openvino as ov
-
-    files = {}
-    for name, path in parent.files.items():
-        files[name] = _save_ir(ov.convert_model(str(path)), parent.graphs[name], folder, step.options["weights"])
-    return files, {**_inherited(parent), "converter": f"openvino {ov.__version__} from onnx"}
-
-
-def torch_to_ir(step: Step, parent: Artifact, folder: Path) -> tuple[dict[str, Path], dict[str, Any]]:
-    """torch -> IR without ONNX between; names and static shapes are given, for the converter keeps neither."""
-    import openvino as ov
-    import torch
-
-    files = {}
-    for name, module in load_modules(parent).items():
-        graph = parent.graphs[name]
-        example = tuple(torch.zeros(item.shape, dtype=getattr(torch, item.dtype)) for item in graph.inputs)
-        shapes = [(list(item.shape), getattr(ov.Type, _OV_TYPES[item.dtype])) for item in graph.inputs]
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            model = ov.convert_model(module, example_input=example, input=shapes)
-        for port, tensor in zip(model.inputs, graph.inputs, strict=True):
-            port.get_tensor().set_names({tensor.name})
-        for port, tensor in zip(model.outputs, graph.outputs, strict=True):
-            port.get_tensor().set_names({tensor.name})
-        files[name] = _save_ir(model, graph, folder, step.options["weights"])
-    return files, {"exporter": "none", "converter": f"openvino {ov.__version__} from torch"}
-
-
-_OV_TYPES = {"float32": "f32", "uint8": "u8", "int64": "i64", "int32": "i32", "float16": "f16"}
-
-
-def _save_ir(model: Any, graph: GraphSpec, folder: Path, weights: str) -> Path:
-    import openvino as ov
-
-    inputs = [port.get_any_name() for port in model.inputs]
-    _expect_names(graph, inputs, [port.get_any_name() for port in model.outputs])
-    model.reshape({tensor.name: list(tensor.shape) for tensor in graph.inputs})
-    path = folder / f"{graph.name}.xml"
-    # save_model halves the weights unless told not to
-    ov.save_model(model, str(path), compress_to_fp16=weights == "fp16")
-    return path
-
-
-def keep_onnx(step: Step, parent: Artifact, folder: Path) -> tuple[dict[str, Path], dict[str, Any]]:
-    """No IR: OpenVINO reads the ONNX files itself."""
-    import shutil
-
-    del step
-    files = {name: Path(shutil.copy(path, folder / path.name)) for name, path in parent.files.items()}
-    return files, {**_inherited(parent), "converter": "none (ONNX file read by OpenVINO)"}
-
-
-def _inherited(parent: Artifact) -> dict[str, Any]:
-    return {key: parent.info[key] for key in ("exporter", "opset") if key in parent.info}
+def convert(step: Step, parent: Artifact, folder: Path) -> tuple[dict[str, Path], dict[str, Any]]:
+    """The backend's own files, by its own conversion."""
+    graphs = {graph.name: graph for graph in step.graphs}
+    found: tuple[dict[str, Path], dict[str, Any]] = resolve(step.options["conversion"])(step.options, graphs, parent, folder)
+    return found

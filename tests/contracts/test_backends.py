@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from small_jobs import small_experiment
 
-from harness.backends.onnx.backend import Onnx, pool_affinities
+from harness.backends.onnx.backend import Onnx
+from harness.backends.onnx.session import pool_affinities
 from harness.backends.openvino.backend import OpenVino
 from harness.backends.torch.backend import Torch
 from harness.core.errors import BackendError, ConfigError, DeviceError, SkipJob
@@ -217,5 +218,5 @@ def test_pinning_is_passed_on(artifacts: dict[str, Artifact]) -> None:
 
 
 def test_onnx_runtimes_pool_gets_the_cores_after_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.backends.onnx.backend.allowed_cores", lambda: [2, 4, 6, 8])
+    monkeypatch.setattr("harness.backends.onnx.session.allowed_cores", lambda: [2, 4, 6, 8])
     assert pool_affinities(3) == "5;7"

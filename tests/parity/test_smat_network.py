@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from harness.trackers.layers import seeded_state
 from harness.trackers.smat import network as smat
 from harness.trackers.smat.fused import FusedSearch, FusedTemplate
+from harness.trackers.smat.graphs import graphs
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 TOLERANCE = {"score_map": 1e-5, "size_map": 1e-5, "offset_map": 5e-5}
@@ -125,7 +126,7 @@ def test_openvino_converts_the_graphs_from_torch():
     import openvino
 
     options = {"width": 0.25, "template": 64, "search": 128, "head": 32}
-    modules = smat.graphs([], seed=3, **options)
+    modules = graphs([], seed=3, **options)
     generator = np.random.default_rng(1)
     template = generator.integers(0, 256, (1, 64, 64, 3), np.uint8)
     search = generator.integers(0, 256, (1, 128, 128, 3), np.uint8)
@@ -173,7 +174,7 @@ def test_whole_network_equals_the_published_arithmetic(form, request, whole, ima
 @pytest.mark.parametrize("seed", [1, 2])
 def test_rewrites_of_small_networks_equal_the_published_arithmetic(rewrites, seed):
     options = {"seed": seed, "width": 0.375, "template": 64, "search": 160, "head": 36}
-    published, ours = smat.graphs([], rewrites="none", **options), smat.graphs([], rewrites=rewrites, **options)
+    published, ours = graphs([], rewrites="none", **options), graphs([], rewrites=rewrites, **options)
     generator = torch.Generator().manual_seed(seed)
     template = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=generator)
     search = torch.randint(0, 256, (1, 160, 160, 3), dtype=torch.uint8, generator=generator)
@@ -186,7 +187,7 @@ def test_rewrites_of_small_networks_equal_the_published_arithmetic(rewrites, see
 
 def test_the_published_form_is_the_published_arithmetic(monkeypatch):
     options = {"width": 0.25, "template": 64, "search": 128, "head": 32}
-    published, other = smat.graphs([], rewrites="none", **options), smat.graphs([], rewrites="attention", **options)
+    published, other = graphs([], rewrites="none", **options), graphs([], rewrites="attention", **options)
     search = torch.randint(0, 256, (1, 128, 128, 3), dtype=torch.uint8)
     features = published["template"](torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8))
     found = published["search"](features, search)
@@ -196,7 +197,7 @@ def test_the_published_form_is_the_published_arithmetic(monkeypatch):
 
 
 def test_template_work_once_a_sequence_changes_nothing():
-    modules = smat.graphs([], seed=0, rewrites="attention")
+    modules = graphs([], seed=0, rewrites="attention")
     network = modules["search"].network
     generator = np.random.default_rng(5)
     template = torch.from_numpy(generator.integers(0, 256, (1, 128, 128, 3), np.uint8))
@@ -235,7 +236,7 @@ def flops(model: onnx.ModelProto) -> float:
 def search_model(tmp_path_factory) -> onnx.ModelProto:
     path = tmp_path_factory.mktemp("search") / "search.onnx"
     inputs = (torch.zeros(1, 128, 16, 16), torch.zeros(1, 256, 256, 3, dtype=torch.uint8))
-    torch.onnx.export(smat.graphs([])["search"], inputs, str(path), dynamo=False, opset_version=18)
+    torch.onnx.export(graphs([])["search"], inputs, str(path), dynamo=False, opset_version=18)
     return onnx.load(str(path))
 
 

@@ -1,16 +1,18 @@
-"""ONNX Runtime over the prepared ONNX files."""
+"""ONNX Runtime over the prepared ONNX files: its settings. No runtime is imported here."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, ClassVar
 
-from harness.core.errors import BackendError, ConfigError, DeviceError, SkipJob
-from harness.core.interfaces import Array, Arrays, Artifact, Backend, GraphSpec, Metrics, Session
-from harness.machine.environment import allowed_cores
+from harness.core.errors import ConfigError, SkipJob
+from harness.core.interfaces import Artifact, Backend, Metrics, Session
+from harness.core.preparing import Handover, Quantization
 
+PRODUCT = "harness.backends.onnx"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -26,6 +28,7 @@ class Onnx(Backend):
     name: ClassVar[str] = "onnx"
     format: ClassVar[str] = "onnx"
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")
+    profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
 
     provider: str | None = None
     spinning: bool = True
@@ -62,101 +65,58 @@ class Onnx(Backend):
     def pins_callers(self) -> bool:
         return bool(self.pinning)
 
+    @property
+    def chosen_provider(self) -> str:
+        """The execution provider: the one named, else the one that the device implies."""
+        return self.provider or PROVIDERS[self.device]
+
     def open(self, artifact: Artifact) -> dict[str, Session]:
+        session = _heavy("session")
         if artifact.key not in self._sessions:
             begin = perf_counter()
-            self._sessions[artifact.key] = {name: self._create(str(artifact.files[name])) for name in artifact.graphs}
+            self._sessions[artifact.key] = {
+                name: session.create(self, artifact.files[name], self._requests) for name in artifact.graphs
+            }
             self._times = {"read": 0.0, "compile": perf_counter() - begin}
         # InferenceSession.run may be called from several threads at once: sessions share one compiled graph
-        return {
-            name: OnnxSession(artifact.graphs[name], session) for name, session in self._sessions[artifact.key].items()
-        }
+        opened = self._sessions[artifact.key]
+        return {name: session.OnnxSession(artifact.graphs[name], made) for name, made in opened.items()}
 
     def check_device(self) -> None:
-        import onnxruntime as ort
-
-        provider = self.provider or PROVIDERS[self.device]
-        if provider not in ort.get_available_providers():
-            raise DeviceError(
-                f"ONNX Runtime here has no {provider}; it has {', '.join(ort.get_available_providers())}. "
-                "Choose another device, or install the onnxruntime build for that device."
-            )
-
-    def _create(self, path: str) -> Any:
-        import onnxruntime as ort
-
-        self.check_device()
-        provider = self.provider or PROVIDERS[self.device]
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = max(1, self.threads // self._requests)
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, f"ORT_{_level(self.optimization)}")
-        spin = self.spinning and self._requests == 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
-        if self.pinning and options.intra_op_num_threads > 1 and self._requests == 1:
-            options.add_session_config_entry("session.intra_op_thread_affinities", pool_affinities(self.threads))
-        try:
-            session = ort.InferenceSession(path, options, providers=[provider])
-        except Exception as error:  # ONNX Runtime's exceptions share no base class
-            raise BackendError(f"ONNX Runtime cannot open {path}: {_first_line(error)}") from error
-        if session.get_providers()[0] != provider:
-            raise DeviceError(
-                f"ONNX Runtime fell back from {provider} to {session.get_providers()[0]}; its driver or libraries "
-                "are missing. Use device=cpu, or install them."
-            )
-        return session
+        _heavy("session").check_device(self)
 
     def describe(self) -> dict[str, str]:
-        import onnxruntime as ort
-
         first = next(iter(next(iter(self._sessions.values())).values()))
-        options = first.get_session_options()
-        return {
-            "runtime": f"onnxruntime {ort.__version__}",
-            "device": ort.get_device(),
-            "threads": str(options.intra_op_num_threads),
-            "streams": "1",
-            "precision": "as the model",
-            "provider": ", ".join(first.get_providers()),
-            "spinning": options.get_session_config_entry("session.intra_op.allow_spinning"),
-            "optimization": self.optimization,
-        }
+        told: dict[str, str] = _heavy("session").describe(self, first)
+        return told
 
     def load_times(self) -> Metrics:
         return dict(self._times)
 
+    @classmethod
+    def available(cls) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = _heavy("session").available()
+        return found
 
-class OnnxSession:
-    """One graph of ONNX Runtime."""
+    def start_from(self, source: str) -> str:
+        if source not in ("torch", "onnx"):
+            return super().start_from(source)
+        return "onnx"
 
-    def __init__(self, spec: GraphSpec, session: Any) -> None:
-        self.spec, self._session = spec, session
-        self._outputs = list(spec.output_names())
+    def quiet(self) -> Onnx:
+        return replace(self, spinning=False)
 
-    def run(self, inputs: Mapping[str, Array]) -> Arrays:
-        return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+    def quantization(self, name: str) -> Quantization:
+        modules = (f"{PRODUCT}.quantize", "harness.backends.shared.engine", "harness.backends.shared.nncf_runs")
+        return Quantization(f"{PRODUCT}.quantize:OnnxEngine", ("onnx", "onnxruntime", "nncf"), modules)
 
-
-def pool_affinities(threads: int) -> str:
-    """Cores of ONNX Runtime's own threads, as it wants them (from 1, a group a thread); the caller's core is the first."""
-    return ";".join(str(core + 1) for core in allowed_cores()[1:threads])
-
-
-def _level(word: str) -> str:
-    return {"disable": "DISABLE_ALL", "all": "ENABLE_ALL"}.get(word, f"ENABLE_{word.upper()}")
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:300]
+    @classmethod
+    def handover(cls, section: Mapping[str, Any], hint: str, effective: Mapping[str, Any]) -> Handover:
+        del section, hint
+        provider = str(effective.get("provider") or PROVIDERS["cpu"]).split(",")[0]
+        return Handover("onnxruntime", _heavy("export").SESSION, {"provider": provider})
 
 
-def available() -> list[dict[str, str]]:
-    """What this backend can run on here: rows of device, name and precisions."""
-    import onnxruntime as ort
-
-    names = {provider: device for device, provider in PROVIDERS.items()}
-    return [
-        {"device": names.get(provider, f"backend.provider={provider}"), "name": provider, "precisions": "fp32, int8"}
-        for provider in ort.get_available_providers()
-    ]
+def _heavy(name: str) -> Any:
+    """The module ``name`` of this product, which imports the runtime: named, so that planning never imports it."""
+    return importlib.import_module(f"{PRODUCT}.{name}")

@@ -1,22 +1,19 @@
-"""OpenVINO over the prepared IR."""
+"""OpenVINO over the prepared IR: its settings, and what is to be prepared for it. No runtime is imported here."""
 
 from __future__ import annotations
 
-import contextlib
-import platform
-from collections.abc import Iterator, Mapping
+import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-from filelock import FileLock
-
 from harness.core.config import at_least
-from harness.core.errors import BackendError, DeviceError, SkipJob
-from harness.core.interfaces import Array, Arrays, Artifact, Backend, GraphSpec, Metrics, Session
+from harness.core.errors import ConfigError, SkipJob
+from harness.core.interfaces import Artifact, Backend, Metrics, Session
+from harness.core.preparing import Conversion, Handover, Quantization
 
+PRODUCT = "harness.backends.openvino"
 DEVICES = ("cpu", "gpu", "npu", "auto", "hetero", "multi")
 HINTS = ("none", "latency", "throughput", "cumulative_throughput")
 PRECISIONS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
@@ -35,6 +32,7 @@ class OpenVino(Backend):
     name: ClassVar[str] = "openvino"
     format: ClassVar[str] = "openvino"
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "int8")
+    profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
 
     source: Literal["onnx", "torch", "file"] = "onnx"
     precision: Literal["fp32", "fp16", "bf16", "device"] = "fp32"
@@ -62,6 +60,9 @@ class OpenVino(Backend):
         at_least(self.streams, 1, "backend.streams")
         at_least(self.requests, 1, "backend.requests")
 
+        if self.source == "file" and self.weights != "fp32":
+            raise ConfigError("backend.source=file reads the ONNX file as it is; backend.weights=fp16 needs source=onnx.")
+
     # ------------------------------------------------------------------------------------ opening
 
     def check_device(self) -> None:
@@ -71,66 +72,16 @@ class OpenVino(Backend):
         self._parallel = requests
 
     def open(self, artifact: Artifact) -> dict[str, Session]:
+        session = _heavy("session")
         if artifact.key not in self._compiled:
-            with self._cache_to_itself():
-                self._compiled[artifact.key] = self._compile(artifact)
+            self._compiled[artifact.key], self._times = session.compile_graphs(self, artifact)
         compiled = self._compiled[artifact.key]
-        return {name: OpenVinoSession(artifact.graphs[name], model) for name, model in compiled.items()}
-
-    @contextlib.contextmanager
-    def _cache_to_itself(self) -> Iterator[None]:
-        """One process at a time compiles with a cache folder.
-
-        OpenVINO maps a cached network into memory and writes a new one under its final name: a process that reads while another
-        writes dies by a bus error (seen with openvino 2026.4 and three workers that opened at once).
-        """
-        folder = self.settings().get("CACHE_DIR")
-        if folder is None:
-            yield
-            return
-        try:
-            lock = FileLock(Path(folder) / ".compiling.lock")
-            lock.acquire()
-        except OSError:  # a cache that cannot be written is not written by anyone else either
-            yield
-            return
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def _compile(self, artifact: Artifact) -> dict[str, Any]:
-        core = self.core()
-        times = {"read": 0.0, "compile": 0.0}
-        compiled = {}
-        for name in artifact.graphs:
-            begin = perf_counter()
-            try:
-                model = core.read_model(str(artifact.files[name]))
-                read = perf_counter()
-                compiled[name] = core.compile_model(model, self.device_string(), self.settings())
-            except RuntimeError as error:
-                raise BackendError(f"OpenVINO cannot open {artifact.files[name]}: {first_line(error)}") from error
-            times["read"] += read - begin
-            times["compile"] += perf_counter() - read
-        self._times = times
-        return compiled
+        return {name: session.OpenVinoSession(artifact.graphs[name], model) for name, model in compiled.items()}
 
     def core(self) -> Any:
         """OpenVINO's Core, created once; checks that the device exists."""
         if self._core is None:
-            import openvino as ov
-
-            self._core = ov.Core()
-            wanted = self.priorities or ([] if self.device in ("auto", "hetero", "multi") else [self.device.upper()])
-            for device in wanted:
-                if not any(
-                    found.split(".")[0] == device.split(".")[0].upper() for found in self._core.available_devices
-                ):
-                    raise DeviceError(
-                        f"OpenVINO sees no {device} here; it sees {', '.join(self._core.available_devices)}. Choose one of "
-                        "them, or install the device's driver."
-                    )
+            self._core = _heavy("session").make_core(self)
         return self._core
 
     def device_string(self) -> str:
@@ -180,104 +131,69 @@ class OpenVino(Backend):
         return max(int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) for model in models)
 
     def describe(self) -> dict[str, str]:
-        import openvino as ov
-
         model = list(next(iter(self._compiled.values())).values())[-1]
-        devices = ", ".join(str(item).strip("()") for item in model.get_property("EXECUTION_DEVICES"))
-        first = devices.split(",")[0] or "CPU"
-        try:
-            full_name = str(self.core().get_property(first.split(".")[0], "FULL_DEVICE_NAME"))
-        except RuntimeError:
-            full_name = first
-        return {
-            "runtime": f"openvino {ov.__version__}",
-            "device": f"{devices} {full_name}".strip(),
-            "threads": property_of(model, "INFERENCE_NUM_THREADS"),
-            "streams": property_of(model, "NUM_STREAMS"),
-            "precision": property_of(model, "INFERENCE_PRECISION_HINT"),
-            "provider": self.device_string(),
-            "hint": property_of(model, "PERFORMANCE_HINT"),
-            "requests": property_of(model, "OPTIMAL_NUMBER_OF_INFER_REQUESTS"),
-            "pinning": property_of(model, "ENABLE_CPU_PINNING"),
-            "from_cache": property_of(model, "LOADED_FROM_CACHE"),
-        }
+        told: dict[str, str] = _heavy("session").describe(self, model)
+        return told
 
     def load_times(self) -> Metrics:
         return dict(self._times)
 
+    @classmethod
+    def available(cls) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = _heavy("session").available()
+        return found
 
-class OpenVinoSession:
-    """One infer request, run again for every frame. It reads a caller's array where that lies.
+    # ------------------------------------------------------------------------- what is prepared for it
 
-    A tracker fills the same buffers for every frame, so an array is handed to the request once, and nothing is copied
-    as long as the same one comes again.
-    """
+    def start_from(self, source: str) -> str:
+        if source == self.format:
+            return source
+        if self.source == "torch" and source != "torch":
+            raise SkipJob("backend.source=torch needs a tracker whose weights are torch's; this one comes from ONNX files.")
+        return "torch" if self.source == "torch" else "onnx"
 
-    def __init__(self, spec: GraphSpec, compiled: Any) -> None:
-        from openvino import Tensor
-
-        self.spec = spec
-        self.request = compiled.create_infer_request()
-        self._tensor = Tensor
-        self._inputs = {tensor.name: tensor for tensor in spec.inputs}
-        self._bound: dict[str, Array] = {}
-        self._outputs = [(tensor.name, self.request.get_tensor(tensor.name).data) for tensor in spec.outputs]
-        self._start, self._wait = self.request.start_async, self.request.wait
-
-    def run(self, inputs: Mapping[str, Array]) -> Arrays:
-        bound = self._bound
-        for name in self._inputs:
-            array = inputs[name]
-            if bound.get(name) is not array:
-                self._bind(name, array)
-        self._start()
-        self._wait()
-        return {name: data.copy() for name, data in self._outputs}
-
-    def _bind(self, name: str, array: Array) -> None:
-        """Lets the request read ``array``. Raises BackendError where shape or type differ from the graph's."""
-        tensor = self._inputs[name]
-        if array.shape != tensor.shape or array.dtype != tensor.dtype:
-            raise BackendError(
-                f"input {name} of graph {self.spec.name} is {array.dtype}{list(array.shape)}; it must be "
-                f"{tensor.dtype}{list(tensor.shape)}."
-            )
-        kept = np.ascontiguousarray(array)
-        self.request.set_tensor(name, self._tensor(kept, shared_memory=True))
-        # an array that had to be copied is bound under its copy, so that it is copied again the next time
-        self._bound[name] = kept
-
-
-def property_of(model: Any, name: str) -> str:
-    """A property of a compiled model as text; empty where the device has no such property."""
-    try:
-        value = model.get_property(name)
-    except RuntimeError:
-        return ""
-    text = str(getattr(value, "name", value))
-    return text.removeprefix("<Type: '").removesuffix("'>").removeprefix("PerformanceMode.")
-
-
-def first_line(error: BaseException) -> str:
-    """The line of an OpenVINO error that tells, without the source position before it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    return (telling or lines or ["unknown error"])[-1][:300]
-
-
-def available() -> list[dict[str, str]]:
-    """What this backend can run on here: rows of device, name and precisions."""
-    import openvino as ov
-
-    core = ov.Core()
-    rows = []
-    for device in core.available_devices:
-        precisions = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
-        rows.append(
-            {
-                "device": device.lower(),
-                "name": str(core.get_property(device, "FULL_DEVICE_NAME")).strip() or platform.processor(),
-                "precisions": ", ".join(str(item).lower() for item in precisions),
-            }
+    def conversion(self, start: str) -> Conversion | None:
+        if start == self.format:
+            return None
+        builder = {"file": "keep_onnx", "torch": "torch_to_ir"}.get(self.source, "onnx_to_ir")
+        return Conversion(
+            f"{PRODUCT}.convert:{builder}",
+            self.weights,
+            {"weights": self.weights},
+            ("openvino",),
+            half_weights=self.weights != "fp32",
         )
-    return rows
+
+    @classmethod
+    def plain(cls, threads: int) -> OpenVino:
+        return cls(threads=threads, model_cache=False)
+
+    def quantization(self, name: str) -> Quantization:
+        if self.source == "file":
+            raise SkipJob(
+                f"quantization={name} saves int8 as IR, while backend.source=file keeps the ONNX file; use "
+                "backend.source=onnx, or backend=onnx for an int8 ONNX file."
+            )
+        if self.weights != "fp32":
+            raise ConfigError(
+                f"backend.weights={self.weights} and quantization={name} both change how weights are stored; leave "
+                "backend.weights=fp32."
+            )
+        modules = (f"{PRODUCT}.quantize", "harness.backends.shared.engine", "harness.backends.shared.nncf_runs")
+        return Quantization(f"{PRODUCT}.quantize:OpenVinoEngine", ("openvino", "nncf"), modules, own_form=True)
+
+    @classmethod
+    def handover(cls, section: Mapping[str, Any], hint: str, effective: Mapping[str, Any]) -> Handover:
+        properties = {}
+        precision = str(section.get("precision", "device"))
+        if precision in PRECISIONS:
+            properties["INFERENCE_PRECISION_HINT"] = PRECISIONS[precision]
+        if hint not in ("", "none"):
+            properties["PERFORMANCE_HINT"] = hint.upper()
+        options = {"device": str(effective.get("provider") or "CPU"), "properties": properties}
+        return Handover("openvino", _heavy("export").SESSION, options)
+
+
+def _heavy(name: str) -> Any:
+    """The module ``name`` of this product, which imports the runtime: named, so that planning never imports it."""
+    return importlib.import_module(f"{PRODUCT}.{name}")

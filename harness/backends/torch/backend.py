@@ -1,20 +1,16 @@
-"""PyTorch, eager: the reference arithmetic that every other backend is compared with."""
+"""PyTorch, eager: the reference arithmetic that every other backend is compared with. No runtime is imported here."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import importlib
 from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
-from time import perf_counter
 from typing import Any, ClassVar
 
-import numpy as np
+from harness.core.errors import ConfigError, SkipJob
+from harness.core.interfaces import Artifact, Backend, Metrics, Session
+from harness.core.preparing import Quantization
 
-from harness.core.errors import BackendError, ConfigError, DeviceError, SkipJob
-from harness.core.interfaces import Array, Arrays, Artifact, Backend, GraphSpec, Metrics, Session
-
+PRODUCT = "harness.backends.torch"
 DEVICES = ("cpu", "cuda")
 
 
@@ -29,6 +25,7 @@ class Torch(Backend):
     name: ClassVar[str] = "torch"
     format: ClassVar[str] = "torch"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+    profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
 
     channels_last: bool = False
     pinning: bool | None = None
@@ -59,96 +56,47 @@ class Torch(Backend):
         return bool(self.pinning)
 
     def check_device(self) -> None:
-        if self.device == "cuda":
-            import torch
-
-            if not torch.cuda.is_available():
-                raise DeviceError("device=cuda: torch sees no CUDA device here; use device=cpu.")
+        if self.device != "cpu":
+            _heavy("session").check_device(self)
 
     def open(self, artifact: Artifact) -> dict[str, Session]:
-        import torch
-
+        session = _heavy("session")
         if artifact.key not in self._modules:
-            self.check_device()
-            torch.set_num_threads(max(1, self.threads // self._requests))
-            begin = perf_counter()
-            modules = load_modules(artifact)
-            read = perf_counter()
-            for module in modules.values():
-                module.to(self.device)
-                if self.channels_last:
-                    module.to(memory_format=torch.channels_last)
-            self._modules[artifact.key] = modules
-            self._times = {"read": read - begin, "compile": perf_counter() - read}
+            threads = max(1, self.threads // self._requests)
+            self._modules[artifact.key], self._times = session.open_modules(self, artifact, threads)
         modules = self._modules[artifact.key]
-        return {name: TorchSession(artifact.graphs[name], module, self.device) for name, module in modules.items()}
+        return {name: session.TorchSession(artifact.graphs[name], module, self.device) for name, module in modules.items()}
 
     def describe(self) -> dict[str, str]:
-        import torch
-
-        name = "CPU" if self.device == "cpu" else torch.cuda.get_device_name()
-        return {
-            "runtime": f"torch {torch.__version__}",
-            "device": name,
-            "threads": str(torch.get_num_threads()),
-            "streams": "1",
-            "precision": "fp32",
-            "provider": "eager",
-            "capability": torch.backends.cpu.get_cpu_capability(),
-        }
+        told: dict[str, str] = _heavy("session").describe(self)
+        return told
 
     def load_times(self) -> Metrics:
         return dict(self._times)
 
+    @classmethod
+    def available(cls) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = _heavy("session").available()
+        return found
 
-class TorchSession:
-    """One module in evaluation mode; tensors go in and come out as NumPy arrays."""
+    def start_from(self, source: str) -> str:
+        if source != self.format:
+            raise SkipJob(
+                f"the tracker is loaded from {FILES.get(source, source)}, which backend=torch cannot run; give tracker.weights "
+                "a checkpoint of torch, or choose backend=onnx or openvino."
+            )
+        return source
 
-    def __init__(self, spec: GraphSpec, module: Any, device: str) -> None:
-        import torch
-
-        self.spec, self._module, self._device = spec, module, device
-        self._from_numpy, self._inference_mode = torch.from_numpy, torch.inference_mode
-        self._inputs, self._outputs = spec.input_names(), spec.output_names()
-
-    def run(self, inputs: Mapping[str, Array]) -> Arrays:
-        with self._inference_mode():
-            tensors = [self._from_numpy(np.ascontiguousarray(inputs[name])) for name in self._inputs]
-            if self._device != "cpu":
-                tensors = [tensor.to(self._device, non_blocking=True) for tensor in tensors]
-            outputs = self._module(*tensors)
-            if not isinstance(outputs, (tuple, list)):
-                outputs = (outputs,)
-            return {name: item.cpu().numpy() for name, item in zip(self._outputs, outputs, strict=True)}
+    def quantization(self, name: str) -> Quantization:
+        raise SkipJob(
+            f"quantization={name} with backend={self.name}: int8 is a graph for OpenVINO or ONNX Runtime; "
+            "torch's eager CPU kernels have no int8 convolution for such a graph. Choose backend=openvino or onnx."
+        )
 
 
-def load_modules(artifact: Artifact) -> dict[str, Any]:
-    """The torch modules that a ``torch`` artifact describes, in evaluation mode, by graph name."""
-    source = json.loads((artifact.folder / "source.json").read_text())
-    modules = call_factory(source)
-    missing = artifact.graphs.keys() - modules.keys()
-    if missing:
-        raise BackendError(f"{source['factory']} built no graph {', '.join(sorted(missing))}, which the tracker names.")
-    return {name: modules[name].eval() for name in artifact.graphs}
+FILES = {"onnx": "ONNX files", "openvino": "OpenVINO's IR"}
 
 
-def call_factory(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Calls ``module:function`` of a source with its weights, seed and options."""
-    module, _, function = source["factory"].partition(":")
-    factory = getattr(import_module(module), function)
-    built: dict[str, Any] = factory(
-        [Path(item) for item in source["weights"]], seed=source["seed"], **source["options"]
-    )
-    return built
-
-
-def available() -> list[dict[str, str]]:
-    """What this backend can run on here: rows of device, name and precisions."""
-    import torch
-
-    rows = [{"device": "cpu", "name": torch.backends.cpu.get_cpu_capability(), "precisions": "fp32"}]
-    rows += [
-        {"device": "cuda", "name": torch.cuda.get_device_name(index), "precisions": "fp32"}
-        for index in range(torch.cuda.device_count())
-    ]
-    return rows
+def _heavy(name: str) -> Any:
+    """The module ``name`` of this product, which imports the runtime: named, so that planning never imports it."""
+    return importlib.import_module(f"{PRODUCT}.{name}")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
-import pkgutil
+import re
 import subprocess
 import sys
 from typing import Any
 
+from harness.core.config import conf_folder, python_path
+
 SUMMARY = "what each backend can run on here, with full names and precisions"
 EXAMPLE = "python -m harness devices"
-_PROBE = "import json, importlib; print(json.dumps(importlib.import_module('harness.backends.{}').available()))"
+_PROBE = """
+import json, sys
+from harness.core.config import load_class
+from harness.core.interfaces import Backend
+print(json.dumps(load_class(sys.argv[1], Backend, "backend").available()))
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    found = {name: probe(name) for name in backends()}
+    found = {name: probe(target) for name, target in backends().items()}
     if args.json:
         print(json.dumps(found, indent=1))
         return 0
@@ -37,18 +43,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def backends() -> list[str]:
-    """The backends' module names."""
-    package = importlib.import_module("harness.backends")
-    return sorted(item.name for item in pkgutil.iter_modules(package.__path__))
+def backends() -> dict[str, str]:
+    """Each backend's class by the name of its choice; choices that only change another's settings are left out."""
+    found = {}
+    for path in sorted((conf_folder() / "backend").glob("*.yaml")):
+        target = re.search(r"^target: *(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        if target:
+            found[path.stem] = target[1]
+    return found
 
 
-def probe(name: str) -> list[dict[str, Any]] | str:
+def probe(target: str) -> list[dict[str, Any]] | str:
     """Asks a backend in a process of its own: a runtime that fails to load fails alone, and is said."""
-    from harness.core.config import python_path
-
     done = subprocess.run(
-        [sys.executable, "-c", _PROBE.format(name)],
+        [sys.executable, "-c", _PROBE, target],
         capture_output=True,
         text=True,
         timeout=120,

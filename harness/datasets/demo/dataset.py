@@ -17,7 +17,7 @@ import cv2
 from filelock import FileLock
 
 from harness.core.errors import ConfigError, StoreError
-from harness.core.interfaces import Image, Sequence
+from harness.core.interfaces import Dataset, Image, Sequence
 from harness.datasets.demo import choreography, drawing
 from harness.datasets.demo.choreography import FRAMES, HEIGHT, SCRIPTS, WIDTH, Scene, Script, cover_level, random_script
 from harness.datasets.layouts.got10k import LIST_FILE, META_FILE, TRUTH_FILE, FolderDataset, select_names
@@ -37,8 +37,7 @@ class Demo(FolderDataset):
     mixed challenges. The demo tracker was trained on a third seed space (see ``drawing.SPACES``).
     """
 
-    CALIBRATION_SPLIT: ClassVar[str] = "calibration"
-    """What int8 is calibrated on where nothing else is named."""
+    calibration_split: ClassVar[str | None] = "calibration"
 
     split: Literal["val", "calibration"] = "val"
     name: str = "demo"
@@ -55,8 +54,15 @@ class Demo(FolderDataset):
     def _select_names(self) -> list[str]:
         if self.split not in SPLITS:
             raise ConfigError(f"dataset.split is {self.split!r}; the demo data set has {' and '.join(SPLITS)}.")
-        names = [name for name, _, _ in contents(self.split)]
-        return select_names(names, self.sequences, self.limit, Path("the demo data set"), self.exclude)
+        return select_names(self.all_names(), self.sequences, self.limit, Path("the demo data set"), self.exclude)
+
+    def all_names(self) -> list[str]:
+        return [name for name, _, _ in contents(self.split)]
+
+    def shared_with(self, other: Dataset) -> dict[str, str]:
+        if isinstance(other, Demo):  # names hold the split and the seed: nothing needs to be drawn to compare two of them
+            return Dataset.shared_with(self, other)
+        return super().shared_with(other)
 
 
 def version() -> str:

@@ -334,6 +334,26 @@ class FolderDataset(Dataset):
         filtered = self.sequences is not None or self.exclude is not None or self.limit is not None
         return replace(self, sequences=None, exclude=None, limit=None) if filtered else self
 
+    def used_names(self) -> list[str]:
+        return list(self.names)
+
+    def shared_with(self, other: Dataset) -> dict[str, str]:
+        """By place and name, or by the images, whatever the name; images are read only where their sizes are alike."""
+        if not isinstance(other, FolderDataset):
+            return super().shared_with(other)
+        same_place = self.folder.resolve() == other.folder.resolve()
+        found = super().shared_with(other) if same_place else {}
+        others: dict[tuple[int, int], list[Sequence]] = {}
+        for item in other:
+            others.setdefault(_weight(item), []).append(item)
+        for item in self:
+            alike = others.get(_weight(item), []) if item.name not in found else []
+            own = image_digest(item) if alike else ""
+            copy = next((one for one in alike if image_digest(one) == own), None)
+            if copy is not None:
+                found[item.name] = copy.name
+        return found
+
     def digest(self) -> str:
         """SHA-256 over each sequence's name, frame names and sizes in bytes, annotations, labels and meta."""
         total = hashlib.sha256()
@@ -366,6 +386,11 @@ class FolderDataset(Dataset):
             return True
         path = self.folder / self.names[0] / TRUTH_FILE
         return path.is_file() and len(read_numbers(path)) > 1
+
+
+def _weight(sequence: Sequence) -> tuple[int, int]:
+    """Frames, and bytes of the first image: what copies have in common, known without reading."""
+    return len(sequence.frames), sequence.frames[0].stat().st_size
 
 
 def image_digest(sequence: Sequence) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.archives import file_digest
-from harness.core.config import build
+from harness.core.config import build, class_of
 from harness.core.errors import ConfigError, DataError, StoreError
 from harness.core.files import write_json, write_text
-from harness.core.interfaces import TrackerSpec
+from harness.core.interfaces import Backend, TrackerSpec
 from harness.core.results import Results
 from harness.publish.export.standalone import script
 from harness.publish.mlflow.models import model_files
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from harness.report.sources import Job
 
 SCRIPT = "track.py"
-PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
-PRECISIONS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
 
 
 def winner(jobs: list[Job], metric: str) -> Job:
@@ -37,12 +35,8 @@ def winner(jobs: list[Job], metric: str) -> Job:
 def export(job: Job, folder: Path) -> list[Path]:
     """Writes model files, ``track.py``, ``model.json`` and ``README.md`` to ``folder``, which is new or empty."""
     results = job.results
-    runtime = str(results.artifact.get("format", ""))
-    if runtime not in PACKAGES:
-        raise ConfigError(
-            f"{results.name} ran a {runtime or 'missing'} artifact, which needs the harness's own modules; export a run of "
-            f"backend {' or '.join(PACKAGES)}."
-        )
+    backend = class_of(results.config.get("backend", {}), Backend, "backend")
+    handover = backend.handover(results.config["backend"], results.choice("hint"), results.effective)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is not empty; give -o a new folder.")
     files = model_files(job.folder, results)
@@ -53,8 +47,8 @@ def export(job: Job, folder: Path) -> list[Path]:
         )
     spec = build(results.config["tracker"], TrackerSpec, "tracker")  # type: ignore[type-abstract]
     graphs = {name: Path(str(path)).name for name, path in results.artifact["files"].items()}
-    text = script(spec, runtime, _options(results, runtime, graphs), _title(results))
-    _write(folder, files, {SCRIPT: text, "README.md": _readme(results, runtime)}, _facts(results, files))
+    text = script(spec, handover.session, {**_options(results, graphs), **handover.options}, _title(results))
+    _write(folder, files, {SCRIPT: text, "README.md": _readme(results, handover.package)}, _facts(results, files))
     return sorted(folder.iterdir())
 
 
@@ -86,19 +80,9 @@ def _title(results: Results) -> str:
     return f"{results.choice('tracker')}, {artifact['format']} {artifact['precision']}, artifact {str(artifact['key'])[:12]}."
 
 
-def _options(results: Results, runtime: str, graphs: Mapping[str, str]) -> dict[str, Any]:
-    """What the sessions were opened with, as far as it matters for boxes and speed."""
-    backend = results.config.get("backend", {})
-    options: dict[str, Any] = {"files": dict(graphs), "threads": int(results.config.get("threads") or 1)}
-    if runtime == "onnx":
-        return options | {"provider": str(results.effective.get("provider") or "CPUExecutionProvider").split(",")[0]}
-    properties = {}
-    precision = str(backend.get("precision", "device"))
-    if precision in PRECISIONS:
-        properties["INFERENCE_PRECISION_HINT"] = PRECISIONS[precision]
-    if results.choice("hint") not in ("", "none"):
-        properties["PERFORMANCE_HINT"] = results.choice("hint").upper()
-    return options | {"device": str(results.effective.get("provider") or "CPU"), "properties": properties}
+def _options(results: Results, graphs: Mapping[str, str]) -> dict[str, Any]:
+    """What every script's sessions are opened with, as far as it matters for boxes and speed."""
+    return {"files": dict(graphs), "threads": int(results.config.get("threads") or 1)}
 
 
 def _facts(results: Results, files: Mapping[str, Path]) -> dict[str, Any]:
@@ -115,7 +99,7 @@ def _facts(results: Results, files: Mapping[str, Path]) -> dict[str, Any]:
     }
 
 
-def _readme(results: Results, runtime: str) -> str:
+def _readme(results: Results, package: str) -> str:
     measured = ", ".join(
         f"{label} {results.metrics[key]:.4g}"
         for key, label in (("ao", "AO"), ("fps", "fps"), ("latency_ms/p50", "median ms"), ("model_mb", "MB"))
@@ -127,7 +111,7 @@ def _readme(results: Results, runtime: str) -> str:
         f"# {_title(results)}\n\n"
         f"Measured on {results.dataset.get('name', '')} with {results.config.get('threads')} threads of {processor}: "
         f"{measured or 'nothing'}.{random} `model.json` has the rest.\n\n"
-        f"```\npip install numpy opencv-python {PACKAGES[runtime]}\n"
+        f"```\npip install numpy opencv-python {package}\n"
         f"python {SCRIPT} clip.mp4 --init 100,80,40,60 -o boxes.txt\n```\n\n"
         "The input is a video or a folder of images; the output is a box `x,y,w,h` in pixels a line, frame by frame.\n"
     )

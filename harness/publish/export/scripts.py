@@ -1,49 +1,6 @@
-"""The parts of an exported script that are not the tracker's: sessions of each runtime, reading frames, the command line."""
+"""The parts of an exported script that are not the tracker's nor the runtime's: reading frames, the command line."""
 
 from __future__ import annotations
-
-ONNX = '''import onnxruntime
-
-
-class Session:
-    """One graph over ONNX Runtime."""
-
-    def __init__(self, graph, path, threads):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self.outputs = graph["outputs"]
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=[OPTIONS["provider"]])
-
-    def run(self, inputs):
-        return dict(zip(self.outputs, self.session.run(self.outputs, inputs)))'''
-
-OPENVINO = '''import openvino
-
-
-class Session:
-    """One graph over OpenVINO."""
-
-    core = openvino.Core()
-
-    def __init__(self, graph, path, threads):
-        settings = dict(OPTIONS["properties"])
-        if OPTIONS["device"] == "CPU":
-            settings["INFERENCE_NUM_THREADS"] = threads
-        compiled = self.core.compile_model(self.core.read_model(str(path)), OPTIONS["device"], settings)
-        self.request = compiled.create_infer_request()
-        self.buffers = {name: np.empty(shape, kind) for name, (shape, kind) in graph["inputs"].items()}
-        for name, buffer in self.buffers.items():
-            self.request.set_tensor(name, openvino.Tensor(buffer, shared_memory=True))
-        self.outputs = [(name, self.request.get_tensor(name).data) for name in graph["outputs"]]
-
-    def run(self, inputs):
-        for name, buffer in self.buffers.items():
-            np.copyto(buffer, inputs[name], casting="no")
-        self.request.infer()
-        return {name: data.copy() for name, data in self.outputs}'''
-
-RUNTIMES = {"onnx": ONNX, "openvino": OPENVINO}
 
 MAIN = '''"""{{TITLE}}
 

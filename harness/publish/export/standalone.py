@@ -20,7 +20,7 @@ from harness.core.errors import ConfigError
 from harness.core.files import plain
 from harness.core.interfaces import TrackerSpec
 from harness.imaging import crops as vision
-from harness.publish.export.scripts import MAIN, RUNTIMES
+from harness.publish.export.scripts import MAIN
 
 GIVEN = frozenset(("np", "cv2", "math", "TrackingError"))
 """Names that the script's own head defines."""
@@ -34,8 +34,8 @@ class Definition:
     needs: frozenset[str]
 
 
-def script(spec: TrackerSpec, runtime: str, options: Mapping[str, Any], title: str) -> str:
-    """The script's text. ``runtime`` is ``onnx`` or ``openvino``, ``options`` what its sessions are opened with.
+def script(spec: TrackerSpec, session: str, options: Mapping[str, Any], title: str) -> str:
+    """The script's text. ``session`` is the text of its ``Session`` class, ``options`` what its sessions are opened with.
 
     Raises ConfigError where the tracker's class needs more than NumPy, OpenCV and ``harness.imaging.crops``.
     """
@@ -50,7 +50,7 @@ def script(spec: TrackerSpec, runtime: str, options: Mapping[str, Any], title: s
         "GRAPHS": pprint.pformat(_graphs(spec), width=100, sort_dicts=False),
         "COLOR": "COLOR_RGB" if spec.color == "rgb" else "COLOR_BGR",
         "CHANNELS": repr(spec.color),
-        "RUNTIME": RUNTIMES[runtime],
+        "RUNTIME": session,
         "TRACKER": "\n\n\n".join(part.source for part in parts),
         "CLASS": tracker,
     }

@@ -11,6 +11,7 @@ from typing import Any
 from filelock import FileLock
 
 from harness.core.files import plain
+from harness.core.preparing import companions
 from harness.core.results import Results
 from harness.publish.mlflow.content import IMPORTED_FILE
 from harness.publish.mlflow.target import Target
@@ -26,7 +27,7 @@ def model_files(folder: Path, results: Results) -> dict[str, Path]:
         path = _find(folder, Path(str(recorded)))
         if path is None:
             return {}
-        found |= {item.name: item for item in (path, path.with_suffix(".bin")) if item.is_file()}
+        found |= {item.name: item for item in companions(path)}
     return found
 
 

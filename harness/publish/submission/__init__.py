@@ -4,7 +4,7 @@
 """
 
 from harness.publish.submission.entries import Fault
-from harness.publish.submission.facts import SequenceFacts, SplitFacts, covers_split, facts_of, shipped_test_facts
+from harness.publish.submission.facts import SequenceFacts, SplitFacts, facts_of, shipped_test_facts
 from harness.publish.submission.formats import ResultFolder, find_results
 from harness.publish.submission.pack import manifest_path, pack_job, pack_tracks
 from harness.publish.submission.validate import Report, validate
@@ -15,7 +15,6 @@ __all__ = [
     "ResultFolder",
     "SequenceFacts",
     "SplitFacts",
-    "covers_split",
     "facts_of",
     "find_results",
     "manifest_path",

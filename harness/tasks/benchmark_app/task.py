@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from harness.backends.openvino.backend import HINTS, OpenVino
-from harness.core.config import at_least
+from harness.core.config import at_least, class_of
 from harness.core.errors import ConfigError, SkipJob
 from harness.core.files import write_json
-from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
+from harness.core.interfaces import Backend, Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
 from harness.tasks.benchmark_app import process as app
 from harness.tracking.recording import check_dataset, graph_of, record_crops, save
 
 FOLDER = "benchmark_app"
 NOISE_SPREAD = 0.10
 SLOWEST = 10
+READ_FORMATS = ("onnx", "openvino")
+"""Formats of files that OpenVINO, and so benchmark_app, reads."""
 EFFECTIVE = {
     "threads": "INFERENCE_NUM_THREADS",
     "streams": "NUM_STREAMS",
@@ -60,8 +62,8 @@ class BenchmarkApp(Task):
             raise ConfigError(f"task.percentiles has {wrong[0]}; accepted: whole numbers from 1 to 100.")
 
     def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
-        file_format = file_format_of(config)
-        if file_format not in ("onnx", "openvino"):
+        file_format = class_of(config["backend"], Backend, "backend").format
+        if file_format not in READ_FORMATS:
             raise SkipJob(
                 f"benchmark_app is OpenVINO's: it reads ONNX files and IR, not {file_format}; choose backend=onnx or "
                 "backend=openvino."
@@ -169,12 +171,6 @@ class Display:
 
 
 # ------------------------------------------------------------------------------------ settings, results
-
-
-def file_format_of(config: Mapping[str, Any]) -> str:
-    """``torch``, ``onnx`` or ``openvino``: the format that the chosen backend's class reads."""
-    target = str(config["backend"].get("target", ""))
-    return target.rpartition(".")[0].rpartition(".")[2] or str(config["backend"]["name"])
 
 
 def runtime(config: Mapping[str, Any], threads: int) -> OpenVino:

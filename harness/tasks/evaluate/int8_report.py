@@ -8,7 +8,7 @@ sees the crops that fp32's boxes give, so that each frame shows the error of tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence as Seq
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -100,7 +100,7 @@ def compare(
 ) -> tuple[Metrics, dict[str, Any], list[str]]:
     """(``int8/*`` metrics, details, warnings) of an int8 job. ``tracks`` are its own; ``truthful``: crops follow truth."""
     seconds = float(context.config["quantization"].get("compare_seconds", DEFAULT_SECONDS))
-    backend = quiet(context.backend)
+    backend = context.backend.quiet()
     base = fp32_artifact(context.artifact)
     details: dict[str, Any] = {"processor": processor(), "quantisation": context.artifact.info.get("int8", {})}
     found = sizes(context.artifact, base, details)
@@ -126,12 +126,6 @@ def compare(
     details["layers"] = report
     found["layers_share"] = report["int8_share"]
     return {f"int8/{key}": value for key, value in found.items()}, details, warnings_of(found, report)
-
-
-def quiet(backend: Backend) -> Backend:
-    """A fresh copy of ``backend`` without polling threads: two models in one process must not disturb each other."""
-    changes: dict[str, Any] = {"spinning": False} if hasattr(backend, "spinning") else {}
-    return replace(backend, **changes)  # type: ignore[type-var]
 
 
 def fp32_artifact(artifact: Artifact) -> Artifact:

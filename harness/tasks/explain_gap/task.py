@@ -20,12 +20,13 @@ import numpy as np
 import pandas as pd
 
 from harness.backends.openvino.backend import OpenVino
-from harness.core.config import at_least
+from harness.core.config import at_least, class_of
 from harness.core.errors import ConfigError, DataError, SkipJob
 from harness.core.files import write_json, write_text
 from harness.core.interfaces import (
     Array,
     Arrays,
+    Backend,
     Context,
     Dataset,
     Image,
@@ -69,7 +70,7 @@ class ExplainGap(Task):
         at_least(self.rounds, 5, "task.rounds")
 
     def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
-        if not str(config["backend"].get("target", "")).endswith(".OpenVino"):
+        if class_of(config["backend"], Backend, "backend").format != OpenVino.format:
             raise SkipJob(
                 "task=explain_gap follows OpenVINO's benchmark_app into the tracker's own OpenVINO session; choose "
                 "backend=openvino."

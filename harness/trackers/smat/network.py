@@ -12,14 +12,13 @@ The arithmetic is the published one but for three exact rewrites, each proven in
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.trackers.layers import PixelCorrelation, seeded_state
+from harness.trackers.layers import PixelCorrelation
 
 Rewrites = Literal["all", "attention", "none"]
 
@@ -345,29 +344,3 @@ class SearchGraph(nn.Module):
 
     def forward(self, template_features: Tensor, search: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return self.network.search_maps(template_features, image_tensor(search))
-
-
-def graphs(
-    weights: list[Path], *, seed: int = 0, rewrites: Rewrites = "all", **options: Any
-) -> dict[str, nn.Module]:
-    """The tracker's two graphs in eval mode. ``options`` are SMAT's; no weights: ``seeded_state``.
-
-    ``rewrites``: which exact rewrites the arithmetic has. ``none``: as published, layer by layer; ``attention``: the
-    attention's; ``all``: those of harness.trackers.smat.fused too. The template's work is done once in any case.
-    """
-    network = SMAT(**options)
-    if weights:
-        from harness.trackers.weights import load, load_into
-
-        load_into(network, load(weights[0]), weights[0])
-    else:
-        network.load_state_dict(seeded_state(network.state_dict(), seed))
-    network.eval().requires_grad_(False)
-    if rewrites == "all":
-        from harness.trackers.smat.fused import FusedSearch, FusedTemplate
-
-        return {"template": FusedTemplate(network).eval(), "search": FusedSearch(network).eval()}
-    for module in network.modules():
-        if isinstance(module, SeparableAttention):
-            module.published = rewrites == "none"
-    return {"template": TemplateGraph(network).eval(), "search": SearchGraph(network).eval()}

@@ -79,7 +79,7 @@ class Smat(TrackerSpec):
             raise WeightsError(f"{self.name} needs its trained weights, and tracker.weights is not set. {ADVICE}")
         return Source(
             kind="torch",
-            factory="harness.trackers.smat.network:graphs",
+            factory="harness.trackers.smat.graphs:graphs",
             weights=() if self.random_weights else (weights_path(self.weights, ADVICE),),
             options={
                 "width": self.width,
@@ -89,7 +89,12 @@ class Smat(TrackerSpec):
                 "rewrites": "all" if self.rewrites == "auto" else self.rewrites,
             },
             seed=self.seed if self.random_weights else 0,
-            code=("harness.trackers.layers", "harness.trackers.weights", "harness.trackers.smat.fused"),
+            code=(
+                "harness.trackers.layers",
+                "harness.trackers.weights",
+                "harness.trackers.smat.network",
+                "harness.trackers.smat.fused",
+            ),
         )
 
     def for_int8(self) -> Smat:

@@ -15,7 +15,7 @@ from benchmarks.bars import Bar, is_quiet, least_ratios, quartiles, ratios, verd
 from benchmarks.published_way import PublishedTracker, network
 from benchmarks.run import MARKS, ROOT, bars_table, row
 from harness.core.interfaces import TensorSpec
-from harness.trackers.smat.network import graphs
+from harness.trackers.smat.graphs import graphs
 from harness.trackers.smat.tracker import Smat
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from harness.prepare.engines import halve_weights, show_depthwise_weights, single_rows
+from harness.backends.openvino.quantize import halve_weights, show_depthwise_weights, single_rows
 
 
 def test_depthwise_weights_come_out_from_behind_their_reshape() -> None:

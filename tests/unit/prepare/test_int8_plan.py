@@ -90,7 +90,7 @@ def test_another_sequence_of_the_same_name_is_accepted(tmp_path: Path) -> None:
 
 def test_the_demo_has_sequences_of_its_own(tmp_path: Path) -> None:
     from harness.datasets.demo.dataset import Demo
-    from harness.prepare.int8 import Int8, apart, names_of
+    from harness.prepare.int8 import Int8, apart
 
     evaluated = {"name": "demo", "target": "harness.datasets.demo.dataset.Demo", "split": "val", "cache": str(tmp_path)}
     experiment = made(tmp_path, ONE, **APART)
@@ -99,7 +99,7 @@ def test_the_demo_has_sequences_of_its_own(tmp_path: Path) -> None:
     section = quantizer.section(type(job)(job.tracker, job.backend, {**job.config, "dataset": evaluated}, 1, 0), None)
     assert section["split"] == "calibration"
     demo, own = Demo(cache=str(tmp_path)), Demo(split="calibration", cache=str(tmp_path))
-    assert not set(names_of(demo)) & set(names_of(own))
+    assert not set(demo.used_names()) & set(own.used_names())
     apart(own, demo, "sequences")
     with pytest.raises(ConfigError, match="would be evaluated too"):
         apart(own, Demo(split="calibration", cache=str(tmp_path)), "sequences")
@@ -186,9 +186,9 @@ def test_planning_imports_no_runtime(tmp_path: Path) -> None:
 
 
 def test_unkeyed_options_are_not_recorded() -> None:
-    step = make_step("openvino", "int8", "harness.prepare.int8:quantise", {"a": 1}, None, (), (), unkeyed={"_b": "/x"})
+    step = make_step("openvino", "int8", "harness.prepare.quantise:quantise", {"a": 1}, None, (), (), unkeyed={"_b": "/x"})
     assert step.options == {"a": 1, "_b": "/x"}
-    assert step.key == make_step("openvino", "int8", "harness.prepare.int8:quantise", {"a": 1}, None, (), ()).key
+    assert step.key == make_step("openvino", "int8", "harness.prepare.quantise:quantise", {"a": 1}, None, (), ()).key
 
 
 @pytest.mark.parametrize(("limit", "backend", "rewrites"), [

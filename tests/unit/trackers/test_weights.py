@@ -17,6 +17,7 @@ from torch import nn
 
 from harness.core.errors import WeightsError
 from harness.trackers.smat import network as smat
+from harness.trackers.smat.graphs import graphs
 from harness.trackers.weights import load, load_into
 
 SMALL = {"width": 0.25, "template": 64, "search": 128, "head": 32}
@@ -222,7 +223,7 @@ def test_counters_may_be_absent_and_values_arrive():
 def test_the_factory_reads_a_checkpoint(tmp_path):
     network = smat.SMAT(**SMALL)
     torch.save({"net": network.state_dict(), "epoch": 1}, tmp_path / "small.pth.tar")
-    loaded = smat.graphs([tmp_path / "small.pth.tar"], rewrites="none", **SMALL)["search"].network
+    loaded = graphs([tmp_path / "small.pth.tar"], rewrites="none", **SMALL)["search"].network
     assert not loaded.training
     for name, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value)

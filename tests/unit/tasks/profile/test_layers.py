@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 from small_jobs import context_of, small_experiment
 
-from harness.tasks.profile.task import layers_from, metric_word, onnxruntime_rows
+from harness.backends.onnx.profile import rows_of
+from harness.core.preparing import LayerTime, LayerTimes
+from harness.tasks.profile.task import metric_word, tables
 
 
 def event(name: str, micros: float, kind: str = "Conv", cat: str = "Node") -> dict:
@@ -16,19 +18,14 @@ def event(name: str, micros: float, kind: str = "Conv", cat: str = "Node") -> di
 def test_warm_up_is_left_out_of_kernel_times():
     events = [event("a_kernel_time", value) for value in (9000, 9000, 1000, 3000)]
     events += [event("a_fence_before", 5), event("run", 5, cat="Session"), event("b_kernel_time", 500, "Add")]
-    rows = {row["name"]: row for row in onnxruntime_rows(events, 2, 2)}
-    assert rows["a"] == {"name": "a", "type": "Conv", "ms": pytest.approx(2.0)}
+    rows = {row.name: row for row in rows_of(events, 2, 2)}
+    assert (rows["a"].type, rows["a"].ms, rows["a"].layer) == ("Conv", pytest.approx(2.0), True)
     assert set(rows) == {"a", "b"}
 
 
 def test_types_add_up_and_idle_layers_are_left_out():
-    rows = [
-        {"name": "a", "type": "Conv", "ms": 1.0},
-        {"name": "b", "type": "Conv", "ms": 2.0},
-        {"name": "c", "type": "Add", "ms": 1.0},
-        {"name": "d", "type": "Const", "ms": 0.0},
-    ]
-    found = layers_from(rows, "")
+    rows = [("a", "Conv", 1.0), ("b", "Conv", 2.0), ("c", "Add", 1.0), ("d", "Const", 0.0)]
+    found = tables(LayerTimes(tuple(LayerTime(*row) for row in rows), ""))
     assert list(found.rows["name"]) == ["b", "a", "c"]
     assert found.types.to_dict("records") == [
         {"type": "Conv", "count": 2, "ms": 3.0, "share": 0.75},

@@ -9,6 +9,7 @@ import torch
 
 from harness.trackers.layers import seeded_state
 from harness.trackers.smat import network as smat
+from harness.trackers.smat.graphs import graphs
 
 SHAPES = Path(__file__).resolve().parents[3] / "data" / "smat_state_dict_shapes.txt"
 
@@ -44,7 +45,7 @@ def test_random_weights_depend_on_seed_alone():
 
 
 def test_maps_stay_inside_their_bounds():
-    modules = smat.graphs([], seed=7, width=0.25, template=64, search=128, head=32)
+    modules = graphs([], seed=7, width=0.25, template=64, search=128, head=32)
     features = modules["template"](torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8))
     score, size, offset = modules["search"](features, torch.randint(0, 256, (1, 128, 128, 3), dtype=torch.uint8))
     for bounded in (score, size):

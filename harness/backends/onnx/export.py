@@ -1,0 +1,17 @@
+"""The session of an exported script, over ONNX Runtime alone. Text, as it is written to the script."""
+
+SESSION = '''import onnxruntime
+
+
+class Session:
+    """One graph over ONNX Runtime."""
+
+    def __init__(self, graph, path, threads):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self.outputs = graph["outputs"]
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=[OPTIONS["provider"]])
+
+    def run(self, inputs):
+        return dict(zip(self.outputs, self.session.run(self.outputs, inputs)))'''

@@ -1,0 +1,102 @@
+"""ONNX Runtime at work: inference sessions, and what they report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+
+from harness.backends.onnx.backend import PROVIDERS, Onnx
+from harness.core.errors import BackendError, DeviceError
+from harness.core.interfaces import Array, Arrays, GraphSpec
+from harness.machine.environment import allowed_cores
+
+
+def check_device(driver: Onnx) -> None:
+    """Raises DeviceError where this build of ONNX Runtime lacks the provider."""
+    if driver.chosen_provider not in ort.get_available_providers():
+        raise DeviceError(
+            f"ONNX Runtime here has no {driver.chosen_provider}; it has {', '.join(ort.get_available_providers())}. "
+            "Choose another device, or install the onnxruntime build for that device."
+        )
+
+
+def session_options(driver: Onnx, threads: int) -> Any:
+    """Options with the driver's graph optimisation and ``threads`` threads."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, f"ORT_{_level(driver.optimization)}")
+    return options
+
+
+def create(driver: Onnx, path: Path, requests: int) -> Any:
+    """An InferenceSession over the file at ``path``, for ``requests`` sequences at once. Raises BackendError, DeviceError."""
+    check_device(driver)
+    provider = driver.chosen_provider
+    options = session_options(driver, max(1, driver.threads // requests))
+    spin = driver.spinning and requests == 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
+    if driver.pinning and options.intra_op_num_threads > 1 and requests == 1:
+        options.add_session_config_entry("session.intra_op_thread_affinities", pool_affinities(driver.threads))
+    try:
+        session = ort.InferenceSession(str(path), options, providers=[provider])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class
+        raise BackendError(f"ONNX Runtime cannot open {path}: {_first_line(error)}") from error
+    if session.get_providers()[0] != provider:
+        raise DeviceError(
+            f"ONNX Runtime fell back from {provider} to {session.get_providers()[0]}; its driver or libraries "
+            "are missing. Use device=cpu, or install them."
+        )
+    return session
+
+
+def describe(driver: Onnx, session: Any) -> dict[str, str]:
+    """What a session reports."""
+    options = session.get_session_options()
+    return {
+        "runtime": f"onnxruntime {ort.__version__}",
+        "device": ort.get_device(),
+        "threads": str(options.intra_op_num_threads),
+        "streams": "1",
+        "precision": "as the model",
+        "provider": ", ".join(session.get_providers()),
+        "spinning": options.get_session_config_entry("session.intra_op.allow_spinning"),
+        "optimization": driver.optimization,
+    }
+
+
+class OnnxSession:
+    """One graph of ONNX Runtime."""
+
+    def __init__(self, spec: GraphSpec, session: Any) -> None:
+        self.spec, self._session = spec, session
+        self._outputs = list(spec.output_names())
+
+    def run(self, inputs: Mapping[str, Array]) -> Arrays:
+        return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+
+
+def pool_affinities(threads: int) -> str:
+    """Cores of ONNX Runtime's own threads, as it wants them (from 1, a group a thread); the caller's core is the first."""
+    return ";".join(str(core + 1) for core in allowed_cores()[1:threads])
+
+
+def _level(word: str) -> str:
+    return {"disable": "DISABLE_ALL", "all": "ENABLE_ALL"}.get(word, f"ENABLE_{word.upper()}")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:300]
+
+
+def available() -> list[dict[str, str]]:
+    """What this backend can run on here: rows of device, name and precisions."""
+    names = {provider: device for device, provider in PROVIDERS.items()}
+    return [
+        {"device": names.get(provider, f"backend.provider={provider}"), "name": provider, "precisions": "fp32, int8"}
+        for provider in ort.get_available_providers()
+    ]

@@ -1,0 +1,164 @@
+"""OpenVINO at work: the Core, compiled models, sessions, and what they report."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from filelock import FileLock
+
+from harness.backends.openvino.backend import OpenVino
+from harness.core.errors import BackendError, DeviceError, telling_line
+from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics
+
+
+def make_core(driver: OpenVino) -> Any:
+    """OpenVINO's Core. Raises DeviceError where a device of the job is not there."""
+    core = ov.Core()
+    wanted = driver.priorities or ([] if driver.device in ("auto", "hetero", "multi") else [driver.device.upper()])
+    for device in wanted:
+        if not any(found.split(".")[0] == device.split(".")[0].upper() for found in core.available_devices):
+            raise DeviceError(
+                f"OpenVINO sees no {device} here; it sees {', '.join(core.available_devices)}. Choose one of "
+                "them, or install the device's driver."
+            )
+    return core
+
+
+def compile_graphs(driver: OpenVino, artifact: Artifact) -> tuple[dict[str, Any], Metrics]:
+    """The compiled model of each graph, and the seconds spent reading and compiling."""
+    with cache_to_itself(driver.settings().get("CACHE_DIR")):
+        return _compile(driver, artifact)
+
+
+@contextlib.contextmanager
+def cache_to_itself(folder: str | None) -> Iterator[None]:
+    """One process at a time compiles with a cache folder.
+
+    OpenVINO maps a cached network into memory and writes a new one under its final name: a process that reads while another
+    writes dies by a bus error (seen with openvino 2026.4 and three workers that opened at once).
+    """
+    if folder is None:
+        yield
+        return
+    try:
+        lock = FileLock(Path(folder) / ".compiling.lock")
+        lock.acquire()
+    except OSError:  # a cache that cannot be written is not written by anyone else either
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _compile(driver: OpenVino, artifact: Artifact) -> tuple[dict[str, Any], Metrics]:
+    core = driver.core()
+    times = {"read": 0.0, "compile": 0.0}
+    compiled = {}
+    for name in artifact.graphs:
+        begin = perf_counter()
+        try:
+            model = core.read_model(str(artifact.files[name]))
+            read = perf_counter()
+            compiled[name] = core.compile_model(model, driver.device_string(), driver.settings())
+        except RuntimeError as error:
+            raise BackendError(f"OpenVINO cannot open {artifact.files[name]}: {telling_line(error)}") from error
+        times["read"] += read - begin
+        times["compile"] += perf_counter() - read
+    return compiled, times
+
+
+def describe(driver: OpenVino, model: Any) -> dict[str, str]:
+    """What a compiled model reports."""
+    devices = ", ".join(str(item).strip("()") for item in model.get_property("EXECUTION_DEVICES"))
+    first = devices.split(",")[0] or "CPU"
+    try:
+        full_name = str(driver.core().get_property(first.split(".")[0], "FULL_DEVICE_NAME"))
+    except RuntimeError:
+        full_name = first
+    return {
+        "runtime": f"openvino {ov.__version__}",
+        "device": f"{devices} {full_name}".strip(),
+        "threads": property_of(model, "INFERENCE_NUM_THREADS"),
+        "streams": property_of(model, "NUM_STREAMS"),
+        "precision": property_of(model, "INFERENCE_PRECISION_HINT"),
+        "provider": driver.device_string(),
+        "hint": property_of(model, "PERFORMANCE_HINT"),
+        "requests": property_of(model, "OPTIMAL_NUMBER_OF_INFER_REQUESTS"),
+        "pinning": property_of(model, "ENABLE_CPU_PINNING"),
+        "from_cache": property_of(model, "LOADED_FROM_CACHE"),
+    }
+
+
+class OpenVinoSession:
+    """One infer request, run again for every frame. It reads a caller's array where that lies.
+
+    A tracker fills the same buffers for every frame, so an array is handed to the request once, and nothing is copied
+    as long as the same one comes again.
+    """
+
+    def __init__(self, spec: GraphSpec, compiled: Any) -> None:
+        self.spec = spec
+        self.request = compiled.create_infer_request()
+        self._tensor = ov.Tensor
+        self._inputs = {tensor.name: tensor for tensor in spec.inputs}
+        self._bound: dict[str, Array] = {}
+        self._outputs = [(tensor.name, self.request.get_tensor(tensor.name).data) for tensor in spec.outputs]
+        self._start, self._wait = self.request.start_async, self.request.wait
+
+    def run(self, inputs: Mapping[str, Array]) -> Arrays:
+        bound = self._bound
+        for name in self._inputs:
+            array = inputs[name]
+            if bound.get(name) is not array:
+                self._bind(name, array)
+        self._start()
+        self._wait()
+        return {name: data.copy() for name, data in self._outputs}
+
+    def _bind(self, name: str, array: Array) -> None:
+        """Lets the request read ``array``. Raises BackendError where shape or type differ from the graph's."""
+        tensor = self._inputs[name]
+        if array.shape != tensor.shape or array.dtype != tensor.dtype:
+            raise BackendError(
+                f"input {name} of graph {self.spec.name} is {array.dtype}{list(array.shape)}; it must be "
+                f"{tensor.dtype}{list(tensor.shape)}."
+            )
+        kept = np.ascontiguousarray(array)
+        self.request.set_tensor(name, self._tensor(kept, shared_memory=True))
+        # an array that had to be copied is bound under its copy, so that it is copied again the next time
+        self._bound[name] = kept
+
+
+def property_of(model: Any, name: str) -> str:
+    """A property of a compiled model as text; empty where the device has no such property."""
+    try:
+        value = model.get_property(name)
+    except RuntimeError:
+        return ""
+    text = str(getattr(value, "name", value))
+    return text.removeprefix("<Type: '").removesuffix("'>").removeprefix("PerformanceMode.")
+
+
+def available() -> list[dict[str, str]]:
+    """What this backend can run on here: rows of device, name and precisions."""
+    core = ov.Core()
+    rows = []
+    for device in core.available_devices:
+        precisions = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+        rows.append(
+            {
+                "device": device.lower(),
+                "name": str(core.get_property(device, "FULL_DEVICE_NAME")).strip() or platform.processor(),
+                "precisions": ", ".join(str(item).lower() for item in precisions),
+            }
+        )
+    return rows

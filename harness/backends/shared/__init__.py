@@ -1,0 +1,1 @@
+"""What several backends share: modules of a torch source, quantisers, NNCF."""
