@@ -16,20 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.interfaces import Image
-from harness.datasets.demo.drawing import (
-    Bank,
-    Figure,
-    Floats,
-    Layer,
-    Look,
-    Rng,
-    affine,
-    apply_look,
-    backdrop,
-    chain,
-    draw,
-    generator,
-)
+from harness.datasets.demo.drawing import Layer, Look, apply_look, backdrop, draw
+from harness.datasets.demo.figures import Bank, Figure
+from harness.datasets.demo.maps import Floats, Rng, affine, chain, generator
 
 TEMPLATE, SEARCH = 64, 96
 TEMPLATE_FACTOR, SEARCH_FACTOR = 2.0, 3.0

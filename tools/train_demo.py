@@ -43,7 +43,7 @@ from demo_loss import MATCH, matching_loss, tracking_loss  # noqa: E402
 from demo_pairs import SEARCH, SEARCH_FACTOR, TEMPLATE, TEMPLATE_FACTOR, Pairs, pairs  # noqa: E402
 
 from harness.core.files import write_bytes  # noqa: E402
-from harness.datasets.demo.drawing import VERSION, generator  # noqa: E402
+from harness.datasets.demo.maps import VERSION, generator  # noqa: E402
 from harness.trackers.smat.network import SMAT, AttentionBlock  # noqa: E402
 
 _ORDER_STREAM = 2

@@ -15,23 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.interfaces import Boxes, Image
-from harness.datasets.demo.drawing import (
-    Figure,
-    Floats,
-    Layer,
-    Look,
-    Points,
-    Rng,
-    affine,
-    apply_look,
-    backdrop,
-    chain,
-    draw,
-    figure,
-    generator,
-    noise_field,
-    texture,
-)
+from harness.datasets.demo.drawing import Layer, Look, apply_look, backdrop, draw
+from harness.datasets.demo.figures import Figure, figure, noise_field
+from harness.datasets.demo.maps import Floats, Points, Rng, affine, chain, generator
+from harness.datasets.demo.textures import texture
 
 WIDTH, HEIGHT = 640, 360
 FRAMES = 80

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from harness.core.errors import ConfigError, StoreError
 from harness.core.interfaces import Dataset, Image, Sequence
-from harness.datasets.demo import choreography, drawing
+from harness.datasets.demo import choreography, drawing, figures, maps, sprites, textures
 from harness.datasets.demo.choreography import FRAMES, HEIGHT, SCRIPTS, WIDTH, Scene, Script, cover_level, random_script
 from harness.datasets.layouts.got10k import LIST_FILE, META_FILE, TRUTH_FILE, FolderDataset, select_names
 
@@ -34,7 +34,7 @@ class Demo(FolderDataset):
     """Generated into ``<cache>/demo/<version>/<split>`` (or ``<root>/<split>``) when a sequence is first asked for.
 
     ``val`` is what is evaluated: one sequence per challenge. ``calibration`` is for int8, from other seeds and with
-    mixed challenges. The demo tracker was trained on a third seed space (see ``drawing.SPACES``).
+    mixed challenges. The demo tracker was trained on a third seed space (see ``maps.SPACES``).
     """
 
     calibration_split: ClassVar[str | None] = "calibration"
@@ -68,7 +68,7 @@ class Demo(FolderDataset):
 def version() -> str:
     """16 hex digits that change whenever the code that draws does: a stale cache is never read."""
     total = hashlib.sha256()
-    for module in (drawing, choreography):
+    for module in (maps, textures, sprites, figures, drawing, choreography):
         total.update(Path(str(module.__file__)).read_bytes())
     total.update(repr((QUALITY, CALIBRATION_SEQUENCES)).encode())
     return total.hexdigest()[:16]
@@ -78,7 +78,7 @@ def contents(split: str) -> list[tuple[str, Script, int]]:
     """A split's sequences: name, script and seed within the split's seed space."""
     if split == "val":
         return [(f"demo_{i:02d}_{script.name}", script, i) for i, script in enumerate(SCRIPTS, 1)]
-    rng = drawing.generator(split, 0)
+    rng = maps.generator(split, 0)
     return [
         (f"demo_{split}_{i:02d}", random_script(rng, "mixed"), i) for i in range(1, CALIBRATION_SEQUENCES + 1)
     ]

@@ -7,7 +7,7 @@ import demo_pairs
 import numpy as np
 import pytest
 
-from harness.datasets.demo import drawing
+from harness.datasets.demo import drawing, maps
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_the_box_is_where_the_target_is(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(demo_pairs, "draw", draw_target)
     for number in range(12):
         drawn.clear()
-        scene = demo_pairs._Scene(drawing.generator("test", 9, number), demo_pairs.bank("test", 9, 0))
+        scene = demo_pairs._Scene(maps.generator("test", 9, number), demo_pairs.bank("test", 9, 0))
         made = scene.make()
         if made is None or not drawn:
             continue
@@ -73,7 +73,7 @@ def test_only_the_space_asked_for_is_drawn_from(monkeypatch: pytest.MonkeyPatch)
 
     def record(space: str, *words: int) -> np.random.Generator:
         asked.add(space)
-        return drawing.generator(space, *words)
+        return maps.generator(space, *words)
 
     monkeypatch.setattr(demo_pairs, "generator", record)
     demo_pairs.pairs("train", 1, 0, 3)

@@ -24,7 +24,8 @@ from harness.datasets.demo.choreography import (
     visible_share,
 )
 from harness.datasets.demo.dataset import Demo
-from harness.datasets.demo.drawing import affine, draw, generator
+from harness.datasets.demo.drawing import draw
+from harness.datasets.demo.maps import affine, generator
 from harness.datasets.layouts.got10k import read_sequence
 from harness.scoring.metrics import ao, iou
 

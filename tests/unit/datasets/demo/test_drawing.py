@@ -6,24 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.datasets.demo.drawing import (
-    KINDS,
-    SPACES,
-    Bank,
-    Layer,
-    Look,
-    affine,
-    apply_look,
-    backdrop,
-    chain,
-    draw,
-    figure,
-    generator,
-    mapped,
-    motion_kernel,
-    noise_field,
-    texture,
-)
+from harness.datasets.demo.drawing import Layer, Look, apply_look, backdrop, draw, motion_kernel
+from harness.datasets.demo.figures import KINDS, Bank, figure, noise_field
+from harness.datasets.demo.maps import SPACES, affine, chain, generator, mapped
+from harness.datasets.demo.textures import texture
 
 
 def test_the_same_seed_draws_the_same_pixels() -> None:
