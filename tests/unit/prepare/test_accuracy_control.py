@@ -17,6 +17,8 @@ NODES = [f"n{number}" for number in range(8)]
 class Engine:
     """``model`` is the set of layers in int8; each costs ``loss``."""
 
+    no_control = "a stand-in has none"
+
     def __init__(self, loss: dict[str, float]) -> None:
         self.loss = loss
 
@@ -65,7 +67,7 @@ def test_the_guilty_block_goes_back() -> None:
     assert told["drop_after"] == pytest.approx(0.004)
     assert len(told["coarse"]) == 4
     assert best.layers["int8"] == 6
-    assert "NNCF's control is used on OpenVINO's graphs alone" in told["fine"]
+    assert told["fine"] == "not done: a stand-in has none"
 
 
 def test_blocks_are_joined_most_helpful_first() -> None:
