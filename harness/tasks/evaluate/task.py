@@ -22,7 +22,8 @@ from harness.tasks.evaluate import int8_report
 from harness.tracking.assignment import Assignment, check_first_boxes
 from harness.tracking.loop import STAGES
 from harness.tracking.parallel import track_parallel
-from harness.tracking.ray.cluster import check_installed, cluster_metrics, track_cluster
+from harness.tracking.ray.accounting import cluster_metrics
+from harness.tracking.ray.cluster import check_installed, track_cluster
 from harness.tracking.serial import track_serial
 from harness.tracking.speed import speed_metrics
 from harness.tracking.store import Done, SequenceStore, as_shipped

@@ -8,48 +8,36 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 import cv2
-import numpy as np
 import pandas as pd
 
 from harness.backends.openvino.backend import OpenVino
 from harness.core.config import at_least, class_of
-from harness.core.errors import ConfigError, DataError, SkipJob
+from harness.core.errors import ConfigError, SkipJob
 from harness.core.files import write_json, write_text
 from harness.core.interfaces import (
-    Array,
-    Arrays,
     Backend,
     Context,
     Dataset,
-    Image,
     Metrics,
-    Sequence,
-    Session,
     Task,
     TaskResult,
-    Tracker,
     TrackerSpec,
 )
-from harness.imaging.decoding import decoder_name, read_image
+from harness.imaging.decoding import decoder_name
 from harness.tasks.benchmark_app import process as app
-from harness.tasks.benchmark_app.task import properties, runtime
 from harness.tasks.explain_gap import ladder as gap_ladder
+from harness.tasks.explain_gap.bench import Bench
 from harness.tasks.explain_gap.ladder import AppRun, Round
-from harness.tracking.loop import STAGES, Runner
-from harness.tracking.recording import Recording, check_dataset, graph_of, random_input, record
+from harness.tracking.recording import check_dataset
 
 LADDER_FILE = "gap.json"
 TABLE_FILE = "gap.csv"
-TURN = 5
-"""Frames of a rung's turn: at tens of milliseconds each, a turn ends before a machine's speed has changed much."""
 
 
 @dataclass
@@ -155,253 +143,3 @@ def _no_collection() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
-
-
-# ------------------------------------------------------------------------------------------ measuring
-
-
-class _Cut(Exception):
-    """The network has run: leave the tracker's update."""
-
-
-class CuttingSession:
-    """A session that notes when its network has run and then leaves the update, so that only what came before is timed."""
-
-    def __init__(self, session: Session) -> None:
-        self._session, self.spec, self.end, self.cutting = session, session.spec, 0.0, False
-
-    def run(self, inputs: Mapping[str, Array]) -> Arrays:
-        outputs = self._session.run(inputs)
-        if self.cutting:
-            self.end = perf_counter()
-            raise _Cut
-        return outputs
-
-
-@dataclass
-class Bench:
-    """All that the rungs need, made once: recorded frames and inputs, sessions, requests in each mode."""
-
-    context: Context
-    task: ExplainGap
-    graph: str
-    recording: Recording
-    images: list[Image]
-    sessions: Mapping[str, Session]
-    single: Any
-    many: Any
-    requests: int
-    random: Arrays
-    app_settings: app.Settings
-    first_ms: float
-    cutting: CuttingSession
-    tracker: Tracker
-
-    @classmethod
-    def prepare(cls, task: ExplainGap, context: Context) -> Bench:
-        """Records the frames, compiles the network in both modes, and asks benchmark_app for its number of requests."""
-        graph = graph_of(context.tracker, None)
-        sessions = context.backend.open(context.artifact)
-        sequence = choose(list(context.dataset), task.frames)
-        count = min(task.frames, len(sequence) - 1)
-        generator = np.random.default_rng(context.seed)
-        spec = context.artifact.graphs[graph]
-        random = {tensor.name: random_input(tensor, generator) for tensor in spec.inputs}
-        begin = perf_counter()
-        sessions[graph].run(random)
-        first_ms = (perf_counter() - begin) * 1e3
-        context.progress.say(f"recording {count} frames of {sequence.name}")
-        recording = record(context.tracker, sessions, sequence, graph, count)
-        images = [read_image(Path(path), context.tracker.color) for path in sequence.frames[1 : count + 1]]
-        driver = runtime(context.config, context.threads)
-        model = driver.core().read_model(str(context.artifact.files[graph]))
-        chosen = properties(driver, None)
-        one = driver.core().compile_model(model, "CPU", {**chosen, "PERFORMANCE_HINT": "LATENCY"})
-        many, requests = _many(driver, model, chosen, task.requests)
-        settings = app.Settings(
-            model=context.artifact.files[graph],
-            graph=spec,
-            hint="throughput",
-            api="async",
-            requests=requests,
-            properties={key: value for key, value in chosen.items() if key != "NUM_STREAMS"},
-            seconds=task.seconds,
-        )
-        cutting = CuttingSession(sessions[graph])
-        tracker = context.tracker.start({**sessions, graph: cutting})
-        tracker.init(read_image(Path(sequence.frames[0]), context.tracker.color), sequence.init_box)
-        bench = cls(
-            context, task, graph, recording, images, sessions, one.create_infer_request(), many, requests, random,
-            settings, first_ms, cutting, tracker,
-        )  # fmt: skip
-        for request in many:
-            for name, value in random.items():
-                request.get_tensor(name).data[:] = value
-        return bench
-
-    @property
-    def count(self) -> int:
-        """Updates in a round of each rung."""
-        return len(self.recording.inputs)
-
-    def once(self, runs: list[app.Report]) -> Metrics:
-        """What happens once and is in no rung: reading, compiling, the first inference; milliseconds."""
-        load = self.context.backend.load_times()
-        return {
-            "benchmark_app read": median([report.read_ms or 0.0 for report in runs]),
-            "benchmark_app compile": median([report.compile_ms or 0.0 for report in runs]),
-            "benchmark_app first inference": median([report.first_ms or 0.0 for report in runs]),
-            "tracker read (all graphs)": load.get("read", 0.0) * 1e3,
-            "tracker compile (all graphs, from its cache where it is there)": load.get("compile", 0.0) * 1e3,
-            "tracker first inference": self.first_ms,
-        }
-
-    # ---------------------------------------------------------------------------------- one round
-
-    def round(self, reverse: bool) -> tuple[Round, app.Report]:
-        """Every rung over all frames, in turns. Returns the round and benchmark_app's report."""
-        rungs: dict[str, Callable[[range], float]] = {
-            "requests": self._many_requests,
-            "one_request": lambda turn: self._single(turn, filling=None),
-            "real_inputs": lambda turn: self._single(turn, filling=False),
-            "filled": lambda turn: self._single(turn, filling=True),
-            "session": self._session,
-            "crop": lambda turn: self._update(turn, cut=True),
-            "postprocess": lambda turn: self._update(turn, cut=False),
-            "decode": lambda turn: self._update(turn, cut=False, decode=True),
-        }
-        loop = _Loop(self)
-        report = None if reverse else self._app()
-        spent = dict.fromkeys([*rungs, "pipeline"], 0.0)
-        forth = list({**rungs, "pipeline": loop.turn}.items())
-        for number, turn in enumerate(turns(self.count)):
-            for key, measure in forth if (number + reverse) % 2 == 0 else reversed(forth):
-                spent[key] += measure(turn)
-        report = report or self._app()
-        found = {key: seconds / self.count * 1e3 for key, seconds in spent.items()}
-        pipeline = found.pop("pipeline")
-        return Round({"benchmark_app": 1e3 / report.throughput, **found}, pipeline, loop.timers()), report
-
-    def _app(self) -> app.Report:
-        return app.run(self.app_settings, self.context.folder / "benchmark_app")
-
-    # What follows measures one turn: seconds over the frames of ``turn``, after ``warmup`` runs that do not count.
-
-    def _many_requests(self, turn: range) -> float:
-        """Several requests in flight, filled once with random numbers, as benchmark_app has them."""
-        for _ in range(max(self.requests, self.task.warmup)):
-            self.many.start_async()
-        self.many.wait_all()
-        begin = perf_counter()
-        for _ in range(self.requests * len(turn)):
-            self.many.get_idle_request_id()
-            self.many.start_async()
-        self.many.wait_all()
-        return (perf_counter() - begin) / self.requests
-
-    def _single(self, turn: range, filling: bool | None) -> float:
-        """One request: None: random inputs; False: real ones, filled outside the clock; True: filled inside it."""
-        tensors = {name: self.single.get_tensor(name).data for name in self.random}
-
-        def fill(index: int) -> None:
-            arrays = self.random if filling is None else self.recording.inputs[index]
-            for name, data in tensors.items():
-                np.copyto(data, arrays[name])
-
-        fill(turn[0])
-        for _ in range(self.task.warmup):
-            self.single.infer()
-        spent = 0.0
-        for index in turn:
-            if filling is False:
-                fill(index)
-            begin = perf_counter()
-            if filling:
-                fill(index)
-            self.single.infer()
-            spent += perf_counter() - begin
-        return spent
-
-    def _session(self, turn: range) -> float:
-        session, spent = self.sessions[self.graph], 0.0
-        for _ in range(self.task.warmup):
-            session.run(self.recording.inputs[turn[0]])
-        for index in turn:
-            arrays = self.recording.inputs[index]
-            begin = perf_counter()
-            session.run(arrays)
-            spent += perf_counter() - begin
-        return spent
-
-    def _update(self, turn: range, cut: bool, decode: bool = False) -> float:
-        """The tracker's update on every frame; ``cut``: up to the network's end; ``decode``: with reading the image."""
-        tracker, boxes, color = self.tracker, self.recording.boxes, self.context.tracker.color
-        self.cutting.cutting = False
-        for _ in range(self.task.warmup):
-            tracker.place(boxes[turn[0]])
-            tracker.update(self.images[turn[0]])
-        self.cutting.cutting = cut
-        spent = 0.0
-        for index in turn:
-            path = Path(self.recording.sequence.frames[index + 1])
-            tracker.place(boxes[index])
-            begin = perf_counter()
-            image = read_image(path, color) if decode else self.images[index]
-            if cut:
-                with contextlib.suppress(_Cut):
-                    tracker.update(image)
-                spent += self.cutting.end - begin
-            else:
-                tracker.update(image)
-                spent += perf_counter() - begin
-        return spent
-
-
-class _Loop:
-    """The loop that evaluations run, with its own stage timers, one turn at a time."""
-
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self._runner = Runner(bench.context.tracker, bench.sessions)
-        self._stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
-
-    def turn(self, turn: range) -> float:
-        """Seconds by the wall clock over the frames of ``turn``, which follow the first frame and ``warmup`` others."""
-        recording, before = self._bench.recording, self._bench.task.warmup
-        updates = [turn[0]] * before + list(turn)
-        frames = recording.sequence.frames
-        stretch = replace(recording.sequence, frames=(frames[0], *(frames[index + 1] for index in updates)))
-        boxes = recording.boxes[[*updates, updates[-1]]]
-        marks: list[float] = []
-        track = self._runner.track(stretch, feedback=boxes, on_frame=lambda seconds: marks.append(perf_counter()))
-        for stage, kept in self._stages.items():
-            kept.extend(track.stages[stage][before + 1 :])
-        return marks[-1] - marks[before]
-
-    def timers(self) -> dict[str, float]:
-        """Milliseconds of each stage, means over all frames so far."""
-        return {stage: float(np.mean(kept)) * 1e3 for stage, kept in self._stages.items()}
-
-
-def turns(frames: int) -> list[range]:
-    """``frames`` updates in turns of ``TURN``, the last one shorter where they do not divide."""
-    return [range(start, min(start + TURN, frames)) for start in range(0, frames, TURN)]
-
-
-def _many(driver: OpenVino, model: Any, chosen: Mapping[str, Any], wanted: int | None) -> tuple[Any, int]:
-    """The network compiled for throughput with a queue of requests: as many as asked for, else as the device prefers."""
-    import openvino as ov
-
-    own = {key: value for key, value in chosen.items() if key != "NUM_STREAMS"}
-    compiled = driver.core().compile_model(model, "CPU", {**own, "PERFORMANCE_HINT": "THROUGHPUT"})
-    count = wanted or int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-    return ov.AsyncInferQueue(compiled, count), count
-
-
-def choose(sequences: list[Sequence], frames: int) -> Sequence:
-    """The first sequence with enough frames, else the longest. Raises DataError where none has two."""
-    enough = next((item for item in sequences if len(item) > frames), None)
-    found = enough or max(sequences, key=len)
-    if len(found) < 2:
-        raise DataError("task=explain_gap needs a sequence of two frames or more.")
-    return found

@@ -11,27 +11,22 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from harness.artifacts import delivery
-from harness.core import errors
 from harness.core.config import python_path
-from harness.core.errors import BackendError, ConfigError, HarnessError
-from harness.core.interfaces import Context, Metrics, Sequence
+from harness.core.errors import BackendError, ConfigError
+from harness.core.interfaces import Context, Sequence
 from harness.machine import environment
 from harness.tracking.assignment import Assignment
+from harness.tracking.ray.accounting import account
+from harness.tracking.ray.dispatch import Dispatch, WorkerLost
 from harness.tracking.ray.shard import Order, Shard
 from harness.tracking.store import Done
 
-ATTEMPTS = 3
-"""How often a sequence is given out before the job gives up: a sequence that kills its workers is at fault itself."""
-START_SECONDS = 120.0
-"""How long no worker at all may be running before the job gives up."""
 INSTALL = "pip install 'tracker-harness[cluster]'"
 START_TRIES = 3
 """How often a cluster of this machine's own is started: Ray gives up after half a minute, which a busy machine exceeds."""
@@ -42,158 +37,12 @@ RAY_VARIABLES = {
     "RAY_raylet_start_wait_time_s": "120",  # a busy machine starts Ray slowly
     "RAY_agent_register_timeout_ms": "120000",
 }
-KEPT_VERSIONS = ("torch", "onnxruntime", "openvino", "numpy", "opencv-python")
 
 
 def check_installed() -> None:
     """Raises ConfigError where Ray is missing; does not import it."""
     if importlib.util.find_spec("ray") is None:
         raise ConfigError(f"task.executor=ray needs Ray, which is not installed; {INSTALL}, or use task.executor=local.")
-
-
-@dataclass
-class _Worker:
-    """A worker as the driver sees it."""
-
-    number: int
-    handle: Any
-    began: float
-    opened: float = 0.0
-    ended: float | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-    sequences: int = 0
-    busy: float = 0.0
-
-    @property
-    def running(self) -> bool:
-        return bool(self.facts) and self.ended is None
-
-
-@dataclass(frozen=True)
-class _Sent:
-    """What is under way: a worker that opens (``sequence`` None) or tracks."""
-
-    worker: _Worker
-    sequence: Sequence | None
-    at: float
-
-
-@dataclass
-class Dispatch:
-    """Gives out sequences until all have arrived.
-
-    ``cluster`` starts and ends workers and passes calls on (Ray in the harness, threads in tests): ``start() -> handle``,
-    ``open(handle) -> reference``, ``track(handle, sequence) -> reference``, ``wait(references, seconds) -> reference or
-    None``, ``answer(reference) -> mapping`` (raises WorkerLost), ``end(handle)``. ``keep`` gets each result once.
-    """
-
-    cluster: Any
-    waiting: list[Sequence]
-    count: int
-    keep: Callable[[Sequence, Done], None]
-    started: Callable[[], None]
-    start_seconds: float = START_SECONDS
-    workers: list[_Worker] = field(default_factory=list)
-    under_way: dict[Any, _Sent] = field(default_factory=dict)
-    idle: list[_Worker] = field(default_factory=list)
-    attempts: dict[str, int] = field(default_factory=dict)
-    lost: list[dict[str, Any]] = field(default_factory=list)
-    overheads: list[float] = field(default_factory=list)
-    arrived: set[str] = field(default_factory=set)
-
-    def run(self) -> None:
-        """Raises the first error that a worker answers with, or BackendError where workers keep dying."""
-        self.waiting = sorted(self.waiting, key=len)  # popped from the end: the longest first
-        wanted = {item.name for item in self.waiting}
-        for _ in range(self.count):
-            self.add_worker()
-        alone_since = perf_counter()
-        try:
-            while self.arrived != wanted:
-                reference = self.cluster.wait(list(self.under_way), 1.0)
-                if reference is not None:
-                    self.settle(self.under_way.pop(reference), reference)
-                if any(worker.running for worker in self.workers):
-                    alone_since = perf_counter()
-                elif perf_counter() - alone_since > self.start_seconds:
-                    raise BackendError(
-                        f"no worker has started within {self.start_seconds:.0f} s; see `ray status`, and give fewer "
-                        "threads or task.workers."
-                    )
-        finally:
-            now = perf_counter()
-            for worker in self.workers:
-                if worker.ended is None:
-                    worker.ended = now
-                    self.cluster.end(worker.handle)
-
-    def add_worker(self) -> None:
-        worker = _Worker(len(self.workers), self.cluster.start(), perf_counter())
-        self.workers.append(worker)
-        self.under_way[self.cluster.open(worker.handle)] = _Sent(worker, None, perf_counter())
-
-    def settle(self, sent: _Sent, reference: Any) -> None:
-        """Takes an answer in, and gives the worker its next sequence."""
-        try:
-            answer = self.cluster.answer(reference)
-        except WorkerLost as error:
-            self.replace(sent, str(error))
-            return
-        if "error" in answer:
-            raise rebuilt(answer)
-        worker = sent.worker
-        if sent.sequence is None:
-            worker.facts, worker.opened = answer, perf_counter()
-            if not self.arrived and not self.overheads and not self.idle:
-                self.started()
-        else:
-            self.take_in(sent, answer)
-        self.idle.append(worker)
-        self.give_out()
-
-    def take_in(self, sent: _Sent, answer: Mapping[str, Any]) -> None:
-        sequence, worker = sent.sequence, sent.worker
-        assert sequence is not None
-        worker.sequences += 1
-        worker.busy += answer["wall"]
-        self.overheads.append(perf_counter() - sent.at - answer["wall"])
-        if sequence.name not in self.arrived:
-            self.arrived.add(sequence.name)
-            self.keep(sequence, Done(answer["tracks"], answer["wall"], contended=True))
-
-    def give_out(self) -> None:
-        while self.idle and self.waiting:
-            worker, sequence = self.idle.pop(0), self.waiting.pop()
-            self.attempts[sequence.name] = self.attempts.get(sequence.name, 0) + 1
-            reference = self.cluster.track(worker.handle, sequence)
-            self.under_way[reference] = _Sent(worker, sequence, perf_counter())
-
-    def replace(self, sent: _Sent, reason: str) -> None:
-        """A worker is gone: its sequence waits again, another worker is asked for. Raises BackendError at the limit."""
-        worker, sequence = sent.worker, sent.sequence
-        worker.ended = perf_counter()
-        self.cluster.end(worker.handle)  # unreachable is not dead: it must not work on
-        self.lost.append({"worker": worker.number, "sequence": sequence.name if sequence else None, "reason": reason})
-        if sequence is not None:
-            if self.attempts[sequence.name] >= ATTEMPTS:
-                raise BackendError(
-                    f"{sequence.name} was given to {ATTEMPTS} workers and each died with it ({reason}); is memory short?"
-                )
-            self.waiting = sorted([*self.waiting, sequence], key=len)
-        elif sum(entry["sequence"] is None for entry in self.lost) >= ATTEMPTS * self.count:
-            raise BackendError(f"workers die before they track anything ({reason}); is the harness installed on all nodes?")
-        self.add_worker()
-        self.give_out()
-
-
-class WorkerLost(Exception):
-    """A worker or its node is gone, or out of reach."""
-
-
-def rebuilt(answer: Mapping[str, Any]) -> HarnessError:
-    """The error that a worker answered with, in its own class."""
-    found = getattr(errors, str(answer["error"]), BackendError)
-    return found(str(answer["message"])) if issubclass(found, HarnessError) else BackendError(str(answer["message"]))
 
 
 # ----------------------------------------------------------------------------------------------- Ray
@@ -369,75 +218,3 @@ def order_of(context: Context, archive: bytes) -> Order:
 def absolute(sequence: Sequence) -> Sequence:
     """A worker's current folder is another."""
     return replace(sequence, frames=tuple(Path(os.path.abspath(frame)) for frame in sequence.frames))
-
-
-def account(dispatch: Dispatch, wall: float) -> dict[str, Any]:
-    """Workers, losses and times.
-
-    ``speedup`` is the seconds of tracking that all workers did, over the wall's. ``ideal_share`` is the tracked part of
-    the time that workers were held, from asking for them to the end; ``ideal_share_open`` counts from when each was open.
-    """
-    busy = sum(worker.busy for worker in dispatch.workers)
-    opened = [worker for worker in dispatch.workers if worker.facts]
-    ends = [worker.ended or perf_counter() for worker in opened]
-    held = sum(end - worker.began for end, worker in zip(ends, opened, strict=True))
-    ready = sum(end - worker.opened for end, worker in zip(ends, opened, strict=True))
-    overheads = np.array(dispatch.overheads) * 1e3
-    return {
-        "workers": [
-            {
-                "number": worker.number,
-                "sequences": worker.sequences,
-                "busy_s": worker.busy,
-                **{key: value for key, value in worker.facts.items() if key not in ("versions", "features")},
-            }
-            for worker in opened
-        ],
-        "lost": dispatch.lost,
-        "wall_s": wall,
-        "busy_s": busy,
-        "speedup": busy / wall if wall > 0 else 0.0,
-        "ideal_share": busy / held if held > 0 else 0.0,
-        "ideal_share_open": busy / ready if ready > 0 else 0.0,
-        "open_s": max((worker.facts["open_s"] for worker in opened), default=0.0),
-        "shard_overhead_ms": {"p50": float(np.median(overheads)), "max": float(overheads.max())} if len(overheads) else {},
-        "warnings": doubts(opened),
-    }
-
-
-def doubts(workers: list[_Worker]) -> list[str]:
-    """What a reader of the results has to know."""
-    found = []
-    if any(not worker.facts["cores"] for worker in workers):
-        found.append(
-            "Workers shared cores, since there were more workers than free cores: the share of the ideal speed-up is "
-            "of no use here."
-        )
-    if len({tuple(worker.facts["features"]) for worker in workers}) > 1:
-        found.append("The cluster's processors have different features: boxes may differ in the last bits between them.")
-    here = environment.versions()
-    for worker in workers:
-        other = {
-            name: (here[name], version)
-            for name, version in worker.facts["versions"].items()
-            if name in KEPT_VERSIONS and name in here and here[name] != version
-        }
-        if other:
-            words = ", ".join(f"{name} {theirs} (here {ours})" for name, (ours, theirs) in other.items())
-            found.append(f"{worker.facts['host']} runs {words}: boxes may differ from a local run's.")
-    return list(dict.fromkeys(found))
-
-
-def cluster_metrics(told: Mapping[str, Any]) -> Metrics:
-    """``cluster/*`` of what ``track_cluster`` told."""
-    found = {
-        "cluster/workers": float(len(told["workers"])),
-        "cluster/lost_workers": float(len(told["lost"])),
-        "cluster/speedup": float(told["speedup"]),
-        "cluster/ideal_share": float(told["ideal_share"]),
-        "cluster/ideal_share_open": float(told["ideal_share_open"]),
-        "cluster/open_s": float(told["open_s"]),
-    }
-    if told["shard_overhead_ms"]:
-        found["cluster/shard_overhead_ms"] = float(told["shard_overhead_ms"]["p50"])
-    return found

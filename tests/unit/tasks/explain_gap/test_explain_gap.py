@@ -8,8 +8,9 @@ import pytest
 from harness.core.errors import ConfigError, DataError
 from harness.core.interfaces import GraphSpec, Sequence
 from harness.tasks.explain_gap import ladder as gap_ladder
+from harness.tasks.explain_gap.bench import TURN, Cut, CuttingSession, choose, turns
 from harness.tasks.explain_gap.ladder import AppRun, Round, account, what_is_counted
-from harness.tasks.explain_gap.task import TURN, CuttingSession, ExplainGap, _Cut, choose, turns
+from harness.tasks.explain_gap.task import ExplainGap
 
 RUNGS = dict(zip(gap_ladder.RUNGS, (30.0, 31.0, 40.0, 41.0, 41.5, 42.0, 42.6, 42.9, 44.0), strict=True))
 TIMERS = {"inference": 42.0, "preprocess": 0.6, "postprocess": 0.3, "decode": 1.1}
@@ -111,7 +112,7 @@ def test_cutting_session_leaves_after_the_network_has_run():
     session = CuttingSession(inner)
     assert session.run({}) == {}
     session.cutting = True
-    with pytest.raises(_Cut):
+    with pytest.raises(Cut):
         session.run({})
     assert inner.runs == 2
     assert session.end > 0

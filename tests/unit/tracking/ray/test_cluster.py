@@ -20,7 +20,8 @@ from harness.core.errors import BackendError, ConfigError, DataError, TrackingEr
 from harness.core.interfaces import Artifact, Sequence, Track
 from harness.tasks.evaluate.task import Evaluate
 from harness.tracking.ray import cluster, shard
-from harness.tracking.ray.cluster import ATTEMPTS, Dispatch, WorkerLost, account, cluster_metrics
+from harness.tracking.ray.accounting import account, cluster_metrics
+from harness.tracking.ray.dispatch import ATTEMPTS, Dispatch, WorkerLost
 from harness.tracking.store import Done
 
 
