@@ -11,6 +11,7 @@ import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
 
+import platformdirs
 from filelock import FileLock
 
 from harness.artifacts.store import ARTIFACT_FILE, REFERENCE_FILE, artifact_folder, load_artifact
@@ -24,12 +25,9 @@ CACHE_VARIABLE = "HARNESS_CACHE"
 
 
 def worker_cache() -> Path:
-    """Where a worker keeps models that were sent to it: HARNESS_CACHE, else this user's folder among temporary files."""
+    """Where a worker keeps models that were sent to it: HARNESS_CACHE, else this user's own folder for caches."""
     own = os.environ.get(CACHE_VARIABLE)
-    if own:
-        return Path(own)
-    owner = os.getuid() if hasattr(os, "getuid") else 0
-    return Path(tempfile.gettempdir()) / f"tracker-harness-{owner}" / "cache"
+    return Path(own) if own else platformdirs.user_cache_path("tracker-harness") / "models"
 
 
 def pack(artifact: Artifact) -> bytes:

@@ -1,7 +1,8 @@
-"""Reading a bundle that may come from anyone: everything is checked against the manifest before it gets its place.
+"""The zip reader for archives that may come from anyone: submissions, weights, bundles.
 
-Refused are names that lead outside or hide, links and special files, encrypted or doubled entries, sizes, numbers and
-ratios that no bundle has (also where the header lies: reading is bounded), and any file whose SHA-256 is not the manifest's.
+``Limits`` says what an archive of its kind has at most; ``refusal`` why an entry is not read; ``read_entry`` reads one, never
+more than the limit, whatever its header says. A bundle is unpacked by ``unpack`` against its manifest: refused are names that
+lead outside or hide, links and special files, encrypted or doubled entries, and any file whose SHA-256 is not the manifest's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence as Seq
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,7 +35,70 @@ LARGEST_RATIO = 200
 SMALL = 1 << 20
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 CHUNK = 1 << 20
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
+"""What the zip reader raises for an entry that is not whole."""
 _PART = re.compile(r"[^\x00-\x1f\\:*?\"<>|]{1,200}")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive of one kind holds at most: bytes of a file and of all, entries; ``what`` says it for people.
+
+    ``ratio`` is unpacked over packed bytes of a file above ``SMALL``; None leaves it unchecked.
+    """
+
+    file: int
+    total: int
+    entries: int
+    what: str
+    ratio: int | None = None
+
+
+class Unreadable(Exception):
+    """An entry that cannot be read; the text says why."""
+
+
+def refusal(info: zipfile.ZipInfo, limits: Limits) -> str | None:
+    """Why an entry is not read, or None; its name is not looked at."""
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a special file; only files and folders are allowed"
+    if info.flag_bits & 0x1:
+        return "is encrypted"
+    if info.compress_type not in METHODS:
+        return f"is compressed by method {info.compress_type}; only stored and deflated are accepted"
+    if info.file_size > limits.file:
+        return f"is larger than {_bytes(limits.file)}, which no {limits.what} is"
+    if limits.ratio and info.file_size > SMALL and info.file_size > limits.ratio * max(info.compress_size, 1):
+        return f"unpacks to more than {limits.ratio} times its size (a zip bomb?)"
+    return None
+
+
+def too_large(infos: Seq[zipfile.ZipInfo], limits: Limits) -> str | None:
+    """Why an archive with these entries is not read at all, or None."""
+    if len(infos) > limits.entries:
+        return f"has {len(infos)} entries, at most {limits.entries} are accepted"
+    if sum(info.file_size for info in infos) > limits.total:
+        return f"unpacks to more than {_bytes(limits.total)}; it is not read"
+    return None
+
+
+def read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits) -> bytes:
+    """An entry's bytes; never more than the limit are unpacked. Raises Unreadable."""
+    try:
+        with archive.open(info) as file:
+            data = file.read(limits.file + 1)
+    except DAMAGED as error:
+        raise Unreadable(f"is damaged in the archive ({error})") from error
+    if len(data) > limits.file:
+        raise Unreadable(f"is larger than {_bytes(limits.file)}, which no {limits.what} is")
+    return data
+
+
+def _bytes(count: int) -> str:
+    return f"{count >> 30} GiB" if count >= 1 << 30 else f"{count >> 20} MiB"
+
+
+BUNDLE = Limits(LARGEST_FILE, LARGEST_TOTAL, MOST_FILES, "bundle's file", LARGEST_RATIO)
 
 
 @dataclass(frozen=True)
@@ -82,10 +146,9 @@ def file_digest(path: Path) -> str:
 def _read(path: Path, folder: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
-        if len(infos) > MOST_FILES:
-            raise ArchiveError(f"{path} has {len(infos)} entries; at most {MOST_FILES} are accepted.")
-        if sum(info.file_size for info in infos) > LARGEST_TOTAL:
-            raise ArchiveError(f"{path} unpacks to more than {LARGEST_TOTAL >> 30} GiB; it is not read.")
+        too_much = too_large(infos, BUNDLE)
+        if too_much:
+            raise ArchiveError(f"{path} {too_much}.")
         entries = {info.filename: info for info in infos if not info.is_dir()}
         for info in infos:
             reason = unsafe(info)
@@ -109,24 +172,13 @@ def unsafe(info: zipfile.ZipInfo) -> str | None:
     """Why an entry is refused, or None."""
     name = info.filename
     parts = name.rstrip("/").split("/")
-    mode = info.external_attr >> 16
     if PurePosixPath(name).is_absolute() or ".." in parts or "\\" in name:
         return "leads outside"
     if info.orig_filename != name or any(not _PART.fullmatch(part) for part in parts):
         return "has a name with characters that are not allowed"
     if any(part.startswith(".") or part != part.strip() for part in parts):
         return "is hidden or has blanks around its name"
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is a link or a special file"
-    if info.flag_bits & 0x1:
-        return "is encrypted"
-    if info.compress_type not in METHODS:
-        return f"is compressed by method {info.compress_type}; only stored and deflated are accepted"
-    if info.file_size > LARGEST_FILE:
-        return f"is larger than {LARGEST_FILE >> 30} GiB"
-    if info.file_size > SMALL and info.file_size > LARGEST_RATIO * max(info.compress_size, 1):
-        return f"unpacks to more than {LARGEST_RATIO} times its size (a zip bomb?)"
-    return None
+    return refusal(info, BUNDLE)
 
 
 def _check_doubles(path: Path, names: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Reads weights from checkpoints that nobody vouches for: nothing in a file is ever run.
 
 A ``.pth`` is a pickle, and a pickle can name any function and have it called. Here the pickle may construct
-tensors, ordered dictionaries, plain containers and numbers; every other class or function it names becomes
+tensors, ordered dictionaries, plain containers and numbers, as ``torch.load(weights_only=True)`` allows; every other class or function it names becomes
 ``Inert``, which takes anything and does nothing. So checkpoints whose statistics or settings are instances of a
 training package that is not installed load as well.
 """
@@ -9,9 +9,11 @@ training package that is not installed load as well.
 from __future__ import annotations
 
 import collections
+import contextlib
 import io
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,12 +22,14 @@ from typing import Any, BinaryIO, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from harness.core.archives import Limits, read_entry, refusal, too_large
 from harness.core.errors import WeightsError
 
 CONTAINERS = ("net", "state_dict", "model_state_dict", "model")
 PREFIX = "module."
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 PICKLE_LIMIT = 1 << 28
+LIMITS = Limits(file=16 << 30, total=64 << 30, entries=100_000, what="set of weights")
 SHOWN = 4
 
 DTYPES = {
@@ -147,23 +151,30 @@ def _read_zip(path: Path) -> Any:
     """torch.save's format since 1.6: a zip of ``data.pkl`` and one file per storage."""
     with zipfile.ZipFile(path) as archive:
         entries = {info.filename: info for info in archive.infolist()}
+        odd = too_large(list(entries.values()), LIMITS) or next(filter(None, (refusal(i, LIMITS) for i in entries.values())), None)
+        if odd:
+            raise ValueError(f"its archive {odd}")
         pickles = [name for name in entries if name.endswith("/data.pkl") or name == "data.pkl"]
         if len(pickles) != 1:
             raise ValueError("the zip holds no data.pkl")
         if any(name.endswith("constants.pkl") for name in entries):
             raise ValueError("it is a TorchScript program, not a set of weights")
         root = pickles[0].removesuffix("data.pkl")
-        if f"{root}byteorder" in entries and archive.read(f"{root}byteorder") != b"little":
+
+        def read(name: str) -> bytes:
+            return read_entry(archive, entries[name], LIMITS)
+
+        if f"{root}byteorder" in entries and read(f"{root}byteorder") != b"little":
             raise ValueError("its numbers are big-endian")
         if entries[pickles[0]].file_size > PICKLE_LIMIT:
             raise ValueError("its data.pkl is larger than any set of weights needs")
-        unpickler = _Unpickler(io.BytesIO(archive.read(pickles[0])))
+        unpickler = _Unpickler(io.BytesIO(read(pickles[0])))
         content = unpickler.load()
         for key, storage in unpickler.storages.items():
             info = entries.get(f"{root}data/{key}")
             if info is None or info.file_size != storage.numel * storage.dtype.itemsize:
                 raise ValueError(f"its storage {key} is missing or cut short")
-            storage.bind(archive.read(info))
+            storage.bind(read(info.filename))
         return content
 
 
@@ -186,6 +197,10 @@ def _read_legacy(path: Path) -> Any:
 
 
 def _read_pickled(path: Path) -> Any:
+    """What torch.save wrote: by torch itself where it stands for all that the file names, else by the reader above."""
+    with contextlib.suppress(Exception), warnings.catch_warnings():  # a training package's classes, damage: see below
+        warnings.simplefilter("ignore")
+        return torch.load(path, map_location="cpu", weights_only=True)
     with path.open("rb") as file:
         start = file.read(4)
     return _read_zip(path) if start == b"PK\x03\x04" else _read_legacy(path)
@@ -221,7 +236,7 @@ def load(path: Path) -> dict[str, Tensor]:
             state = load_file(path)
         else:
             tensors = _state_dict(_read_pickled(path))
-            state = {name: view.tensor() for name, view in tensors.items()}
+            state = {name: item.tensor() if isinstance(item, _View) else item for name, item in tensors.items()}
     except OSError as error:
         raise WeightsError(f"the weights {path} cannot be read ({error.strerror or error}).") from error
     except Exception as error:  # a damaged pickle may raise almost anything, and all of it means the same

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import imagesize
 import numpy as np
 import numpy.typing as npt
 
@@ -25,6 +26,8 @@ from harness.core.interfaces import Boxes, Dataset, Sequence
 from harness.core.results import read_numbers
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+IMAGE_MARKS = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n")
+"""The first bytes of a JPEG and of a PNG."""
 LABELS = ("absence", "cover", "cut_by_image")
 TRUTH_FILE = "groundtruth.txt"
 META_FILE = "meta_info.ini"
@@ -178,36 +181,19 @@ def resolution(folder: Path, meta: Mapping[str, str]) -> tuple[int, int] | None:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) of a JPEG or PNG from its header, without decoding. Raises DataError."""
+    """(width, height) of a JPEG or PNG from its header, without decoding or turning it. Raises DataError."""
     try:
         with path.open("rb") as file:
-            data = file.read(1 << 20)
+            start = file.read(8)
+            file.seek(0)
+            found = imagesize.get(file, exif_rotation=False) if start.startswith(IMAGE_MARKS) else (-1, -1)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from error
-    size = _png_size(data) if data[:8] == b"\x89PNG\r\n\x1a\n" else _jpeg_size(data)
-    if size is None:
+    except Exception as error:  # a damaged header makes the library raise errors of many classes
+        raise DataError(f"{path} has a damaged header ({error}); restore it from the data set.") from error
+    if min(found) < 1:
         raise DataError(f"{path} is neither a JPEG nor a PNG; restore it from the data set.")
-    return size
-
-
-def _png_size(data: bytes) -> tuple[int, int] | None:
-    return (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")) if len(data) >= 24 else None
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Walks the marker segments up to the frame header (SOFn: ITU-T T.81, B.2.2)."""
-    if data[:2] != b"\xff\xd8":
-        return None
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill byte
-            at += 1
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
+    return int(found[0]), int(found[1])
 
 
 def frame_count(sequence: Sequence) -> int:

@@ -7,21 +7,17 @@ compression, and sizes that no result file has (a bomb says little in its header
 from __future__ import annotations
 
 import os
-import stat
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
+from harness.core.archives import Limits, Unreadable, read_entry, refusal, too_large
 from harness.core.errors import DataError
 
-LARGEST_FILE = 4 << 20
-"""Bytes; the longest sequence's box file has some 60 kB."""
-MOST_ENTRIES = 5000
-"""Sequences times files, with room to spare."""
-LARGEST_TOTAL = 256 << 20
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+LIMITS = Limits(file=4 << 20, total=256 << 20, entries=5000, what="result file")
+"""The longest sequence's box file has some 60 kB; entries are sequences times files, with room to spare."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +44,6 @@ def _ranges(lines: tuple[int, ...]) -> str:
         else:
             parts.append([line, line])
     return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in parts)
-
-
-class Unreadable(Exception):
-    """An entry that cannot be read; the text says why."""
 
 
 @dataclass
@@ -91,16 +83,16 @@ def folder_entries(root: Path) -> Entries:
             path = Path(base) / name
             if path.is_file() and not path.is_symlink():
                 entries.files[(inside / name).as_posix()] = _file_reader(path)
-        if len(entries.files) > MOST_ENTRIES:
-            raise DataError(f"{root} holds more than {MOST_ENTRIES} files; give the folder of the results alone.")
+        if len(entries.files) > LIMITS.entries:
+            raise DataError(f"{root} holds more than {LIMITS.entries} files; give the folder of the results alone.")
     return entries
 
 
 def _file_reader(path: Path) -> Callable[[], bytes]:
     def read() -> bytes:
         try:
-            if path.stat().st_size > LARGEST_FILE:
-                raise Unreadable(f"is larger than {LARGEST_FILE >> 20} MiB, which no result file is")
+            if path.stat().st_size > LIMITS.file:
+                raise Unreadable(f"is larger than {LIMITS.file >> 20} MiB, which no result file is")
             return path.read_bytes()
         except OSError as error:
             raise Unreadable(f"cannot be read ({error.strerror})") from error
@@ -115,11 +107,9 @@ def archive_entries(path: Path, archive: zipfile.ZipFile) -> Entries:
     """All entries of an open zip archive; the archive must stay open while entries are read."""
     entries = Entries()
     infos = archive.infolist()
-    if len(infos) > MOST_ENTRIES:
-        entries.faults.append(Fault(path.name, f"has {len(infos)} entries, at most {MOST_ENTRIES} are accepted"))
-        return entries
-    if sum(info.file_size for info in infos) > LARGEST_TOTAL:
-        entries.faults.append(Fault(path.name, f"unpacks to more than {LARGEST_TOTAL >> 20} MiB; it is not read"))
+    too_much = too_large(infos, LIMITS)
+    if too_much:
+        entries.faults.append(Fault(path.name, too_much))
         return entries
     for info in infos:
         _add(entries, archive, info)
@@ -128,7 +118,7 @@ def archive_entries(path: Path, archive: zipfile.ZipFile) -> Entries:
 
 def _add(entries: Entries, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
     name = info.filename
-    reason = unsafe_name(name) or _refusal(info)
+    reason = unsafe_name(name) or refusal(info, LIMITS)
     if reason is None and (name in entries.files or (info.is_dir() and name.rstrip("/") in entries.folders)):
         reason = "stands in the archive twice"
     if reason is not None:
@@ -138,31 +128,4 @@ def _add(entries: Entries, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> N
     else:
         parents = PurePosixPath(name).parents
         entries.folders.update(parent.as_posix() for parent in parents if parent.as_posix() != ".")
-        entries.files[name] = _entry_reader(archive, info)
-
-
-def _refusal(info: zipfile.ZipInfo) -> str | None:
-    mode = info.external_attr >> 16
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is a link or a special file; only files and folders are allowed"
-    if info.flag_bits & 0x1:
-        return "is encrypted"
-    if info.compress_type not in METHODS:
-        return f"is compressed by method {info.compress_type}; only stored and deflated are accepted"
-    if info.file_size > LARGEST_FILE:
-        return f"is larger than {LARGEST_FILE >> 20} MiB, which no result file is"
-    return None
-
-
-def _entry_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], bytes]:
-    def read() -> bytes:
-        try:
-            with archive.open(info) as file:
-                data = file.read(LARGEST_FILE + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-            raise Unreadable(f"is damaged in the archive ({error})") from error
-        if len(data) > LARGEST_FILE:
-            raise Unreadable(f"is larger than {LARGEST_FILE >> 20} MiB, which no result file is")
-        return data
-
-    return read
+        entries.files[name] = partial(read_entry, archive, info, LIMITS)

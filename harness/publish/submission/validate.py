@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.core.archives import Unreadable
 from harness.core.errors import DataError
 from harness.core.interfaces import Boxes
-from harness.publish.submission.entries import Entries, Fault, Unreadable, archive_entries, folder_entries
+from harness.publish.submission.entries import Entries, Fault, archive_entries, folder_entries
 from harness.publish.submission.facts import SequenceFacts, SplitFacts
 
 TOLERANCE = 1.0

@@ -8,6 +8,7 @@ import stat
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,12 +95,12 @@ def test_a_bomb_by_ratio(tmp_path: Path) -> None:
 
 
 def test_a_bomb_by_total(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "LARGEST_TOTAL", 100)
+    monkeypatch.setattr(archive, "BUNDLE", replace(archive.BUNDLE, total=100))
     refused(write(tmp_path / "b.zip"), "unpacks to more than")
 
 
 def test_a_bomb_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MOST_FILES", 2)
+    monkeypatch.setattr(archive, "BUNDLE", replace(archive.BUNDLE, entries=2))
     refused(write(tmp_path / "b.zip"), "at most 2 are accepted")
 
 

@@ -227,3 +227,12 @@ def test_the_factory_reads_a_checkpoint(tmp_path):
     assert not loaded.training
     for name, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value)
+
+
+def test_a_sound_checkpoint_is_read_by_torch_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def unused(path: Path) -> None:
+        raise AssertionError(f"{path} was read by the reader for what torch refuses")
+
+    monkeypatch.setattr("harness.trackers.weights._read_zip", unused)
+    torch.save({"net": {"module.a": torch.arange(3.0)}}, tmp_path / "a.pth")
+    assert torch.equal(load(tmp_path / "a.pth")["a"], torch.arange(3.0))

@@ -12,7 +12,7 @@ from got10k_folders import standing_tracks
 
 from harness.core.errors import DataError
 from harness.publish.submission import SplitFacts, pack_tracks, shipped_test_facts, validate
-from harness.publish.submission.entries import LARGEST_FILE, Fault
+from harness.publish.submission.entries import LIMITS, Fault
 
 
 @pytest.fixture(scope="session")
@@ -145,13 +145,13 @@ def test_a_bomb_is_not_unpacked(archive, facts, tmp_path):
     """An entry whose header says little and whose content is much; and many large ones."""
     name = list(facts.sequences)[1]
     files = unpacked(archive)
-    files[f"{name}/{name}_001.txt"] = b"0" * (LARGEST_FILE * 2)
+    files[f"{name}/{name}_001.txt"] = b"0" * (LIMITS.file * 2)
     data = packed(files, zipfile.ZIP_DEFLATED)
-    true_size, said = (LARGEST_FILE * 2).to_bytes(4, "little"), (1000).to_bytes(4, "little")
+    true_size, said = (LIMITS.file * 2).to_bytes(4, "little"), (1000).to_bytes(4, "little")
     assert data.count(true_size) == 2  # local and central header
     (tmp_path / "liar.zip").write_bytes(data.replace(true_size, said))
     assert [fault.file for fault in faults(tmp_path / "liar.zip", facts)] == [f"{name}/{name}_001.txt"]
-    many = {f"{number}.txt": b"0" * LARGEST_FILE for number in range(65)}
+    many = {f"{number}.txt": b"0" * LIMITS.file for number in range(65)}
     (tmp_path / "many.zip").write_bytes(packed(many, zipfile.ZIP_DEFLATED))
     assert "unpacks to more than 256 MiB" in str(faults(tmp_path / "many.zip", facts)[0])
 
