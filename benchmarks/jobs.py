@@ -13,7 +13,7 @@ from typing import Any
 from harness.core.files import read_json, write_json
 from harness.core.interfaces import Dataset
 from harness.core.results import Results
-from harness.jobs.runner import measure
+from harness.jobs.children import measure
 from harness.jobs.worker import JOB_FILE, outcome_file
 
 ROOT = Path(__file__).resolve().parents[1]

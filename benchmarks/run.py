@@ -27,9 +27,9 @@ from benchmarks.lanes import Lane, Running
 from harness.core.config import conf_folder
 from harness.core.errors import HarnessError
 from harness.core.files import write_json, write_text
+from harness.jobs.children import ensure_prepared
 from harness.jobs.compose import make_plan
 from harness.jobs.experiment import build_experiment
-from harness.jobs.runner import ensure_prepared
 from harness.jobs.worker import JOB_FILE
 from harness.machine import environment
 

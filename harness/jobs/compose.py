@@ -1,26 +1,104 @@
-"""What a command line asks for: its jobs' configurations, composed by Hydra before anything runs, and Hydra's complaints
-in our words."""
+"""What a call asks for: its jobs' configurations, composed by Hydra before anything runs.
+
+Hydra is driven through its own classes, so that its sweepers, launchers, callbacks and search-path plug-ins work, and each
+configuration is composed once: the sweep's launcher is handed what was composed here.
+"""
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Sequence
+import contextlib
+import copy
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.config import conf_folder, suggestion
-from harness.core.errors import ConfigError
-from harness.core.options import choices_with, open_tables
-from harness.jobs import launchers
+from hydra import version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import configure_log, run_job
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import HydraContext, RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
 
-HYDRA_FLAGS = ("--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
+from harness.core import plugins
+from harness.core.config import conf_folder
+from harness.core.errors import ConfigError
+from harness.jobs import launchers
+from harness.jobs.complaints import in_our_words
+from harness.jobs.paths import anchored
+from harness.jobs.resume import key_of, quoted
+
+CONFIG_NAME = "config"
+KEPT_JOBS = 200
+"""How many jobs of a sweep are kept as composed; further ones are composed again, to save memory."""
+BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+
+
+class PluginSearchPath(SearchPathPlugin):  # type: ignore[misc]
+    """Adds the YAML folders of other packages' products to Hydra's search path, after our own."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for folder in plugins.conf_folders():
+            search_path.append("harness-plugin", f"file://{folder}")
+
+
+class OnceLoader(ConfigLoaderImpl):  # type: ignore[misc]
+    """Hydra's loader, which hands out the configurations of a sweep's jobs that were composed before it began."""
+
+    def __init__(self, config_search_path: ConfigSearchPath) -> None:
+        super().__init__(config_search_path)
+        self.kept: dict[tuple[str, ...], DictConfig] = {}
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        """The configuration of one job: a copy of the one that is kept, or composed now."""
+        kept = self.kept.get(tuple(sweep_overrides))
+        return copy.deepcopy(kept) if kept is not None else super().load_sweep_config(master_config, sweep_overrides)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "kept": {}}  # a launcher's process gets the loader, not all of the sweep
+
+
+@dataclass
+class Composed:
+    """Hydra's side of a plan: the loader, and the configuration of the whole call with its node ``hydra``."""
+
+    hydra: Any
+    loader: OnceLoader
+    root: DictConfig
 
 
 @dataclass
 class Plan:
-    """What a command line asks for: its jobs' overrides and configurations, before anything has run."""
+    """What a call asks for: its jobs' overrides and configurations, before anything has run.
+
+    Attributes:
+        words: The command line as it was given.
+        multirun: Whether it is a sweep.
+        jobs: (overrides, resolved configuration) of each job; empty where a sweeper decides as it goes (``known``).
+        varied: The keys whose values differ between jobs.
+        folder: Where it is to write.
+        timed: Whether ``folder`` is named by the time: a name that another command may choose too.
+        launcher: Class of the launcher.
+        skips: Jobs (by number) that make no sense, with the reason.
+        folders: Each job's folder, relative to the sweep's.
+        known: Whether ``jobs`` are all there will be.
+        config: The resolved configuration of the call itself, without what a sweep varies.
+        composed: Hydra's side of it.
+    """
 
     words: list[str]
     multirun: bool
@@ -28,178 +106,267 @@ class Plan:
     varied: list[str]
     folder: str = ""
     timed: bool = False
-    """Whether ``folder``, where it is to write, is named by the time: a name that another command may choose too."""
     launcher: str = launchers.BASIC
     skips: dict[int, str] = field(default_factory=dict)
-
-
-def split_words(words: Sequence[str]) -> tuple[list[str], list[str], bool, str | None]:
-    """(overrides, Hydra's flags, multirun, config dir) of a command line."""
-    overrides, flags, multirun, config_dir = [], [], False, None
-    rest = iter(words)
-    for word in rest:
-        if word in ("-m", "--multirun"):
-            multirun = True
-        elif word in ("--config-dir", "-cd"):
-            config_dir = next(rest, None)
-        elif word.startswith("--config-dir="):
-            config_dir = word.partition("=")[2]
-        elif word in HYDRA_FLAGS:
-            flags.append(word)
-            if word not in ("--resolve",):
-                flags.append(next(rest, ""))
-        elif word.startswith("-"):
-            raise ConfigError(
-                f"{word} is no option of the harness; options: -m (sweep), -v (tracebacks), --config-dir DIR, --help."
-            )
-        else:
-            overrides.append(word)
-    if config_dir is not None and not Path(config_dir).is_dir():
-        raise ConfigError(f"--config-dir {config_dir} is not a folder; give the folder that holds your YAML groups.")
-    return overrides, flags, multirun, str(Path(config_dir).resolve()) if config_dir else None
+    folders: list[str] = field(default_factory=list)
+    known: bool = True
+    config: dict[str, Any] = field(default_factory=dict)
+    composed: Composed | None = field(default=None, repr=False)
 
 
 def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, words: list[str]) -> Plan:
-    """Composes every job of the command line. Raises ConfigError in one sentence."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    """Composes every job of a call.
 
-    search = [f"hydra.searchpath=[file://{config_dir}]"] if config_dir else []
+    Args:
+        overrides: As Hydra takes them: ``key=value``, ``group=choice``, ``+key=value``, ``~key``.
+        multirun: Whether a sweep is asked for; a recipe may ask for one by itself.
+        config_dir: A further folder of YAML groups.
+        words: The command line, for the sweep's record.
+
+    Raises:
+        ConfigError: In one sentence, whatever Hydra says.
+    """
+    with hydra_of(config_dir) as (hydra, loader), our_words():
+        root = _root(loader, overrides, multirun)
+        swept = _swept(loader, overrides)
+        multirun = multirun or root.hydra.mode == RunMode.MULTIRUN
+        if swept and not multirun:
+            raise ConfigError(f"{swept[0]} names several values, which makes a sweep; add -m to run one.")
+        if root.hydra.mode is None:
+            root.hydra.mode = RunMode.MULTIRUN if multirun else RunMode.RUN
+        place = root.hydra.sweep if multirun else root.hydra.run
+        timed = "${now:" in str(OmegaConf.to_container(place, resolve=False)["dir"])  # type: ignore[call-overload]
+        plan = Plan(words, multirun, [], [], str(place.dir), timed, composed=Composed(hydra, loader, root))
+        plan.launcher = str(root.hydra.launcher.get("_target_") or launchers.BASIC)
+        if multirun:
+            launchers.check(OmegaConf.to_container(root.hydra.launcher, resolve=False))  # type: ignore[arg-type]
+            _add_jobs(plan, overrides)
+        else:
+            plan.jobs = [(overrides, job_config(root, Path(plan.folder)))]
+        plan.config = plan.jobs[0][1] if plan.jobs else _as_far_as_known(root)
+    return plan
+
+
+def compose_root(config_dir: str | None, overrides: list[str]) -> DictConfig:
+    """The configuration of a single run, with its node ``hydra``.
+
+    Raises:
+        ConfigError: It cannot be composed.
+    """
+    with hydra_of(config_dir) as (_, loader), our_words():
+        return loader.load_configuration(CONFIG_NAME, overrides, RunMode.RUN)
+
+
+@contextmanager
+def hydra_of(config_dir: str | None = None) -> Iterator[tuple[Any, OnceLoader]]:
+    """Hydra over our configuration, the plug-ins' and ``config_dir``; what it keeps for a whole process is put back."""
+    kept = HydraConfig.instance().cfg
+    version.setbase("1.3")
+    Plugins.instance().register(PluginSearchPath)
+    search_path = create_config_search_path(str(conf_folder()))
+    if config_dir:
+        search_path.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema"))
+    assert isinstance(search_path, ConfigSearchPathImpl)
+    loader = OnceLoader(search_path)
     GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir=str(conf_folder()), version_base="1.3"):
-        try:
-            plain, swept = _split_sweeps(overrides)
-            root = compose("config", overrides=[*search, *plain, *_first_of(swept)], return_hydra_config=True)
-            mode = str(root.hydra.mode or "").rsplit(".", 1)[-1]
-            multirun = multirun or mode == "MULTIRUN"
-            if swept and not multirun:
-                raise ConfigError(f"{swept[0]} names several values, which makes a sweep; add -m to run one.")
-            if multirun:
-                plain = _with_sweeper_params(root, plain, swept)
-                batches = _expand(plain)
-            else:
-                batches = [plain]
-            jobs = []
-            for batch in batches:
-                composed = compose("config", overrides=[*search, *batch])
-                jobs.append((batch, resolved(composed)))
-            place = root.hydra.sweep if multirun else root.hydra.run
-            timed = "${now:" in str(OmegaConf.to_container(place, resolve=False)["dir"])
-            folder = str(place.dir)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(in_our_words(error)) from error
-    launcher = str(root.hydra.launcher.get("_target_") or launchers.BASIC)
-    if multirun:
-        launchers.check(OmegaConf.to_container(root.hydra.launcher, resolve=False))  # type: ignore[arg-type]
-    return Plan(words, multirun, jobs, _varied(jobs) if multirun else [], folder, timed, launcher)
+    try:
+        hydra = Hydra("harness", loader)
+        GlobalHydra.instance().initialize(hydra)
+        yield hydra, loader
+    finally:
+        GlobalHydra.instance().clear()
+        HydraConfig.instance().cfg = kept
+
+
+@contextmanager
+def our_words() -> Iterator[None]:
+    """Turns what Hydra complains about into a ConfigError."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(in_our_words(error)) from error
+
+
+def _root(loader: OnceLoader, overrides: list[str], multirun: bool) -> DictConfig:
+    """The configuration of the call. A recipe that is a sweep may leave to its sweep what a single run must choose."""
+    mode = RunMode.MULTIRUN if multirun else RunMode.RUN
+    try:
+        return loader.load_configuration(CONFIG_NAME, overrides, mode, validate_sweep_overrides=multirun)
+    except HydraException:
+        if multirun:
+            raise
+        root = loader.load_configuration(CONFIG_NAME, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
+        if root.hydra.mode != RunMode.MULTIRUN:
+            raise
+        return root
+
+
+def _swept(loader: OnceLoader, overrides: list[str]) -> list[str]:
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(overrides)
+    return [text for text, item in zip(overrides, parsed, strict=True) if item.is_sweep_override()]
+
+
+def _add_jobs(plan: Plan, overrides: list[str]) -> None:
+    """Adds the jobs that Hydra's own sweeper will launch, composed; another sweeper decides for itself while it runs."""
+    assert plan.composed is not None
+    root, loader = plan.composed.root, plan.composed.loader
+    if root.hydra.sweeper.get("_target_") != BASIC_SWEEPER:
+        plan.known = False
+        plan.varied = [key_of(text) for text in (*_params(root), *_swept(loader, overrides))]
+        return
+    task = OmegaConf.to_container(root.hydra.overrides.task, resolve=False)
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides([*_params(root), *task])  # type: ignore[misc]
+    batches = [list(batch) for group in BasicSweeper.split_arguments(parsed, None) for batch in group]
+    for number, batch in enumerate(batches):
+        composed = loader.load_sweep_config(root, batch)
+        with open_dict(composed.hydra.job):
+            composed.hydra.job.num = composed.hydra.job.id = number
+        plan.folders.append(str(composed.hydra.sweep.subdir))
+        plan.jobs.append((batch, job_config(composed, Path(plan.folder) / plan.folders[-1])))
+        if number < KEPT_JOBS:
+            loader.kept[tuple(batch)] = composed
+    twice = next((name for name in plan.folders if plan.folders.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(
+            f"hydra.sweep.subdir names the folder {twice!r} for several jobs of the sweep; use ${{hydra.job.num}} in it."
+        )
+    plan.varied = _varied(plan.jobs)
+
+
+def _params(root: DictConfig) -> list[str]:
+    """The sweep that a recipe states in ``hydra.sweeper.params``, as overrides."""
+    params = root.hydra.sweeper.get("params") or {}
+    return [f"{key}={value}" for key, value in params.items()]
+
+
+def job_config(composed: DictConfig, folder: Path) -> dict[str, Any]:
+    """The resolved configuration of one job, ``${hydra:...}`` included.
+
+    Args:
+        composed: The job's configuration with its node ``hydra``.
+        folder: Where the job will write.
+    """
+    with read_write(composed.hydra.runtime), open_dict(composed.hydra.runtime):
+        composed.hydra.runtime.output_dir = os.path.abspath(folder)
+    HydraConfig.instance().set_config(composed)
+    try:
+        found = _without_hydra(composed)
+    finally:
+        OmegaConf.set_readonly(composed.hydra, False)
+    return anchored(found, Path(composed.hydra.runtime.cwd)) if composed.hydra.job.chdir else found
+
+
+def _without_hydra(composed: DictConfig) -> dict[str, Any]:
+    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    OmegaConf.copy_cache(from_config=composed, to_config=own)
+    return resolved(own)
+
+
+def _as_far_as_known(root: DictConfig) -> dict[str, Any]:
+    """The sections that do not depend on what a sweeper will choose."""
+    found = {}
+    for key in root:
+        with contextlib.suppress(OmegaConfBaseException):
+            if key != "hydra" and OmegaConf.is_config(section := root[key]):
+                found[str(key)] = OmegaConf.to_container(section, resolve=True, throw_on_missing=True)
+    return found
 
 
 def resolved(composed: Any) -> dict[str, Any]:
-    from omegaconf import OmegaConf
+    """A composed configuration as plain values.
 
+    Raises:
+        MissingMandatoryValue: A key has no value.
+    """
     container = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
 
 
-def _split_sweeps(overrides: list[str]) -> tuple[list[str], list[str]]:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    plain: list[str] = []
-    swept: list[str] = []
-    for text, parsed in zip(overrides, OverridesParser.create().parse_overrides(overrides), strict=True):
-        (swept if parsed.is_sweep_override() else plain).append(text)
-    return plain, swept
-
-
-def _first_of(swept: list[str]) -> list[str]:
-    return _expand(swept)[0] if swept else []
+def settle(plan: Plan, folder: Path) -> None:
+    """Makes ``folder`` the one that the plan writes to, whatever ``${now:...}`` gives in another process."""
+    assert plan.composed is not None
+    key = "hydra.sweep.dir" if plan.multirun else "hydra.run.dir"
+    plan.folder = str(folder)
+    for config in (plan.composed.root, *plan.composed.loader.kept.values()):
+        OmegaConf.update(config, key, plan.folder)
+    plan.composed.root.hydra.overrides.hydra.append(f"{key}={quoted(folder)}")
 
 
-def _expand(overrides: list[str]) -> list[list[str]]:
-    """The jobs that Hydra's basic sweeper makes of ``overrides``, in its order."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+def launch(plan: Plan, task: TaskFunction) -> None:
+    """Runs the plan's job or jobs through Hydra: its callbacks, sweeper and launcher, working folder and environment.
 
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    return [list(batch) for group in BasicSweeper.split_arguments(parsed, None) for batch in group]
+    Args:
+        plan: Of ``make_plan``.
+        task: Called for each job with its configuration, perhaps in a process of the launcher.
+    """
+    assert plan.composed is not None
+    composed = plan.composed
+    config, kept = composed.root, HydraConfig.instance().cfg
+    GlobalHydra.instance().clear()
+    GlobalHydra.instance().initialize(composed.hydra)
+    try:
+        callbacks = Callbacks(config)
+        context = HydraContext(composed.loader, callbacks)
+        configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+        if plan.multirun:
+            callbacks.on_multirun_start(config=config, config_name=CONFIG_NAME)
+            sweeper = Plugins.instance().instantiate_sweeper(config=config, hydra_context=context, task_function=task)
+            sweeper.sweep(OmegaConf.to_container(config.hydra.overrides.task, resolve=False))  # type: ignore[arg-type]
+            callbacks.on_multirun_end(config=config, config_name=CONFIG_NAME)
+        else:
+            callbacks.on_run_start(config=config, config_name=CONFIG_NAME)
+            done = run_job(task, config, "hydra.run.dir", None, context)
+            callbacks.on_run_end(config=config, config_name=CONFIG_NAME, job_return=done)
+            _ = done.return_value  # raises what the job raised
+    finally:
+        GlobalHydra.instance().clear()
+        HydraConfig.instance().cfg = kept
 
 
-def _with_sweeper_params(root: Any, plain: list[str], swept: list[str]) -> list[str]:
-    """Adds the sweep that a recipe states in ``hydra.sweeper.params``, where the command line does not override it."""
-    params = root.hydra.sweeper.get("params") or {}
-    given = {key_of(text) for text in (*plain, *swept)}
-    return [*(f"{key}={value}" for key, value in params.items() if key not in given), *plain, *swept]
+@dataclass(frozen=True)
+class Place:
+    """What Hydra says of the job that is running.
+
+    Attributes:
+        folder: Where the job writes (absolute).
+        base: The folder that the call was made in (absolute).
+        sweep: The sweep's folder (absolute), or None.
+        number: The job's number in its sweep, or 0.
+        overrides: The job's overrides.
+        launcher: The launcher's configuration.
+        chdir: Whether the job works in its own folder.
+    """
+
+    folder: Path
+    base: Path
+    sweep: Path | None
+    number: int
+    overrides: list[str]
+    launcher: dict[str, Any]
+    chdir: bool
 
 
-def key_of(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
+def this_place() -> Place:
+    """What Hydra says of the job that is running; to be called in its process."""
+    found = HydraConfig.get()
+    base = Path(found.runtime.cwd)
+    sweep = base / found.sweep.dir if found.mode == RunMode.MULTIRUN else None
+    return Place(
+        folder=Path(found.runtime.output_dir),
+        base=base,
+        sweep=sweep,
+        number=int(found.job.num) if sweep else 0,
+        overrides=[str(text) for text in found.overrides.task],
+        launcher=resolved(found.launcher),
+        chdir=bool(found.job.chdir),
+    )
 
 
-def _varied(jobs: list[tuple[list[str], dict[str, Any]]]) -> list[str]:
+def _varied(jobs: Sequence[tuple[list[str], dict[str, Any]]]) -> list[str]:
     """The keys whose values differ between jobs, in the order of the command line."""
     values: dict[str, set[str]] = {}
     for batch, _ in jobs:
         for text in batch:
             values.setdefault(key_of(text), set()).add(text.partition("=")[2])
     return [key for key, found in values.items() if len(found) > 1]
-
-
-def in_our_words(error: Exception) -> str:
-    """Hydra's complaint as one sentence: what, what is accepted, what to do."""
-    text = " ".join(str(error).split())
-    engine = re.search(r"hydra/launcher/(submitit_\w+|joblib)", text)
-    if engine:
-        return f"this launcher needs Hydra's {engine.group(1)} plugin, which is not installed; {launchers.INSTALL}."
-    choice = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
-    if choice:
-        group, word = choice.groups()
-        accepted = _choices(text, error)
-        if accepted:
-            return f"{group}={word} is unknown{suggestion(word, accepted)}; accepted: {', '.join(accepted)}."
-    key = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
-    if key:
-        word = next(item for item in key.groups() if item)
-        if table := _table(word):
-            return f"{table} takes entries by name, and a new one needs a plus: +{table}.NAME=VALUE."
-        if owners := choices_with(word):
-            group = word.partition(".")[0]
-            return (
-                f"{word} is a key of {' and '.join(f'{group}={name}' for name in owners)} and not of the {group} that is chosen "
-                f"here; choose {'that' if len(owners) == 1 else 'one of them'}, or leave the key out."
-            )
-        return f"there is no key {word!r}{_closest_key(word)}; python -m harness --help lists groups and keys."
-    text = text.split(" Config search path")[0].rstrip(".")
-    return f"the command line cannot be understood: {text}; python -m harness --help shows how settings are given."
-
-
-def _choices(text: str, error: Exception) -> list[str]:
-    """The group's choices, as Hydra lists them in its message."""
-    lines = str(error).splitlines()
-    for index, line in enumerate(lines):
-        if line.startswith("Available options in"):
-            names = []
-            for item in lines[index + 1 :]:
-                if not item.startswith("\t"):
-                    break
-                names.append(item.strip())
-            return names
-    return []
-
-
-def _table(word: str) -> str | None:
-    """The open table that ``word`` is, or is an entry of: one that Hydra lets nobody fill without a plus."""
-    return next((key for key in open_tables() if word == key or word.startswith(f"{key}.")), None)
-
-
-def _closest_key(word: str) -> str:
-    from harness.core.options import known_keys
-
-    keys = known_keys()
-    close = difflib.get_close_matches(word, keys, n=1)
-    if not close:  # the right key in the wrong group
-        close = [key for key in keys if key.rpartition(".")[2] == word.rpartition(".")[2]][:1]
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -43,7 +43,11 @@ def main(arguments: list[str]) -> int:
     phase, folder = arguments[0], Path(arguments[1])
     round_ = int(arguments[2]) if len(arguments) > 2 else 1
     try:
-        experiment = build_experiment(read_json(folder / JOB_FILE)["config"])
+        record = read_json(folder / JOB_FILE)
+        folder = folder.resolve()
+        if record.get("chdir"):
+            os.chdir(record["chdir"])
+        experiment = build_experiment(record["config"])
         if phase == "prepare":
             prepare(experiment)
         else:

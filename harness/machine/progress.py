@@ -85,3 +85,8 @@ def make(mode: str | None = None) -> Bar | Lines | Silent:
     if mode == "bar":
         return Bar()
     return Lines() if mode == "lines" else Silent()
+
+
+def say(text: str) -> None:
+    """Tells a person what happens now: a line on stderr."""
+    print(text, file=sys.stderr, flush=True)

@@ -8,8 +8,11 @@ import pytest
 from fakes import tiny_dataset
 
 from harness.cli import main as cli
+from harness.cli.words import parse
+from harness.core.config import conf_folder
 from harness.core.errors import ConfigError
-from harness.jobs.compose import make_plan, split_words
+from harness.jobs.compose import make_plan
+from harness.jobs.task import plain_value
 
 RANDOM = ["tracker=smat", "tracker.weights=random", "dataset=folder", "dataset.split=val"]
 
@@ -27,9 +30,9 @@ def test_a_sweep_is_expanded_in_the_order_of_the_command_line() -> None:
 
 
 def test_values_are_shown_as_people_write_them() -> None:
-    assert cli.plain_value(r"package\:weights/smat_demo.safetensors") == "package:weights/smat_demo.safetensors"
-    assert cli.plain_value("'two words'") == "two words"
-    assert cli.plain_value("[a,b]") == "[a,b]"
+    assert plain_value(r"package\:weights/smat_demo.safetensors") == "package:weights/smat_demo.safetensors"
+    assert plain_value("'two words'") == "two words"
+    assert plain_value("[a,b]") == "[a,b]"
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
@@ -52,9 +55,9 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         (["backend.properties={X: 1}"], ["+backend.properties.NAME=VALUE"]),
         (["backend.properties.X=1"], ["+backend.properties.NAME=VALUE"]),
         (["backend=torch,onnx"], ["add -m"]),
-        (["--nonsense"], ["--nonsense is no option"]),
+        (["--nonsense"], ["unknown option --nonsense"]),
         (["a=[1"], ["cannot be understood"]),
-        (["validat"], ["'validat' is no command", "did you mean 'validate'"]),
+        (["validat"], ["unknown command 'validat'", "did you mean 'validate'"]),
         (["dataset=folder", "dataset.root=/no/such", "tracker=smat", "tracker.weights=random"], ["/no/such", "does not exist"]),
         (["tracker=smat"], ["MobileViTv2_Track_ep0300.pth.tar", "github.com/goutamyg/SMAT", "tracker.weights="]),
         (["tracker=nanotrack"], ["github.com/HonglinChu", "tracker.weights="]),
@@ -119,7 +122,7 @@ def test_a_sweep_where_nothing_can_run_is_the_users_mistake(capsys: pytest.Captu
 def test_help_names_every_group_choice_and_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     text = capsys.readouterr().out
-    conf = Path(cli.conf_folder())
+    conf = Path(conf_folder())
     for path in conf.glob("*/*.yaml"):
         if path.parent.name != "hydra":
             assert f"  {path.stem}" in text
@@ -128,7 +131,7 @@ def test_help_names_every_group_choice_and_command(capsys: pytest.CaptureFixture
 
 
 def test_every_yaml_file_begins_with_a_line_for_the_help() -> None:
-    for path in Path(cli.conf_folder()).glob("*/*.yaml"):
+    for path in Path(conf_folder()).glob("*/*.yaml"):
         first = path.read_text().split("\n", 1)[0]
         assert first.startswith("# ") and len(first) > 12, path
 
@@ -138,8 +141,24 @@ def test_every_command_has_a_summary_and_an_example() -> None:
         assert summary and example.startswith(f"python -m harness {word}"), word
 
 
-def test_split_words_keeps_order_and_refuses_unknown_options(tmp_path: Path) -> None:
-    overrides, flags, multirun, folder = split_words(["-m", "a=1", "--cfg", "job", "--config-dir", str(tmp_path), "b=2"])
-    assert (overrides, flags, multirun, folder) == (["a=1", "b=2"], ["--cfg", "job"], True, str(tmp_path.resolve()))
+def test_words_keep_their_order_and_unknown_options_are_refused(tmp_path: Path) -> None:
+    found = parse(["-m", "a=1", "--cfg", "job", "--config-dir", str(tmp_path), "b=2"])
+    assert (found.overrides, found.cfg, found.multirun) == (["a=1", "b=2"], "job", True)
+    assert found.config_dir == str(tmp_path.resolve())
     with pytest.raises(ConfigError):
-        split_words(["--bogus"])
+        parse(["--bogus"])
+
+
+@pytest.mark.parametrize(
+    ("words", "info", "overrides"),
+    [(["--info"], "all", []), (["--info", "a=1"], "all", ["a=1"]), (["-i", "plugins"], "plugins", []), (["--info=defaults"], "defaults", [])],
+)
+def test_info_takes_a_word_where_there_is_one(words: list[str], info: str, overrides: list[str]) -> None:
+    found = parse(words)
+    assert (found.info, found.overrides) == (info, overrides)
+
+
+@pytest.mark.parametrize("words", [["--cfg"], ["--cfg", "jobs"], ["--info=nothing"], ["--resolve"], ["--config-dir"]])
+def test_an_option_with_a_wrong_value_is_refused(words: list[str]) -> None:
+    with pytest.raises(ConfigError):
+        parse(words)

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from harness.cli import main as cli
 from harness.core.config import conf_folder
 from harness.core.errors import ConfigError
 from harness.core.files import write_json
 from harness.core.results import Results
 from harness.jobs import launchers
-from harness.jobs.compose import in_our_words, make_plan
+from harness.jobs.complaints import in_our_words
+from harness.jobs.compose import make_plan
+from harness.jobs.sweep import adopt_lost
 from harness.machine import environment
 
 JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
@@ -71,7 +72,7 @@ def test_a_lost_job_gets_a_result(tmp_path: Path) -> None:
     write_json(tmp_path / "sweep.json", {"count": 2, "varied": ["backend"], "jobs": ["0", "1"]})
     (tmp_path / "0").mkdir()
     Results("a" * 32, "torch", "ok", plan.jobs[0][1]).save(tmp_path / "0")
-    cli.adopt_lost(plan, tmp_path, RuntimeError("job 17 was ended: out of memory\n[1/2] its log"))
+    adopt_lost(plan, tmp_path, RuntimeError("job 17 was ended: out of memory\n[1/2] its log"))
     assert Results.load(tmp_path / "0").status == "ok"
     lost = Results.load(tmp_path / "1")
     assert (lost.status, lost.name) == ("failed", "onnx")

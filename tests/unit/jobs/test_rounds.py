@@ -8,8 +8,10 @@ import pytest
 
 from harness.core.files import write_json
 from harness.core.results import Results
-from harness.jobs import runner
-from harness.jobs.runner import JobFailed, merged, more_rounds, spread_warnings, spreads
+from harness.jobs import rounds
+from harness.jobs.children import JobFailed
+from harness.jobs.outcomes import merged, spread_warnings, spreads
+from harness.jobs.rounds import more_rounds
 from harness.jobs.worker import JOB_FILE, outcome_file
 
 
@@ -45,7 +47,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         (folder / "app/report.json").write_text(str(round_))
         write_json(folder / outcome_file(round_), outcome(10.0 * (int(job.name) + 1) + round_, ("app/report.json",)))
 
-    monkeypatch.setattr(runner, "measure", measure)
+    monkeypatch.setattr(rounds, "measure", measure)
     return order
 
 
@@ -72,7 +74,7 @@ def test_reports_of_further_rounds_are_kept(jobs, measured):
 
 
 def test_job_that_fails_in_a_round_stays_failed_and_is_left_alone(jobs, measured, monkeypatch):
-    usual = runner.measure
+    usual = rounds.measure
 
     def measure(folder: Path, round_: int) -> None:
         if folder.parent.parent.name == "1":
@@ -80,7 +82,7 @@ def test_job_that_fails_in_a_round_stays_failed_and_is_left_alone(jobs, measured
             raise JobFailed("Crash", "it died.", [])
         usual(folder, round_)
 
-    monkeypatch.setattr(runner, "measure", measure)
+    monkeypatch.setattr(rounds, "measure", measure)
     more_rounds(jobs, 3)
     assert [item for item in measured if item[0] == "1"] == [("1", 2)]
     results = Results.load(jobs[1])

@@ -1,0 +1,52 @@
+"""What Hydra shows instead of running: ``--cfg``, ``--info``, ``--hydra-help``, and the shell's completion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.cli.words import Words
+from harness.core.errors import ConfigError
+
+
+def show(words: Words) -> int:
+    """Prints what the options ask for; returns the exit code.
+
+    Raises:
+        ConfigError: The overrides cannot be composed.
+    """
+    from harness.jobs.compose import CONFIG_NAME, hydra_of, our_words
+
+    with hydra_of(words.config_dir) as (hydra, _), our_words():
+        if words.hydra_help:
+            from hydra._internal.utils import get_args_parser
+
+            parser = get_args_parser()
+            hydra.hydra_help(CONFIG_NAME, parser, parser.parse_args([]))
+        elif words.completion:
+            _complete(hydra, CONFIG_NAME, words.overrides)
+        else:
+            _composed(words)  # a mistake is said in our words before Hydra prints half of its own
+            if words.cfg is not None:
+                hydra.show_cfg(CONFIG_NAME, words.overrides, words.cfg, words.package, words.resolve)
+            else:
+                hydra.show_info(words.info, CONFIG_NAME, words.overrides)
+    return 0
+
+
+def _composed(words: Words) -> None:
+    from harness.jobs.compose import compose_root
+
+    root = compose_root(words.config_dir, words.overrides)
+    if words.package and words.package != "_global_":
+        from omegaconf import OmegaConf
+
+        if OmegaConf.select(root, words.package) is None:
+            raise ConfigError(f"--package {words.package}: the configuration has no such part; leave it out to see all.")
+
+
+def _complete(hydra: Any, config_name: str, overrides: list[str]) -> None:
+    try:
+        hydra.shell_completion(config_name, overrides)
+    except ValueError as error:
+        said = " ".join(str(error).split())
+        raise ConfigError(f"--shell-completion: {said}; as in: --shell-completion install=bash.") from error

@@ -1,0 +1,234 @@
+"""Running jobs without a command line: ``run`` and ``sweep`` for one call, ``execute`` for whichever it turns out to be.
+
+A call may be repeated in one process; two at once may not, as Hydra keeps one configuration a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.errors import ConfigError, HarnessError, SkipJob
+from harness.core.files import new_folder
+from harness.core.results import RESULTS_FILE, Results
+from harness.jobs import compose, launchers, resume, rounds, runner, sweep as sweeps
+from harness.jobs.compose import Plan
+from harness.jobs.experiment import build_experiment
+from harness.jobs.resume import Call
+from harness.jobs.task import JobTask, log_job, objectives, rounds_of
+from harness.publish import mlflow as mlflow_log
+
+if TYPE_CHECKING:
+    from harness.report.summary import Summary
+
+OnSummary = Callable[[Path, "Summary"], None]
+
+
+class JobsFailed(HarnessError):
+    """Jobs that could not be run, though the call was right."""
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """What a job left.
+
+    Attributes:
+        folder: Where.
+        results: As in its ``results.json``.
+        summary: Its table, where it ended well.
+        target: Where it was logged.
+    """
+
+    folder: Path
+    results: Results
+    target: mlflow_log.Target
+    summary: Summary | None = None
+
+    @property
+    def error(self) -> str | None:
+        """Why it did not end well, or None."""
+        return None if self.results.status == "ok" else str((self.results.error or {}).get("message", "the job failed"))
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the exit code of a command that ended so."""
+        return 0 if self.results.status == "ok" else int((self.results.error or {}).get("exit_code", 1))
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """What a sweep left.
+
+    Attributes:
+        folder: Where.
+        jobs: Of each job that left a result, in order.
+        target: Where it was logged.
+        summary: The comparison of its jobs.
+        error: Why the sweep could not be run to its end, or None.
+        failed: Whether a job failed or is missing. A job that was skipped alone does not make a sweep fail.
+    """
+
+    folder: Path
+    jobs: tuple[JobRecord, ...]
+    target: mlflow_log.Target
+    summary: Summary
+    error: str | None = None
+    failed: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 where something failed."""
+        return 1 if self.failed or self.error else 0
+
+
+def run(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> JobRecord:
+    """Runs one job.
+
+    Args:
+        overrides: As on the command line: ``["backend=onnx", "dataset.limit=2"]``.
+        config_dir: A further folder of YAML groups.
+
+    Returns:
+        What it left; a job that failed is one too (``record.error``).
+
+    Raises:
+        HarnessError: The call is wrong (ConfigError, DataError, ...), or no result could be written.
+    """
+    found = execute(call_of(overrides, False, config_dir))
+    if isinstance(found, SweepRecord):
+        raise ConfigError("these settings make a sweep; call sweep instead of run.")
+    return found
+
+
+def sweep(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> SweepRecord:
+    """Runs a sweep: ``["backend=torch,onnx,openvino"]``.
+
+    Args:
+        overrides: As on the command line after ``-m``.
+        config_dir: A further folder of YAML groups.
+
+    Returns:
+        What it left; jobs that failed or were skipped are in it.
+
+    Raises:
+        HarnessError: The call is wrong, or no job could be run.
+    """
+    found = execute(call_of(overrides, True, config_dir))
+    assert isinstance(found, SweepRecord)
+    return found
+
+
+def call_of(overrides: Sequence[str], multirun: bool, config_dir: str | Path | None) -> Call:
+    """A call from its parts. Raises ConfigError where ``config_dir`` is not a folder."""
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise ConfigError(f"--config-dir {config_dir} is not a folder; give the folder that holds your YAML groups.")
+    words = (*(["-m"] if multirun else []), *overrides)
+    return Call(tuple(overrides), multirun, str(Path(config_dir).resolve()) if config_dir else None, words)
+
+
+def execute(call: Call, on_summary: OnSummary | None = None) -> JobRecord | SweepRecord:
+    """Composes, checks, runs and ends what a call asks for.
+
+    Args:
+        call: What is asked for; a recipe in it may make it a sweep.
+        on_summary: Called with the folder and the summary as soon as they are there, before they are logged.
+
+    Raises:
+        HarnessError: The call is wrong, or no result could be written.
+    """
+    wanted = resume.continued(call)
+    plan = compose.make_plan(list(wanted.overrides), wanted.multirun, wanted.config_dir, list(call.words))
+    task = JobTask()
+    check_plan(plan, task)
+    if plan.timed:
+        compose.settle(plan, new_folder(Path(plan.folder)))
+    else:
+        runner.make_folder(Path(plan.folder))
+    resume.record(call, Path(plan.folder), plan.multirun)
+    return _sweep(plan, task, on_summary) if plan.multirun else _single(plan, task, on_summary)
+
+
+def check_plan(plan: Plan, task: JobTask) -> None:
+    """Builds every job once, so that mistakes show before the first one runs.
+
+    Args:
+        plan: Gets the jobs that make no sense, with the reason (``skips``).
+        task: Gets what was built, where jobs run in this process.
+
+    Raises:
+        HarnessError: What makes all jobs fail.
+    """
+    objectives(plan.config)
+    mlflow_log.target_of(plan.config)
+    errors: dict[int, HarnessError] = {}
+    for number, (_, config) in enumerate(plan.jobs):
+        try:
+            mlflow_log.target_of(config)
+            built = build_experiment(config)
+            if not launchers.elsewhere(plan.launcher) and len(task.built) < compose.KEPT_JOBS:
+                task.built[number] = (config, built)
+        except SkipJob as error:
+            if not plan.multirun:
+                raise
+            plan.skips[number] = str(error)
+        except HarnessError as error:
+            errors[number] = error
+    if errors and len(errors) + len(plan.skips) == len(plan.jobs):
+        raise next(iter(errors.values()))
+
+
+def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecord:
+    folder = Path(plan.folder).resolve()
+    compose.launch(plan, task)
+    if task.errors:
+        raise JobsFailed(str(task.errors[0])) from task.errors[0]
+    results = Results.load(folder)
+    if rounds_of(results.config) > 1:
+        rounds.more_rounds([folder], rounds_of(results.config))
+        log_job(folder, None, redraw=True)
+        results = Results.load(folder)
+    target = mlflow_log.target_of(results.config)
+    found = _summary(folder, on_summary) if results.status == "ok" else None
+    return JobRecord(folder, results, target, found)
+
+
+def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepRecord:
+    place = Path(plan.folder)
+    sweeps.begin(plan, place)
+    error = None
+    try:
+        compose.launch(plan, task)
+    except Exception as found:
+        if plan.known and launchers.elsewhere(plan.launcher):
+            sweeps.adopt_lost(plan, place, found)
+        else:
+            error = f"the sweeper could not go on: {type(found).__name__}: {found}"
+            if not any((folder / RESULTS_FILE).is_file() for folder in sweeps.close(place)):
+                raise JobsFailed(f"{error.rstrip('.')}; see the documentation of its plug-in.") from found
+    wanted = sweeps.close(place)
+    folders = [folder for folder in wanted if (folder / RESULTS_FILE).is_file()]
+    if not folders:
+        raise JobsFailed(f"no job of the sweep left a result in {place}; see the messages above.")
+    repeats = 1 if launchers.elsewhere(plan.launcher) else max(rounds_of(Results.load(item).config) for item in folders)
+    rounds.more_rounds(folders, repeats)
+    summary = _summary(place, on_summary)
+    sweeps.keep_agreement(folders, summary.agreement)
+    target = mlflow_log.target_of(plan.config)
+    for folder in folders:
+        if repeats > 1 or (folder / "agreement.json").is_file():
+            log_job(folder, place, redraw=repeats > 1)
+    jobs = tuple(JobRecord(folder, Results.load(folder), target) for folder in folders)
+    failed = len(folders) < len(wanted) or any(job.results.status == "failed" for job in jobs)
+    sweeps.log_parent(place, target, failed or error is not None)
+    return SweepRecord(place, jobs, target, summary, error, failed)
+
+
+def _summary(folder: Path, on_summary: OnSummary | None) -> Summary:
+    from harness.report.summary import summarise
+
+    found = summarise(folder)
+    if on_summary is not None:
+        on_summary(folder, found)
+    return found

@@ -1,0 +1,130 @@
+"""A job's child processes: one prepares, one measures. A child that dies, even by a segmentation fault, is a failed job
+with its last words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from harness.core.config import python_path
+from harness.core.errors import HarnessError
+from harness.core.files import read_json, write_json
+from harness.jobs.experiment import Experiment
+from harness.jobs.worker import FAILURE_FILE, JOB_FILE, outcome_file
+from harness.machine import environment
+
+TAIL_LINES = 20
+
+
+class JobFailed(HarnessError):
+    """A child process ended without an outcome."""
+
+    def __init__(self, kind: str, message: str, tail: list[str], exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.kind, self.tail, self.exit_code = kind, tail, exit_code
+
+
+def ensure_prepared(experiment: Experiment, folder: Path) -> None:
+    """Prepares the model in a child of its own, where it is not in the cache."""
+    if experiment.prepared() is None:
+        spawn(["prepare", str(folder)], folder)
+
+
+def measure(folder: Path, round_: int) -> None:
+    """Runs one round of a job's measurement in a child. Raises JobFailed."""
+    (folder / outcome_file(round_)).unlink(missing_ok=True)
+    watch = environment.LoadWatch()
+    watch.start()
+    spawn(["measure", str(folder), str(round_)], folder)
+    path = folder / outcome_file(round_)
+    if not path.is_file():
+        raise JobFailed("NoOutcome", "the measuring process ended without an outcome.", tail_of(folder))
+    outcome = read_json(path)
+    outcome["details"]["other_load_cores"] = round(watch.stop(), 3)
+    write_json(path, outcome)
+
+
+def spawn(arguments: list[str], folder: Path) -> None:
+    """Runs ``harness.jobs.worker`` with ``arguments``, relaying what it prints. Raises JobFailed, KeyboardInterrupt."""
+    (folder / FAILURE_FILE).unlink(missing_ok=True)
+    job = read_json(folder / JOB_FILE)["config"]
+    threads = job.get("threads") or environment.thread_budget()
+    variables = environment.limit_threads(dict(os.environ), threads) | {
+        "PYTHONPATH": python_path(),
+        "PYTHONFAULTHANDLER": "1",
+        "HARNESS_SPAWNED": repr(time.time()),
+        "HARNESS_PROGRESS": os.environ.get("HARNESS_PROGRESS") or ("bar" if sys.stderr.isatty() else "lines"),
+    }
+    command = [sys.executable, "-m", "harness.jobs.worker", *arguments]
+    with open(folder / "worker.log", "ab") as log:
+        # a process group of its own: Ctrl-C reaches the parent alone, which then ends the child and its children
+        child = subprocess.Popen(
+            command,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            _relay(child, log)
+            code = child.wait()
+        except BaseException:
+            _end(child)
+            raise
+    if code:
+        raise _failure(folder, code)
+
+
+def _relay(child: subprocess.Popen[bytes], log: Any) -> None:
+    """Copies the child's output to the log, and to the terminal what is not a traceback."""
+    assert child.stdout is not None
+    verbose = bool(os.environ.get("HARNESS_VERBOSE"))
+    hiding = False
+    while chunk := os.read(child.stdout.fileno(), 65536):
+        log.write(chunk)
+        log.flush()
+        text = chunk.decode("utf-8", "replace")
+        hiding = hiding or text.startswith("Traceback") or "\nTraceback" in text
+        if verbose or not hiding:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(3)
+            return
+
+
+def _failure(folder: Path, code: int) -> JobFailed:
+    tail = tail_of(folder)
+    if (folder / FAILURE_FILE).is_file():
+        said = read_json(folder / FAILURE_FILE)
+        return JobFailed(said["kind"], said["message"], tail, int(said["exit_code"]))
+    if code < 0:
+        name = signal.Signals(-code).name
+        hint = " (out of memory?)" if name == "SIGKILL" else ""
+        return JobFailed(
+            "Crash", f"the process was ended by {name}{hint}; its last lines are in {folder}/worker.log.", tail
+        )
+    return JobFailed("Crash", f"the process ended with exit code {code}; see {folder}/worker.log.", tail)
+
+
+def tail_of(folder: Path) -> list[str]:
+    """The last lines that the child printed, progress bars aside."""
+    try:
+        text = (folder / "worker.log").read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return []
+    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.splitlines()]
+    return [line for line in lines if line][-TAIL_LINES:]

@@ -1,0 +1,72 @@
+"""Hydra's complaints as one sentence of ours: what, where, what is accepted, what to do."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from harness.core.config import suggestion
+from harness.core.options import choices_with, known_keys, open_tables
+from harness.jobs import launchers
+
+
+def in_our_words(error: Exception) -> str:
+    """What Hydra or OmegaConf complains about, as one sentence.
+
+    Args:
+        error: What they raised while the configuration was composed or resolved.
+    """
+    text = " ".join(str(error).split())
+    engine = re.search(r"hydra/launcher/(submitit_\w+|joblib)", text)
+    if engine:
+        return f"this launcher needs Hydra's {engine.group(1)} plugin, which is not installed; {launchers.INSTALL}."
+    choice = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
+    if choice:
+        group, word = choice.groups()
+        accepted = _choices(error)
+        if accepted:
+            return f"{group}={word} is unknown{suggestion(word, accepted)}; accepted: {', '.join(accepted)}."
+    key = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
+    if key:
+        return _unknown_key(next(item for item in key.groups() if item))
+    text = text.split(" Config search path")[0].rstrip(".")
+    return f"the command line cannot be understood: {text}; python -m harness --help shows how settings are given."
+
+
+def _unknown_key(word: str) -> str:
+    if table := _table(word):
+        return f"{table} takes entries by name, and a new one needs a plus: +{table}.NAME=VALUE."
+    if owners := choices_with(word):
+        group = word.partition(".")[0]
+        return (
+            f"{word} is a key of {' and '.join(f'{group}={name}' for name in owners)} and not of the {group} that is chosen "
+            f"here; choose {'that' if len(owners) == 1 else 'one of them'}, or leave the key out."
+        )
+    return f"there is no key {word!r}{_closest_key(word)}; python -m harness --help lists groups and keys."
+
+
+def _choices(error: Exception) -> list[str]:
+    """The group's choices, as Hydra lists them in its message."""
+    lines = str(error).splitlines()
+    for index, line in enumerate(lines):
+        if line.startswith("Available options in"):
+            names = []
+            for item in lines[index + 1 :]:
+                if not item.startswith("\t"):
+                    break
+                names.append(item.strip())
+            return names
+    return []
+
+
+def _table(word: str) -> str | None:
+    """The open table that ``word`` is, or is an entry of: one that Hydra lets nobody fill without a plus."""
+    return next((key for key in open_tables() if word == key or word.startswith(f"{key}.")), None)
+
+
+def _closest_key(word: str) -> str:
+    keys = known_keys()
+    close = difflib.get_close_matches(word, keys, n=1)
+    if not close:  # the right key in the wrong group
+        close = [key for key in keys if key.rpartition(".")[2] == word.rpartition(".")[2]][:1]
+    return f" (did you mean {close[0]!r}?)" if close else ""

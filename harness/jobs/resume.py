@@ -1,0 +1,86 @@
+"""What a call was, kept in its folder, so that ``resume`` can go on with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.core.errors import DataError
+from harness.core.files import read_json, write_json
+
+LAST = Path("outputs/last.json")
+COMMAND_FILE = "command.json"
+PLACES = ("hydra.run.dir", "hydra.sweep.dir")
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a person asks for.
+
+    Attributes:
+        overrides: As Hydra takes them.
+        multirun: Whether a sweep is asked for.
+        config_dir: A further folder of YAML groups (absolute).
+        words: The whole command line, for records; by default the overrides.
+    """
+
+    overrides: tuple[str, ...] = ()
+    multirun: bool = False
+    config_dir: str | None = None
+    words: tuple[str, ...] = field(default=())
+
+    def value(self, key: str) -> str | None:
+        """What the call sets ``key`` to, or None."""
+        return next((text.partition("=")[2].strip("'\"") for text in self.overrides if key_of(text) == key), None)
+
+
+def key_of(override: str) -> str:
+    """The key or group of an override: ``+a.b=1`` -> ``a.b``."""
+    return override.lstrip("+~").partition("=")[0]
+
+
+def quoted(path: str | Path) -> str:
+    """A path as a value of Hydra's grammar, whatever signs are in it."""
+    text = str(path).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
+
+
+def continued(call: Call) -> Call:
+    """Turns ``resume=last`` or ``resume=FOLDER`` into the call that runs in that folder again.
+
+    Raises:
+        DataError: There is no such run.
+    """
+    wanted = call.value("resume") or "off"
+    if wanted == "off":
+        return call
+    if wanted == "last":
+        if not LAST.is_file():
+            raise DataError(f"resume=last: no run is recorded in {LAST}; give a run's folder or leave resume out.")
+        wanted = str(read_json(LAST)["folder"])
+    folder = Path(wanted)
+    if not (folder / COMMAND_FILE).is_file():
+        raise DataError(
+            f"resume={wanted}: that is not a run's folder (it has no {COMMAND_FILE}); give one under outputs/."
+        )
+    record = read_json(folder / COMMAND_FILE)
+    own = [text for text in call.overrides if key_of(text) != "resume"]
+    if not own:
+        own = list(record["overrides"])
+        call = replace(call, multirun=bool(record["multirun"]), config_dir=record["config_dir"])
+    own = [text for text in own if key_of(text) not in ("resume", *PLACES)]
+    return replace(call, overrides=(*own, *(f"{key}={quoted(folder)}" for key in ("resume", *PLACES))))
+
+
+def record(call: Call, folder: Path, multirun: bool) -> None:
+    """Leaves what ``resume`` needs: in the run's folder, and which run was the last.
+
+    Args:
+        call: As it was given; one that resumes leaves the folder's first record as it is.
+        folder: The run's or the sweep's.
+        multirun: Whether it is a sweep, which a recipe may decide.
+    """
+    if (call.value("resume") or "off") == "off" or not (folder / COMMAND_FILE).is_file():
+        said = {"words": list(call.words), "overrides": list(call.overrides), "multirun": multirun}
+        write_json(folder / COMMAND_FILE, {**said, "config_dir": call.config_dir})
+    write_json(LAST, {"folder": str(folder.resolve())})

@@ -1,0 +1,94 @@
+"""A sweep's record, and its end: further rounds, the summary, agreement with the first job, the parent run."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.core.files import read_json, write_json
+from harness.core.results import RESULTS_FILE, Results
+from harness.jobs import launchers, outcomes, runner
+from harness.jobs.compose import Plan
+from harness.jobs.task import SWEEP_FILE, log_job, make_job
+from harness.jobs.worker import JOB_FILE
+from harness.machine.progress import say
+from harness.publish import mlflow as mlflow_log
+
+
+def begin(plan: Plan, sweep: Path) -> None:
+    """Writes ``sweep.json`` before the first job; identity and name stay when a sweep is resumed."""
+    runner.make_folder(sweep)
+    old = read_json(sweep / SWEEP_FILE) if (sweep / SWEEP_FILE).is_file() else {}
+    record = {
+        "id": old.get("id") or uuid.uuid4().hex,
+        "created": old.get("created") or outcomes.now(),
+        "name": old.get("name") or _name(plan),
+        "call": uuid.uuid4().hex,
+        "words": plan.words,
+        "varied": plan.varied,
+        "count": len(plan.jobs),
+        "jobs": plan.folders,
+    }
+    write_json(sweep / SWEEP_FILE, record if plan.known else {**record, "open": True})
+
+
+def close(sweep: Path) -> list[Path]:
+    """Writes into ``sweep.json`` which jobs there were.
+
+    Returns:
+        The folders of all jobs that this call started, and of those it planned, in order; some may hold no result.
+    """
+    record = read_json(sweep / SWEEP_FILE)
+    started = dict(_started(sweep, record["call"]))
+    planned = dict(enumerate(record["jobs"]))
+    names = [started.get(number) or planned[number] for number in sorted(started | planned)]
+    record.pop("open", None)
+    write_json(sweep / SWEEP_FILE, {**record, "count": len(names), "jobs": names})
+    return [sweep / name for name in names]
+
+
+def _started(sweep: Path, call: str) -> Iterator[tuple[int, str]]:
+    """(number, folder below the sweep's) of each job of this call that began, whoever launched it."""
+    for place, folders, files in os.walk(sweep):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if JOB_FILE in files and Path(place) != sweep:
+            folders.clear()
+            record = read_json(Path(place) / JOB_FILE)
+            if record.get("call") == call:
+                yield int(record["number"]), str(Path(place).relative_to(sweep))
+
+
+def adopt_lost(plan: Plan, sweep: Path, error: Exception) -> None:
+    """Gives every job whose process died in its launcher a result that says so, once all others have ended."""
+    say(f"warning: the launcher lost a job ({type(error).__name__}); waiting for the others.")
+    launchers.wait_for_the_others(plan.launcher, sweep)
+    started = dict(_started(sweep, str(read_json(sweep / SWEEP_FILE).get("call", ""))))
+    for number, (overrides, config) in enumerate(plan.jobs):
+        folder = sweep / started.get(number, plan.folders[number])
+        if not (folder / RESULTS_FILE).is_file():
+            runner.record_lost(make_job(config, folder, overrides, sweep, number), error)
+            log_job(folder, sweep)
+
+
+def keep_agreement(folders: list[Path], agreement: Mapping[str, Mapping[str, Any]]) -> None:
+    """Writes each job's agreement with the first beside its results: it is known at the sweep's end only."""
+    for folder in folders:
+        found = agreement.get(Results.load(folder).id)
+        if found:
+            write_json(folder / "agreement.json", dict(found))
+
+
+def log_parent(sweep: Path, target: mlflow_log.Target, failed: bool) -> None:
+    """Completes the sweep's run in MLflow; a store that cannot be reached is said, never fatal."""
+    try:
+        mlflow_log.log_sweep(sweep, target, "failed" if failed else "ok")
+    except mlflow_log.LoggingFailed as error:
+        say(f"warning: {error}")
+
+
+def _name(plan: Plan) -> str:
+    names = [str((plan.config.get(group) or {}).get("name", "")) for group in ("task", "tracker")]
+    return f"{' '.join(name for name in names if name)}: {', '.join(plan.varied) or 'one job'}"

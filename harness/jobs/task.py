@@ -1,0 +1,184 @@
+"""One job as Hydra calls it, in the sweep's own process or in one of its launcher: run, save, draw, log, objective."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError, DataError, HarnessError, StoreError
+from harness.core.files import read_json
+from harness.core.results import Results
+from harness.jobs import compose, launchers, rounds, runner
+from harness.jobs.experiment import Experiment
+from harness.jobs.paths import anchored
+from harness.jobs.resume import key_of
+from harness.machine.progress import say
+from harness.publish import mlflow as mlflow_log
+
+SWEEP_FILE = "sweep.json"
+
+
+@dataclass
+class JobTask:
+    """The function that Hydra calls for every job of a call. In a launcher's process it starts with empty hands.
+
+    Attributes:
+        built: Parts of jobs that were built before the first one ran, with their configurations, by number.
+        errors: What kept jobs from leaving a result, in this process.
+    """
+
+    built: dict[int, tuple[Mapping[str, Any], Experiment]] = field(default_factory=dict)
+    errors: list[Exception] = field(default_factory=list)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"built": {}, "errors": []}
+
+    def __call__(self, composed: Any) -> float | tuple[float, ...] | None:
+        """Runs the job.
+
+        Args:
+            composed: Its configuration, of Hydra.
+
+        Returns:
+            Its objective (``objective``), for a sweeper that optimises; None where none is asked for.
+        """
+        place = compose.this_place()
+        with contextlib.chdir(place.base):
+            config = compose.resolved(composed)
+            config = anchored(config, place.base) if place.chdir else config
+            job = make_job(config, place.folder, place.overrides, place.sweep, place.number)
+            job.chdir, job.built = place.chdir, self._built(place.number, config)
+            results: Results | None
+            try:
+                results = one_job(job, place)
+            except Exception as error:
+                results = self._ended(job, place, error)
+            return objective_of(results, config)
+
+    def _built(self, number: int, config: Mapping[str, Any]) -> Experiment | None:
+        """The job's parts, handed out once, if they are those of this very configuration."""
+        found = self.built.pop(number, None)
+        return found[1] if found is not None and found[0] == config else None
+
+    def _ended(self, job: runner.Job, place: compose.Place, error: Exception) -> Results | None:
+        """What is left of a job that could not be run to a result: in a sweep, a failed result, and the sweep goes on."""
+        if isinstance(error, OSError):
+            where = error.filename or "output"
+            error = StoreError(f"{error.strerror or error} ({where}); free space or choose another folder.")
+        self.errors.append(error)
+        if place.sweep is None:
+            return None
+        said = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        if not isinstance(error, HarnessError):
+            traceback.print_exception(error)
+        say(f"error: {said}")
+        with contextlib.suppress(HarnessError, OSError):
+            return runner.record_failure(job, type(error).__name__, said)
+        return None
+
+
+def make_job(
+    config: Mapping[str, Any], folder: Path, overrides: Sequence[str], sweep: Path | None, number: int = 0
+) -> runner.Job:
+    """A job as the runner takes it; named by what its sweep varies."""
+    chosen = {key_of(text): plain_value(text.partition("=")[2]) for text in overrides}
+    record = read_json(sweep / SWEEP_FILE) if sweep else {}
+    varied = {key: chosen[key] for key in record.get("varied", []) if key in chosen}
+    return runner.Job(config, folder, list(overrides), varied, sweep is not None, number, str(record.get("call", "")))
+
+
+def plain_value(text: str) -> str:
+    """A value as people write it: without the quotes and backslashes that Hydra's grammar wants around its own signs."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    return re.sub(r"\\([^\w\s])", r"\1", text)
+
+
+def one_job(job: runner.Job, place: compose.Place) -> Results:
+    """Runs, saves and logs one job. Raises what keeps it from leaving a result."""
+    sweep = place.sweep
+    count = read_json(sweep / SWEEP_FILE)["count"] if sweep else 1
+    of = f"/{count}" if count else ""
+    say(f"[{job.number + 1}{of}] {job.name}: {job.folder}" if sweep else f"{job.name}: {job.folder}")
+    apart = sweep is not None and launchers.elsewhere(str(place.launcher.get("_target_")))
+    with launchers.own_cores(place.launcher if apart else {}, job.config.get("threads"), job.name):
+        results = runner.run_job(job)
+        if apart and rounds_of(job.config) > 1:  # where the first was measured
+            rounds.more_rounds([job.folder], rounds_of(job.config))
+            results = Results.load(job.folder)
+    if results.status != "ok" and sweep is not None and results.error:
+        say(f"{results.status}: {results.error['message']}")
+    if apart or rounds_of(job.config) == 1:
+        log_job(job.folder, sweep)
+        if cost := runner.fixed_cost(results):
+            say(cost)
+    return results
+
+
+def rounds_of(config: Mapping[str, Any]) -> int:
+    """``task.repeats`` of a configuration."""
+    return int((config.get("task") or {}).get("repeats") or 1)
+
+
+# ----------------------------------------------------------------------------------------- objective
+
+
+def objectives(config: Mapping[str, Any]) -> list[str]:
+    """The names of the metrics that a job returns to its sweeper.
+
+    Raises:
+        ConfigError: ``objective`` is neither a metric's name nor a list of them.
+    """
+    wanted = config.get("objective")
+    names = [wanted] if isinstance(wanted, str) else [] if wanted is None else wanted
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise ConfigError(f"objective is {wanted!r}; accepted: a metric's name or a list, as objective=fps or objective=[fps,ao].")
+    return names
+
+
+def objective_of(results: Results | None, config: Mapping[str, Any]) -> float | tuple[float, ...] | None:
+    """What a job returns to its sweeper: the metrics that ``objective`` names.
+
+    Returns:
+        A number, several where several are named, None where none is; not a number (NaN) for a job that did not end well
+        and for a metric that it does not have.
+    """
+    names = objectives(config)
+    metrics = results.metrics if results is not None and results.status == "ok" else {}
+    for name in names if metrics else ():
+        if name not in metrics:
+            say(f"warning: objective={name}: this job has no such metric, so its sweeper gets not a number.")
+    values = tuple(float(metrics.get(name, float("nan"))) for name in names)
+    return values[0] if len(values) == 1 else values or None
+
+
+# ----------------------------------------------------------------------------------- pictures, MLflow
+
+
+def log_job(folder: Path, sweep: Path | None, redraw: bool = False) -> None:
+    """Draws a job's pictures and logs it. A store that cannot be reached is said, never fatal: the folder is complete."""
+    results = Results.load(folder)
+    target = mlflow_log.target_of(results.config)
+    if results.status == "ok" and (redraw or not (folder / "plots").is_dir()):
+        draw(folder)
+    try:
+        mlflow_log.log_folder(folder, parent=sweep, target=target)
+    except mlflow_log.LoggingFailed as error:
+        say(f"warning: {error}")
+
+
+def draw(folder: Path) -> None:
+    """A finished job's plots, and sheets of its worst and median sequence where it was scored."""
+    from harness.report import plots, render
+
+    try:
+        plots.job_plots(folder)
+        with contextlib.suppress(DataError):  # the frames may be gone, or the job may have no boxes
+            render.job_pictures(folder)
+    except (HarnessError, OSError) as error:
+        say(f"warning: not all plots were drawn: {error}")
