@@ -132,8 +132,10 @@ def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, word
         multirun = multirun or root.hydra.mode == RunMode.MULTIRUN
         if swept and not multirun:
             raise ConfigError(f"{swept[0]} names several values, which makes a sweep; add -m to run one.")
-        if root.hydra.mode is None:
-            root.hydra.mode = RunMode.MULTIRUN if multirun else RunMode.RUN
+        mode = RunMode.MULTIRUN if multirun else RunMode.RUN
+        if root.hydra.mode != mode:
+            root.hydra.mode = mode
+            root.hydra.overrides.hydra.append(f"hydra.mode={mode.name}")  # the sweep's jobs are composed with it
         place = root.hydra.sweep if multirun else root.hydra.run
         timed = "${now:" in str(OmegaConf.to_container(place, resolve=False)["dir"])  # type: ignore[call-overload]
         plan = Plan(words, multirun, [], [], str(place.dir), timed, composed=Composed(hydra, loader, root))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -138,7 +138,7 @@ def _lost(name: str) -> Results:
 
 
 def _listed(sweep: Path) -> list[str]:
-    """Folder names of the jobs that sweep.json lists, in its order."""
+    """The jobs' folders that sweep.json lists, in its order, relative to the sweep's."""
     if not (sweep / SWEEP_FILE).is_file():
         return []
     raw = read_json(sweep / SWEEP_FILE)
@@ -149,7 +149,8 @@ def _listed(sweep: Path) -> list[str]:
         if isinstance(entry, dict):
             value = next((entry[key] for key in ("folder", "number", "num", "job") if key in entry), None)
         if value is not None:
-            names.append(Path(str(value)).name)
+            path = PurePosixPath(str(value))
+            names.append(path.name if path.is_absolute() or ".." in path.parts else str(path))
     return names
 
 

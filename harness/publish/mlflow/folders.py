@@ -219,15 +219,18 @@ def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
 
 
 def _results_of(sweep: Path) -> list[Results]:
-    return [Results.load(path.parent) for path in sorted(sweep.glob(f"*/{RESULTS_FILE}"))]
+    listed = read_json(sweep / SWEEP_FILE).get("jobs") or []
+    found = {sweep / str(name) for name in listed} | {path.parent for path in sweep.glob(f"*/{RESULTS_FILE}")}
+    return [Results.load(folder) for folder in sorted(found) if (folder / RESULTS_FILE).is_file()]
 
 
 def sweep_state(sweep: Path) -> str | None:
     """``ok`` or ``failed`` for a sweep that ended; None for one that still runs or was stopped."""
-    statuses = [results.status for results in _results_of(sweep)]
-    if len(statuses) < int(read_json(sweep / SWEEP_FILE).get("count", 0)) and not (sweep / "summary.csv").is_file():
+    statuses, record = [results.status for results in _results_of(sweep)], read_json(sweep / SWEEP_FILE)
+    missing = len(statuses) < int(record.get("count", 0))
+    # while a sweeper still chooses its jobs, nobody knows how many there will be
+    if (missing or record.get("open")) and not (sweep / "summary.csv").is_file():
         return None
-    missing = len(statuses) < int(read_json(sweep / SWEEP_FILE).get("count", 0))
     return "failed" if missing or "failed" in statuses else "ok"
 
 
