@@ -12,6 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def pixel_correlation(x: Tensor, z: Tensor) -> Tensor:
+    """Each template position of ``z [B, C, h, w]`` as a 1x1 kernel over ``x [B, C, H, W]``: ``[B, h w, H, W]``."""
+    batch, _, height, width = x.shape
+    kernels = z.flatten(2).transpose(1, 2)
+    correlation = torch.bmm(kernels, x.flatten(2))
+    return correlation.reshape(batch, kernels.shape[1], height, width)
+
+
 class ChannelAttention(nn.Module):
     """Squeeze and excitation without reduction: the input times sigmoid(fc2(relu(fc1(mean))))."""
 
@@ -34,10 +42,7 @@ class PixelCorrelation(nn.Module):
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """``x [B, C, H, W]``, ``z [B, C, h, w]`` to ``[B, h w, H, W]``."""
-        batch, _, height, width = x.shape
-        kernels = z.flatten(2).transpose(1, 2)
-        correlation = torch.bmm(kernels, x.flatten(2))
-        return self.CA_layer(correlation.reshape(batch, kernels.shape[1], height, width))  # type: ignore[no-any-return]
+        return self.CA_layer(pixel_correlation(x, z))  # type: ignore[no-any-return]
 
 
 def seeded_state(state: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:

@@ -1,0 +1,1 @@
+"""FEAR-XS (Borsuk and others, ECCV 2022)."""

@@ -1,0 +1,1 @@
+"""LightTrack-Mobile (Yan, Peng, Wu and others, CVPR 2021)."""
