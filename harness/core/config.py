@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import inspect
 import sys
 import types
 import typing
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, HarnessError, told
 
 T = TypeVar("T")
 
@@ -33,9 +34,16 @@ def load_class(target: str, base: type[T], where: str) -> type[T]:
             f"{where}.target names module {module_name!r}, but {error.name!r} is not found; put it on the Python path "
             f"(the current folder is on it: {Path.cwd()})."
         ) from error
+    except HarnessError:
+        raise
+    except Exception as error:  # whatever a person's own module raises
+        raise ConfigError(f"{where}.target names module {module_name!r}, whose import failed: {told(error)}.") from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type) or not issubclass(found, base):
         raise ConfigError(f"{where}.target: {target} is not a {base.__name__}; name a class that derives from it.")
+    if inspect.isabstract(found):
+        lacking = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+        raise ConfigError(f"{where}.target: {target} lacks {lacking}, which every {base.__name__} needs; define it.")
     return found
 
 
@@ -60,7 +68,10 @@ def class_of(section: Mapping[str, Any], base: type[T], where: str) -> type[T]:
 
 def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     """``cls(**values)`` with types checked against the dataclass's annotations. Raises ConfigError."""
-    hints = typing.get_type_hints(cls)
+    try:
+        hints = typing.get_type_hints(cls)
+    except (NameError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{where}: an annotation of {cls.__module__}.{cls.__qualname__} cannot be read: {error}.") from error
     known = {item.name: item for item in dataclasses.fields(cls) if item.init}  # type: ignore[arg-type]
     arguments = {}
     for key, value in values.items():
@@ -73,7 +84,12 @@ def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
         if required and name not in arguments:
             raise ConfigError(f"{where}.{name} is missing; it has no default.")
-    instance = cls(**arguments)
+    try:
+        instance = cls(**arguments)
+    except HarnessError:
+        raise
+    except Exception as error:  # whatever a person's own __post_init__ raises
+        raise ConfigError(f"{where}: {cls.__module__}.{cls.__qualname__} cannot be made: {told(error)}.") from error
     if "name" in values and "name" not in known:
         # The name is the YAML file's, and serves a class used under several names (smat, smat_demo).
         object.__setattr__(instance, "name", str(values["name"]))

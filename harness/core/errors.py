@@ -7,6 +7,8 @@ The command line prints the sentence without a traceback (``-v`` shows it) and e
 from __future__ import annotations
 
 import errno
+import traceback
+from pathlib import Path
 
 
 class HarnessError(Exception):
@@ -77,3 +79,15 @@ def telling_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
     return (telling or lines or ["unknown error"])[-1][:300]
+
+
+def told(error: BaseException) -> str:
+    """What a person's own code raised, in words: ``KeyError: 'score' (mytracker.py, line 31)``."""
+    message = (str(error).strip().splitlines() or [""])[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f" ({Path(error.filename).name}, line {error.lineno})"
+        message = error.msg
+    return f"{type(error).__name__}{': ' if message else ''}{message.rstrip('.')}{place}"
+

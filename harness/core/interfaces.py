@@ -15,12 +15,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence as Seq
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.core.errors import ConfigError, PrepareError, SkipJob
+from harness.core.errors import BackendError, ConfigError, PrepareError, SkipJob
 from harness.core.preparing import Conversion, Handover, Quantization
 
 Boxes = npt.NDArray[np.float64]
@@ -102,20 +102,45 @@ class Metric:
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A named tensor of static shape; ``dtype`` is NumPy's name for it (``float32``, ``uint8``)."""
+    """A named tensor of static shape; ``dtype`` is NumPy's name for it (``float32``, ``uint8``). Raises ConfigError."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str = "float32"
 
+    def __post_init__(self) -> None:
+        whole = isinstance(self.shape, (list, tuple)) and all(
+            isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in self.shape
+        )
+        if not whole:
+            raise ConfigError(f"the shape of tensor {self.name} is {self.shape!r}; accepted: positive whole numbers, in a tuple.")
+        object.__setattr__(self, "shape", tuple(int(side) for side in self.shape))
+        try:
+            object.__setattr__(self, "dtype", np.dtype(self.dtype).name)
+        except TypeError:
+            raise ConfigError(
+                f"the dtype of tensor {self.name} is {self.dtype!r}; accepted: NumPy's names, such as float32 and uint8."
+            ) from None
+
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """A static graph. An input that bears the name of another graph's output is fed from it."""
+    """A static graph. An input that bears the name of another graph's output is fed from it. Raises ConfigError."""
 
     name: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+
+    def __post_init__(self) -> None:
+        for side in ("inputs", "outputs"):
+            value = getattr(self, side)
+            tensors = (value,) if isinstance(value, TensorSpec) else value
+            if not isinstance(tensors, (list, tuple)) or not all(isinstance(item, TensorSpec) for item in tensors):
+                raise ConfigError(f"the {side} of graph {self.name} are {value!r}; accepted: TensorSpecs, in a tuple.")
+            names = [tensor.name for tensor in tensors]
+            if not names or len(set(names)) < len(names):
+                raise ConfigError(f"the {side} of graph {self.name} are named {', '.join(names) or 'nothing'}; give each a name of its own.")
+            object.__setattr__(self, side, tuple(tensors))
 
     def input_names(self) -> tuple[str, ...]:
         return tuple(tensor.name for tensor in self.inputs)
@@ -132,23 +157,48 @@ class GraphSpec:
             )
 
 
+SourceKind = Literal["torch", "onnx", "openvino"]
+
+
 @dataclass(frozen=True)
 class Source:
     """Where a tracker's graphs come from; resolved only in the process that prepares.
 
-    ``factory`` is ``"package.module:function"``. For ``kind="torch"`` it is called as
-    ``factory(weights, **options)`` and returns ``{graph name: torch.nn.Module}``; for ``kind="onnx"`` it
-    returns ``{graph name: onnx.ModelProto}``. ``weights`` holds the files it reads, in order; empty means
-    random weights drawn with ``seed``. ``code`` names further modules whose source enters the artifact's key
-    (the factory's own module always does).
+    ``factory`` is ``"package.module:function"``, called as ``factory(weights, seed=seed, **options)``. It returns
+    ``{graph name: model}``: a ``torch.nn.Module`` for ``kind="torch"``, an ``onnx.ModelProto`` for ``"onnx"``, an
+    ``openvino.Model`` for ``"openvino"``; for the last two a path of a file will do. Graphs that exist only as OpenVINO's IR
+    run on backend openvino alone. ``weights`` holds the files that the factory reads, in order (paths or strings; one
+    file may stand without a list; an IR's ``.bin`` need not be named); empty means random weights drawn with ``seed``.
+    ``code`` names further modules whose source enters the artifact's key (the factory's own module always does).
+    Raises ConfigError where a field cannot be.
     """
 
-    kind: Literal["torch", "onnx"]
+    kind: SourceKind
     factory: str
     weights: tuple[Path, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     code: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(SourceKind):
+            raise ConfigError(f"Source.kind is {self.kind!r}; accepted: {', '.join(get_args(SourceKind))}.")
+        module, _, function = self.factory.partition(":") if isinstance(self.factory, str) else ("", "", "")
+        if not module or not function.isidentifier():
+            raise ConfigError(f"Source.factory is {self.factory!r}; accepted: 'package.module:function'.")
+        object.__setattr__(self, "weights", tuple(Path(item) for item in _each(self.weights, "weights", (str, Path))))
+        object.__setattr__(self, "code", tuple(_each(self.code, "code", (str,))))
+        if not isinstance(self.options, Mapping) or not all(isinstance(key, str) for key in self.options):
+            raise ConfigError(f"Source.options is {self.options!r}; accepted: a dict of the factory's keyword arguments.")
+
+
+def _each(value: Any, name: str, kinds: tuple[type, ...]) -> tuple[Any, ...]:
+    """The items of a field of Source, a single one without its list. Raises ConfigError."""
+    items = (value,) if isinstance(value, kinds) else value
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, kinds) for item in items):
+        what = "files: paths or strings" if Path in kinds else "names of modules"
+        raise ConfigError(f"Source.{name} is {value!r}; accepted: {what}, in a list.")
+    return tuple(items)
 
 
 @dataclass(frozen=True)
@@ -273,6 +323,12 @@ class Session(Protocol):
         ...
 
 
+def missing_input(spec: GraphSpec, error: KeyError) -> BackendError:
+    """What a session raises where an input was not given."""
+    wanted = ", ".join(spec.input_names())
+    return BackendError(f"graph {spec.name} was run without its input {error.args[0]!r}; it takes {wanted}.")
+
+
 class Backend(ABC):
     """A runtime. Constructors only check; ``open`` does the work.
 
@@ -372,7 +428,13 @@ class Backend(ABC):
 
 
 class Tracker(ABC):
-    """A running tracker of one target. Created by ``TrackerSpec.start``."""
+    """A running tracker of one target. Created by ``TrackerSpec.start``.
+
+    ``confidence`` may be set by ``update``: how sure the tracker is of the box that it returned, higher is surer (where a
+    network scores cells: the chosen cell's score after its activation, before window and penalty). None: it does not tell.
+    """
+
+    confidence: float | None = None
 
     @abstractmethod
     def init(self, image: Image, box: Boxes) -> None:
@@ -390,14 +452,18 @@ class Tracker(ABC):
 class TrackerSpec(ABC):
     """A tracker with its settings: its graphs, where they come from, and how to start it.
 
-    Subclasses are dataclasses whose fields are the keys of the tracker's YAML file (``name`` and ``target``
-    aside). ``per_frame`` names the graphs that run on every frame; the others run once a sequence.
+    Subclasses are dataclasses whose fields are the keys of the tracker's YAML file (``name`` and ``target`` aside).
     """
 
     name: str
     color: ClassVar[Literal["rgb", "bgr"]] = "rgb"
     deterministic: ClassVar[bool] = True
-    per_frame: ClassVar[tuple[str, ...]] = ("search",)
+
+    @property
+    def per_frame(self) -> tuple[str, ...]:
+        """The graphs that run on every frame (the others run once a sequence): all of them, or one of those for which
+        ``calibration`` names a tracker. The usual one comes last. A plain attribute of a subclass will do."""
+        return ("search",)
 
     @property
     @abstractmethod
@@ -411,6 +477,10 @@ class TrackerSpec(ABC):
     @abstractmethod
     def start(self, sessions: Mapping[str, Session]) -> Tracker:
         """A tracker over these sessions; cheap, called once a sequence."""
+
+    def calibration(self) -> Seq[TrackerSpec]:
+        """Trackers over the same graphs that between them run each on any sequence; itself where it runs them all."""
+        return (self,)
 
     def for_int8(self) -> TrackerSpec:
         """The same tracker with the form of its graphs that OpenVINO runs fastest in int8 on this processor."""

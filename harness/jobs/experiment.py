@@ -11,6 +11,7 @@ from harness.core.config import at_least, build, construct
 from harness.core.errors import ConfigError
 from harness.core.interfaces import Artifact, Backend, Dataset, Task, TrackerSpec
 from harness.machine.environment import thread_budget
+from harness.prepare import specification
 from harness.prepare.plan import QuantizationJob, Quantizer, Settings, Step, lookup, plan
 
 
@@ -64,6 +65,7 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     task = build(_section(config, "task"), Task, "task")
     backend = build(backend_section(config, task, threads, settings.cache), Backend, "backend")
     tracker = build(_section(config, "tracker"), TrackerSpec, "tracker")
+    specification.check(tracker)
     quantizer = build(_section(config, "quantization"), Quantizer, "quantization")
     dataset = build(_section(config, "dataset"), Dataset, "dataset")
     task.check(config, tracker, dataset)

@@ -111,22 +111,25 @@ def record(
 ) -> Items:
     """Tracks ``sequences`` with ``sessions`` and returns up to ``wanted`` items for every graph.
 
-    Crops follow the tracker's own boxes; with random weights they follow the truth. Raises PrepareError without frames.
+    Where graphs take turns by the object, every sequence is tracked once with each (``TrackerSpec.calibration``). Crops follow
+    the tracker's own boxes; with random weights they follow the truth. Raises PrepareError without frames.
     """
     truthful = tracker.random_weights
     pieces = segments(sequences, truthful)
     updates = sum(len(item) - 1 for item in pieces)
     if updates < 1:
         raise PrepareError("the calibration sequences have no frames to track; name longer ones in quantization.sequences.")
-    counts = {name: updates if name in tracker.per_frame else len(pieces) for name in sessions}
+    trackers = tracker.calibration()
+    counts = {name: updates if name in tracker.per_frame else len(pieces) * len(trackers) for name in sessions}
     recorders = {
         name: Recorder(session, chosen(counts[name], wanted, seed)) for name, session in sessions.items()
     }
-    progress.start("calibration crops", updates + len(pieces))
+    progress.start("calibration crops", (updates + len(pieces)) * len(trackers))
     recording: dict[str, Session] = dict(recorders.items())
-    runner = Runner(tracker, recording)
-    for item in pieces:
-        runner.track(item, feedback=item.truth if truthful else None, on_frame=lambda _seconds: progress.step())
+    for each in trackers:
+        runner = Runner(each, recording)
+        for item in pieces:
+            runner.track(item, feedback=item.truth if truthful else None, on_frame=lambda _seconds: progress.step())
     progress.close()
     return {name: recorder.items for name, recorder in recorders.items()}
 

@@ -15,7 +15,7 @@ from time import perf_counter
 
 import numpy as np
 
-from harness.core.errors import TrackingError
+from harness.core.errors import ConfigError, HarnessError, TrackingError, told
 from harness.core.interfaces import (
     Array,
     Arrays,
@@ -80,7 +80,17 @@ class Runner:
     clock: StageClock = field(default_factory=StageClock)
 
     def start(self) -> Tracker:
-        return self.spec.start({name: TimedSession(item, self.clock) for name, item in self.sessions.items()})
+        """A tracker over timed sessions. Raises ConfigError where the specification starts none."""
+        what = f"{type(self.spec).__module__}.{type(self.spec).__qualname__}.start"
+        try:
+            tracker = self.spec.start({name: TimedSession(item, self.clock) for name, item in self.sessions.items()})
+        except HarnessError:
+            raise
+        except Exception as error:  # whatever a person's own code raises
+            raise ConfigError(f"{what} failed: {told(error)}; it gets the sessions of {', '.join(self.sessions)}.") from error
+        if not isinstance(tracker, Tracker):
+            raise ConfigError(f"{what} returned a {type(tracker).__name__}; accepted: an object of a class that derives from Tracker.")
+        return tracker
 
     def track(
         self,
@@ -114,17 +124,16 @@ class Runner:
                     tracker.place(feedback[index - 1])
                 begin = clock.start()
                 if index:
-                    boxes[index] = tracker.update(image)
+                    found: object = _asked(tracker.update, image)
                 else:
-                    tracker.init(image, sequence.init_box)
-                    boxes[0] = sequence.init_box
+                    _asked(tracker.init, image, sequence.init_box)
+                    found = sequence.init_box
                 end = perf_counter()
+                boxes[index] = box_of(found)
                 seconds[index] = end - begin
                 stages["preprocess"][index], stages["inference"][index], stages["postprocess"][index] = clock.stages(
                     end
                 )
-                if not np.isfinite(boxes[index]).all():
-                    raise TrackingError(f"{sequence.name}, frame {index + 1}: the tracker's box is not finite.")
                 if on_frame is not None:
                     on_frame(seconds[index])
         except TrackingError as error:
@@ -133,6 +142,29 @@ class Runner:
             if collecting:
                 gc.enable()
         return Track(sequence.name, boxes, seconds, stages, repetition)
+
+
+def _asked(call: Callable[..., object], *arguments: object) -> object:
+    """The answer of a tracker's own code. Raises TrackingError, with the place, for whatever that raises."""
+    try:
+        return call(*arguments)
+    except (HarnessError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise TrackingError(f"the tracker failed with {told(error)}.") from error
+
+
+def box_of(found: object) -> Boxes:
+    """What a tracker returned, as a box ``[4]``. Raises TrackingError where it is none, or not finite."""
+    try:
+        box = np.asarray(found, np.float64)
+    except (TypeError, ValueError):
+        box = np.empty(0)
+    if box.shape != (4,):
+        raise TrackingError(f"the tracker returned {found!r}; accepted: a box [x, y, w, h] in pixels.")
+    if not np.isfinite(box).all():
+        raise TrackingError("the tracker's box is not finite.")
+    return box
 
 
 def decoded(sequence: Sequence, color: str) -> Iterator[tuple[Image, float]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.networks.weights import load
 from harness.trackers.folding import State, fold
+from harness.trackers.weights import load
 
 PREFIX = "model."
 UNUSED = ("encoder.model.backbone.stages.xif5_", "encoder.model.backbone.stages.xif6_", "encoder.model.head.")

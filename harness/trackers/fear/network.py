@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.networks.common import pixel_correlation, seeded_state
+from harness.trackers.layers import pixel_correlation, seeded_state
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of R, G, B in 0-1
 CHANNELS, TEMPLATE_CELLS = 256, 64
@@ -200,9 +200,12 @@ class SearchGraph(_Graph):
 
 
 def seeded(network: Fear, seed: int) -> dict[str, Tensor]:
-    """Random weights from names and ``seed``; the last layer of the distances is small, for they are exponentials."""
+    """Random weights from names and ``seed``, small where values would grow without batch norms: the features are of the
+    order of 1, the logits too, and the distances, which are exponentials, of some pixels."""
     state = seeded_state(network.state_dict(), seed)
-    state["connect_model.bbox_pred.pointwise.weight"] = state["connect_model.bbox_pred.pointwise.weight"] / 1000
+    small = (("neck.downsample.0", 2e-4), ("connect_model.bbox_pred.pointwise", 1e-2), ("connect_model.cls_pred.pointwise", 1e-2))
+    for layer, factor in small:
+        state[f"{layer}.weight"] = state[f"{layer}.weight"] * factor
     state["connect_model.bbox_pred.pointwise.bias"] = state["connect_model.bbox_pred.pointwise.bias"] + 3
     return state
 
@@ -211,8 +214,8 @@ def graphs(weights: list[Path], *, seed: int = 0, **_: Any) -> dict[str, nn.Modu
     """The tracker's two graphs in eval mode; no weights: random ones from ``seed``."""
     network = Fear()
     if weights:
-        from harness.networks.weights import load_into
         from harness.trackers.fear.checkpoint import read
+        from harness.trackers.weights import load_into
 
         load_into(network, read(weights[0]), weights[0])
     else:

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from harness import vision
-from harness.errors import TrackingError, WeightsError
-from harness.interfaces import Array, Boxes, GraphSpec, Image, Session, Source, TensorSpec, Tracker, TrackerSpec
+from harness.core.errors import TrackingError, WeightsError
+from harness.core.interfaces import Array, Boxes, GraphSpec, Image, Session, Source, TensorSpec, Tracker, TrackerSpec
+from harness.imaging import crops as vision
 from harness.trackers import RANDOM, weights_path
 
 STRIDE, CELLS = 16, 16
@@ -64,7 +64,7 @@ class Fear(TrackerSpec):
             factory=f"{PACKAGE}.network:graphs",
             weights=() if self.random_weights else (weights_path(self.weights, ADVICE),),
             seed=self.seed if self.random_weights else 0,
-            code=("harness.networks.common", "harness.networks.weights", f"{PACKAGE}.checkpoint", "harness.trackers.folding"),
+            code=("harness.trackers.layers", "harness.trackers.weights", f"{PACKAGE}.checkpoint", "harness.trackers.folding"),
         )
 
     def start(self, sessions: Mapping[str, Session]) -> Tracker:

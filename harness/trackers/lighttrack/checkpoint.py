@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.networks.weights import load
 from harness.trackers.folding import State, fold, norm_of
+from harness.trackers.weights import load
 
 PREFIX = "feature_extractor."
 LOGIT_SCALE = 0.1

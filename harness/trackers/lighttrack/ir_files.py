@@ -12,12 +12,12 @@ from typing import Any
 import openvino as ov
 from openvino import opset13
 
-from harness.errors import WeightsError
+from harness.core.errors import WeightsError
 
 Shapes = dict[str, tuple[int, ...]]
-TEMPLATE = ({"z": (1, 128, 128, 3)}, {"zf": (1, 96, 8, 8)})
-TRUNK = ({"x": (1, 256, 256, 3)}, {"xf": (1, 96, 16, 16)})
-HEAD = ({"zf": (1, 96, 8, 8), "xf": (1, 96, 16, 16)}, {"cls": (16, 16), "reg": (4, 16, 16)})
+TEMPLATE: tuple[Shapes, Shapes] = ({"z": (1, 128, 128, 3)}, {"zf": (1, 96, 8, 8)})
+TRUNK: tuple[Shapes, Shapes] = ({"x": (1, 256, 256, 3)}, {"xf": (1, 96, 16, 16)})
+HEAD: tuple[Shapes, Shapes] = ({"zf": (1, 96, 8, 8), "xf": (1, 96, 16, 16)}, {"cls": (16, 16), "reg": (4, 16, 16)})
 
 
 def graphs(weights: list[Path], **_: Any) -> dict[str, ov.Model]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.networks.common import PixelCorrelation, seeded_state
+from harness.trackers.layers import PixelCorrelation, seeded_state
 
 MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of R, G, B in 0-255
 CHANNELS, TEMPLATE_CELLS, STRIDE = 96, 64, 16
@@ -246,8 +246,8 @@ def graphs(weights: list[Path], *, seed: int = 0, names: Sequence[str] = ("searc
     """``template`` and a search graph under each of ``names``, in eval mode; no weights: random ones from ``seed``."""
     network = LightTrack()
     if weights:
-        from harness.networks.weights import load_into
         from harness.trackers.lighttrack.checkpoint import read
+        from harness.trackers.weights import load_into
 
         load_into(network, read(weights[0]), weights[0])
     else:

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from harness import vision
-from harness.errors import ConfigError, TrackingError, WeightsError
-from harness.interfaces import Array, Boxes, GraphSpec, Image, Session, Source, TensorSpec, Tracker, TrackerSpec
+from harness.core.errors import ConfigError, TrackingError, WeightsError
+from harness.core.interfaces import Array, Boxes, GraphSpec, Image, Session, Source, TensorSpec, Tracker, TrackerSpec
+from harness.imaging import crops as vision
 from harness.trackers import RANDOM, weights_path
 
 STRIDE = 16
@@ -53,7 +53,7 @@ class LightTrack(TrackerSpec):
     name: str = "lighttrack"
     settings: Literal["default", "vot2019"] = "default"
     weights: str | list[str] | None = None
-    search_size: Literal[256, 288] | None = None
+    search_size: int | None = None
     penalty_k: float | None = None
     size_lr: float | None = None
     window_influence: float | None = None
@@ -129,7 +129,7 @@ class LightTrack(TrackerSpec):
             weights=files,
             options={"names": [graph_name(size) for size in self.published.searches]},
             seed=self.seed if self.random_weights else 0,
-            code=("harness.networks.common", "harness.networks.weights", f"{PACKAGE}.checkpoint", "harness.trackers.folding"),
+            code=("harness.trackers.layers", "harness.trackers.weights", f"{PACKAGE}.checkpoint", "harness.trackers.folding"),
         )
 
     def _from_ir(self) -> bool:

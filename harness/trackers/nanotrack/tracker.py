@@ -134,6 +134,7 @@ class NanoTrackTracker(Tracker):
         self._fill = np.zeros(3, np.uint8)
         self._cx = self._cy = self._w = self._h = 0.0
         self._inputs: dict[str, Array] = {"search": self._search_crop.buffer}
+        self.confidence: float | None = None
 
     def init(self, image: Image, box: Boxes) -> None:
         self._fill = vision.mean_colour(image)
@@ -183,6 +184,7 @@ class NanoTrackTracker(Tracker):
         cy = float(self._points_y[best]) + 0.5 * (float(bottom[best]) - float(top[best]))
         if not math.isfinite(cx + cy + w + h + rate):
             raise TrackingError("the network's maps are not finite numbers; check the weights and the precision.")
+        self.confidence = float(score[best])
         rate *= self._settings.size_lr
         self._cx += cx / scale
         self._cy += cy / scale

@@ -120,6 +120,7 @@ class SmatTracker(Tracker):
         self._response = np.empty_like(self._window)
         self._box: Boxes = np.zeros(4)
         self._inputs: dict[str, Array] = {"search": self._search_crop.buffer}
+        self.confidence: float | None = None
 
     def init(self, image: Image, box: Boxes) -> None:
         template, _ = vision.cut_square(self._template_crop, image, box, self._spec.template_factor)
@@ -152,4 +153,5 @@ class SmatTracker(Tracker):
         cy = (row + float(offset[1])) / self._cells * pixels + y + 0.5 * h - 0.5 * pixels
         if not math.isfinite(cx + cy + width + height):
             raise TrackingError("the network's maps are not finite numbers; check the weights and the precision.")
+        self.confidence = float(maps["score"][0, 0, row, column])
         return np.array([cx - 0.5 * width, cy - 0.5 * height, width, height])

@@ -1,0 +1,55 @@
+"""Looks a tracker's specification over before anything is prepared: what a person can get wrong in it is one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from harness.core.errors import ConfigError, HarnessError, told
+from harness.core.interfaces import GraphSpec, Source, TrackerSpec
+
+T = TypeVar("T")
+
+
+def check(spec: TrackerSpec) -> None:
+    """Raises ConfigError (or what the specification itself raises, such as WeightsError) where ``spec`` cannot be run."""
+    name = f"{type(spec).__module__}.{type(spec).__qualname__}"
+    if spec.color not in ("rgb", "bgr"):
+        raise ConfigError(f"{name}.color is {spec.color!r}; accepted: rgb, bgr.")
+    graphs = _ask(f"{name}.graphs", lambda: spec.graphs)
+    _check_graphs(f"{name}.graphs", graphs)
+    runs = _ask(f"{name}.per_frame", lambda: tuple(spec.per_frame))
+    unknown = [graph for graph in runs if graph not in graphs]
+    if unknown or not runs:
+        raise ConfigError(f"{name}.per_frame names {', '.join(map(str, unknown)) or 'nothing'}; graphs: {', '.join(graphs)}.")
+    source = _ask(f"{name}.source", spec.source)
+    if not isinstance(source, Source):
+        raise ConfigError(f"{name}.source returned a {type(source).__name__}; accepted: a Source.")
+
+
+def _ask(what: str, question: Callable[[], T]) -> T:
+    """The answer, or a ConfigError that says what a person's own code raised."""
+    try:
+        return question()
+    except HarnessError:
+        raise
+    except Exception as error:  # whatever a person's own code raises
+        raise ConfigError(f"{what} failed: {told(error)}.") from error
+
+
+def _check_graphs(what: str, graphs: Any) -> None:
+    if not isinstance(graphs, Mapping) or not graphs:
+        raise ConfigError(f"{what} is {graphs!r}; accepted: a dict of GraphSpecs by name.")
+    made: dict[str, tuple[int, ...]] = {}
+    for key, graph in graphs.items():
+        if not isinstance(graph, GraphSpec):
+            raise ConfigError(f"{what}[{key!r}] is a {type(graph).__name__}; accepted: a GraphSpec.")
+        if graph.name != key:
+            raise ConfigError(f"{what}[{key!r}] holds the graph named {graph.name!r}; give both the same name.")
+        for tensor in graph.inputs:
+            if tensor.name in made and made[tensor.name] != tensor.shape:
+                raise ConfigError(
+                    f"{what}: input {tensor.name} of graph {key} has the shape {list(tensor.shape)}, and the output that feeds "
+                    f"it {list(made[tensor.name])}; give both the same shape."
+                )
+        made |= {tensor.name: tensor.shape for tensor in graph.outputs}
