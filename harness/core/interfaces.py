@@ -138,8 +138,8 @@ class GraphSpec:
             if not isinstance(tensors, (list, tuple)) or not all(isinstance(item, TensorSpec) for item in tensors):
                 raise ConfigError(f"the {side} of graph {self.name} are {value!r}; accepted: TensorSpecs, in a tuple.")
             names = [tensor.name for tensor in tensors]
-            if not names or len(set(names)) < len(names):
-                raise ConfigError(f"the {side} of graph {self.name} are named {', '.join(names) or 'nothing'}; give each a name of its own.")
+            if len(set(names)) < len(names):
+                raise ConfigError(f"the {side} of graph {self.name} are named {', '.join(names)}; give each a name of its own.")
             object.__setattr__(self, side, tuple(tensors))
 
     def input_names(self) -> tuple[str, ...]:

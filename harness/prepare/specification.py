@@ -46,6 +46,8 @@ def _check_graphs(what: str, graphs: Any) -> None:
             raise ConfigError(f"{what}[{key!r}] is a {type(graph).__name__}; accepted: a GraphSpec.")
         if graph.name != key:
             raise ConfigError(f"{what}[{key!r}] holds the graph named {graph.name!r}; give both the same name.")
+        if not graph.inputs or not graph.outputs:
+            raise ConfigError(f"{what}[{key!r}] has no {'outputs' if graph.inputs else 'inputs'}; a graph needs at least one of each.")
         for tensor in graph.inputs:
             if tensor.name in made and made[tensor.name] != tensor.shape:
                 raise ConfigError(

@@ -80,7 +80,7 @@ class FearTracker(Tracker):
         self._template_crop = vision.Cropper(TEMPLATE_SIZE)
         self._search_crop = vision.Cropper(SEARCH_SIZE)
         self._window = (vision.hann(CELLS) * WINDOW_INFLUENCE).ravel()
-        self._fill = np.zeros(3, np.uint8)
+        self.fill = np.zeros(3, np.uint8)
         self._width = self._height = 0
         self._box = (0, 0, LEAST_SIZE, LEAST_SIZE)
         self._inputs: dict[str, Array] = {"search": self._search_crop.buffer}
@@ -88,10 +88,10 @@ class FearTracker(Tracker):
 
     def init(self, image: Image, box: Boxes) -> None:
         self._height, self._width = image.shape[:2]
-        self._fill = np.rint(image.mean(axis=(0, 1))).astype(np.uint8)
+        self.fill = np.rint(image.mean(axis=(0, 1))).astype(np.uint8)
         self.place(box)
         x, y, width, height = region(self._box, TEMPLATE_MARGIN)
-        template = self._template_crop.cut(image, (x, y, x + width, y + height), fill=self._fill)
+        template = self._template_crop.cut(image, (x, y, x + width, y + height), fill=self.fill)
         features = self._template.run({"template": template})["template_features"]
         self._inputs["template_features"] = np.ascontiguousarray(features)
 
@@ -104,7 +104,7 @@ class FearTracker(Tracker):
     def update(self, image: Image) -> Boxes:
         self._height, self._width = image.shape[:2]
         x, y, width, height = region(self._box, SEARCH_MARGIN)
-        self._search_crop.cut(image, (x, y, x + width, y + height), fill=self._fill)
+        self._search_crop.cut(image, (x, y, x + width, y + height), fill=self.fill)
         maps = self._search.run(self._inputs)
         scale_x, scale_y = width / SEARCH_SIZE, height / SEARCH_SIZE
         left, top, w, h = self._decode(maps, self._box[2] / scale_x, self._box[3] / scale_y)
