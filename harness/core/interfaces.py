@@ -462,7 +462,7 @@ class TrackerSpec(ABC):
     @property
     def per_frame(self) -> tuple[str, ...]:
         """The graphs that run on every frame (the others run once a sequence): all of them, or one of those for which
-        ``calibration`` names a tracker. The usual one comes last. A plain attribute of a subclass will do."""
+        ``variants`` names a tracker. The usual one comes last. A plain attribute of a subclass will do."""
         return ("search",)
 
     @property
@@ -478,7 +478,7 @@ class TrackerSpec(ABC):
     def start(self, sessions: Mapping[str, Session]) -> Tracker:
         """A tracker over these sessions; cheap, called once a sequence."""
 
-    def calibration(self) -> Seq[TrackerSpec]:
+    def variants(self) -> Seq[TrackerSpec]:
         """Trackers over the same graphs that between them run each on any sequence; itself where it runs them all."""
         return (self,)
 

@@ -111,7 +111,7 @@ def record(
 ) -> Items:
     """Tracks ``sequences`` with ``sessions`` and returns up to ``wanted`` items for every graph.
 
-    Where graphs take turns by the object, every sequence is tracked once with each (``TrackerSpec.calibration``). Crops follow
+    Where graphs take turns by the object, every sequence is tracked once with each (``TrackerSpec.variants``). Crops follow
     the tracker's own boxes; with random weights they follow the truth. Raises PrepareError without frames.
     """
     truthful = tracker.random_weights
@@ -119,7 +119,7 @@ def record(
     updates = sum(len(item) - 1 for item in pieces)
     if updates < 1:
         raise PrepareError("the calibration sequences have no frames to track; name longer ones in quantization.sequences.")
-    trackers = tracker.calibration()
+    trackers = tracker.variants()
     counts = {name: updates if name in tracker.per_frame else len(pieces) * len(trackers) for name in sessions}
     recorders = {
         name: Recorder(session, chosen(counts[name], wanted, seed)) for name, session in sessions.items()

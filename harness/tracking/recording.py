@@ -38,9 +38,11 @@ def record(
 ) -> Recording:
     """Tracks the first ``updates`` updates of ``sequence`` and keeps what ``graph`` was given.
 
-    A tracker with random weights is put at the truth (without truth, at the first box) before each update.
+    A tracker with random weights is put at the truth (without truth, at the first box) before each update. Where graphs take
+    turns by the object, the tracker is one that runs ``graph``.
     """
     kept: list[Arrays] = []
+    spec = next((item for item in spec.variants() if graph in item.per_frame), spec)
     wrapped = {**sessions, graph: RecordingSession(sessions[graph], kept)}
     track = Runner(spec, wrapped).track(sequence, feedback=_feedback(spec, sequence), limit=updates + 1)
     boxes = track.boxes

@@ -122,7 +122,7 @@ def compare(
         found |= boxes_against(pairs, tracks, details)
     if not truthful and context.dataset.has_truth:
         found |= ao_difference(pairs, tracks, context.seed)
-    report = layer_report(context.artifact, base, backend, context.tracker.per_frame, duel.last_inputs())
+    report = layer_report(context.artifact, base, backend, list(duel.last_inputs()), duel.last_inputs())
     details["layers"] = report
     found["layers_share"] = report["int8_share"]
     return {f"int8/{key}": value for key, value in found.items()}, details, warnings_of(found, report)
@@ -233,13 +233,12 @@ class Duel:
         return Pair(sequence, fp32, forced, times[0, 1:], times[1, 1:])
 
     def _outputs(self) -> None:
-        for name in self._context.tracker.per_frame:
-            inputs = self._fp32[name].inputs
+        for name, inputs in self.last_inputs().items():
             self.differences.add(name, self._fp32_again[name].run(inputs), self._int8[name].run(inputs))
 
     def last_inputs(self) -> dict[str, Mapping[str, Array]]:
-        """What each graph of every frame was last given."""
-        return {name: self._fp32[name].inputs for name in self._context.tracker.per_frame}
+        """What each graph of every frame was last given; without those that the sequences did not need."""
+        return {name: self._fp32[name].inputs for name in self._context.tracker.per_frame if self._fp32[name].inputs}
 
 
 def timed(update: Any, image: Image) -> tuple[Boxes, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino as ov
 from openvino import opset13
 
@@ -67,7 +68,7 @@ def _joined(trunk: ov.Model, head: ov.Model) -> ov.Model:
     ports["xf"].get_node().output(0).replace(features)
     results = []
     for port, name, shape in ((head.output("cls"), "score", (1, 1, 16, 16)), (head.output("reg"), "box", (1, 4, 16, 16))):
-        shaped = opset13.reshape(port.get_node().input_value(0), opset13.constant(shape, "i64"), special_zero=False)
+        shaped = opset13.reshape(port.get_node().input_value(0), opset13.constant(np.array(shape, np.int64)), special_zero=False)
         shaped.output(0).set_names({name})
         results.append(opset13.result(shaped.output(0)))
     template, search = ports["zf"].get_node(), trunk.input(0).get_node()

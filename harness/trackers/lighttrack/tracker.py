@@ -107,7 +107,7 @@ class LightTrack(TrackerSpec):
             made[graph_name(size)] = GraphSpec(graph_name(size), (features, search), maps)
         return made
 
-    def calibration(self) -> Sequence[TrackerSpec]:
+    def variants(self) -> Sequence[TrackerSpec]:
         """One tracker for each search size: between them they run every graph, whatever the objects' sizes."""
         return [replace(self, search_size=size) for size in self.published.searches]
 

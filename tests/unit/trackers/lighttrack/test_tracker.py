@@ -147,8 +147,8 @@ def test_graphs_of_both_sets() -> None:
     assert vot.per_frame == ("search_288", "search")
     assert vot.graphs["template"].inputs[0].shape == (1, 127, 127, 3)
     assert vot.graphs["search_288"].outputs[1].shape == (1, 4, 18, 18)
-    assert [spec.per_frame for spec in vot.calibration()] == [("search",), ("search_288",)]
-    assert [spec.per_frame for spec in default.calibration()] == [("search",)]
+    assert [spec.per_frame for spec in vot.variants()] == [("search",), ("search_288",)]
+    assert [spec.per_frame for spec in default.variants()] == [("search",)]
 
 
 def test_maps_that_are_not_finite_are_an_error() -> None:

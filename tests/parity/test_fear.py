@@ -1,0 +1,76 @@
+"""FEAR-XS's trained network and boxes against the golden outputs and the reference's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from harness.backends.onnx.backend import Onnx
+from harness.machine.progress import Silent
+from harness.prepare.plan import Settings, plan
+from harness.prepare.steps import realise
+from harness.trackers.fear import Fear, network
+
+pytestmark = pytest.mark.shared
+FRAMES = 20
+
+
+def inputs(case: str) -> tuple[np.ndarray, np.ndarray]:
+    """The golden numbers' template and search image, uint8 RGB ``[1, S, S, 3]``."""
+    generator = np.random.default_rng(20220711)
+    if case == "noise":
+        template = generator.integers(0, 256, (128, 128, 3), dtype=np.uint8)
+        return template[None], generator.integers(0, 256, (256, 256, 3), dtype=np.uint8)[None]
+    coarse, fine = (generator.integers(0, 256, (side, side, 3), dtype=np.uint8) for side in (8, 16))
+    search = fine.repeat(16, 0).repeat(16, 1)
+    search[100:172, 92:164] = coarse.repeat(9, 0).repeat(9, 1)
+    return coarse.repeat(16, 0).repeat(16, 1)[None], search[None]
+
+
+@pytest.mark.parametrize("case", ["noise", "blocks"])
+def test_the_trained_network_gives_the_golden_outputs(shared: Path, case: str) -> None:
+    modules = network.graphs([shared / "fear" / "fear_xs.safetensors"])
+    template, search = inputs(case)
+    features = modules["template"](torch.from_numpy(template))
+    maps = modules["search"](features, torch.from_numpy(search))
+    with np.load(shared / "fear" / "golden_network.npz") as kept:
+        assert kept[f"{case}_input_sums"].tolist() == [int(template.sum()), int(search.sum())]
+        for name, found, tolerance in zip(("template", "bbox", "cls"), (features, *maps), (2e-5, 1e-3, 5e-5), strict=True):
+            np.testing.assert_allclose(found.numpy(), kept[f"{case}_{name}"], atol=tolerance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("run", "weights", "smooth"),
+    [
+        ("plain", "fear_xs", False),
+        ("smooth", "fear_xs", True),
+        ("noembs_plain", "fear_xs_noembs", False),
+        ("noembs_smooth", "fear_xs_noembs", True),
+    ],
+)
+def test_the_first_boxes_of_every_sequence_are_the_references(
+    shared: Path, tmp_path: Path, run: str, weights: str, smooth: bool
+) -> None:
+    spec = Fear(weights=str(shared / "fear" / f"{weights}.safetensors"), smooth=smooth)
+    backend = Onnx(threads=2)
+    artifact = realise(plan(spec, backend, Settings(cache=str(tmp_path)), 0), tmp_path, Silent(), 2)
+    folders = sorted(path for path in (shared / "real" / "val").iterdir() if path.is_dir())
+    assert len(folders) == 12
+    for folder in folders:
+        frames = sorted(folder.glob("*.jpg"))[:FRAMES]
+        reference = np.loadtxt(shared / "fear" / "reference" / run / folder.name / f"{folder.name}_001.txt", delimiter=",")
+        first = np.loadtxt(folder / "groundtruth.txt", delimiter=",")[0]
+        tracker = spec.start(backend.open(artifact))
+        boxes = [first]
+        for index, frame in enumerate(frames):
+            image = cv2.cvtColor(cv2.imread(str(frame)), cv2.COLOR_BGR2RGB)
+            if index:
+                boxes.append(tracker.update(image))
+            else:
+                tracker.init(image, first)
+        assert np.abs(np.array(boxes) - reference[: len(boxes)]).max() < 0.05, folder.name
