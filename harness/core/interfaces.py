@@ -158,6 +158,8 @@ class GraphSpec:
 
 
 SourceKind = Literal["torch", "onnx", "openvino"]
+SOURCES: Mapping[str, str] = {"torch": "a checkpoint of torch", "onnx": "ONNX files", "openvino": "OpenVINO's IR"}
+"""The kinds of sources, in words."""
 
 
 @dataclass(frozen=True)
@@ -377,7 +379,10 @@ class Backend(ABC):
         Raises SkipJob where they cannot be.
         """
         if source != self.format:
-            raise SkipJob(f"backend={self.name} cannot run a model that comes as {source}; choose another backend.")
+            raise SkipJob(
+                f"the tracker is loaded from {SOURCES.get(source, source)}, which backend={self.name} cannot run; choose "
+                f"backend={source}, or give tracker.weights a checkpoint if the tracker takes one."
+            )
         return source
 
     def conversion(self, start: str) -> Conversion | None:

@@ -127,6 +127,10 @@ def checker_of(backend: Backend) -> str:
     return f"{type(backend).__module__}:{type(backend).__qualname__}"
 
 
+SOURCE_PACKAGES = {"torch": ("torch", "onnx"), "onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",)}
+"""The packages whose versions enter the key of a source of each kind."""
+
+
 def source_step(tracker: TrackerSpec, seed: int) -> Step:
     """The first step: the tracker's own source, with seeded inputs and outputs to compare later steps with."""
     source = tracker.source()
@@ -134,22 +138,27 @@ def source_step(tracker: TrackerSpec, seed: int) -> Step:
         "kind": source.kind,
         "factory": source.factory,
         "weights": [str(path.resolve()) for path in source.weights],
-        "sha256": [file_digest(path) for path in source.weights],
+        "sha256": [file_digest(path) for path in with_their_weights(source.weights)],
         "options": plain(dict(source.options)),
         "seed": source.seed if not source.weights else 0,
         "code": code_digest((source.factory.partition(":")[0], *source.code)),
     }
-    packages = ("torch", "onnx") if source.kind == "torch" else ("onnx", "onnxruntime")
     return make_step(
-        "torch" if source.kind == "torch" else "onnx",
+        source.kind,
         "fp32",
-        f"harness.prepare.steps:from_{source.kind}",
+        f"harness.prepare.sources:from_{source.kind}",
         options,
         None,
         tuple(tracker.graphs.values()),
-        packages,
+        SOURCE_PACKAGES[source.kind],
         seed=seed,
     )
+
+
+def with_their_weights(files: Sequence[Path]) -> list[Path]:
+    """``files`` and, beside each IR's ``.xml``, its ``.bin``."""
+    found = [*files, *(path.with_suffix(".bin") for path in files if path.suffix == ".xml")]
+    return [path for path in dict.fromkeys(found) if path in files or path.is_file()]
 
 
 def onnx_step(parent: Step, settings: Settings) -> Step:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.artifacts.store import REFERENCE_FILE
-from harness.backends.onnx.backend import Onnx
-from harness.backends.openvino.backend import OpenVino, first_line
-from harness.backends.torch.backend import TorchSession, call_factory
-from harness.core.errors import ConfigError, WeightsError
-from harness.core.interfaces import Arrays, Artifact, Backend, GraphSpec
+from harness.backends.shared.modules import call_factory
+from harness.core.errors import ConfigError, WeightsError, telling_line
+from harness.core.interfaces import Arrays, Artifact, GraphSpec
+from harness.core.preparing import resolve
 from harness.prepare import parity
-from harness.prepare.plan import Step
+from harness.prepare.plan import ONNX_CHECKER, Step
 
 Built = tuple[dict[str, Path], dict[str, Any]]
 """Files by graph, and what the artifact records."""
@@ -31,12 +30,14 @@ def from_torch(step: Step, parent: Artifact | None, folder: Path) -> Built:
     path.write_text(json.dumps(source, indent=1))
     modules = _built(step, torch.nn.Module, "a torch.nn.Module")
     graphs = {graph.name: graph for graph in step.graphs}
-    sessions = {name: TorchSession(graph, modules[name].eval(), "cpu") for name, graph in graphs.items()}
+    session = resolve("harness.backends.torch.session:TorchSession")
+    sessions = {name: session(graph, modules[name].eval(), "cpu") for name, graph in graphs.items()}
 
     named: set[str] = set()
 
     def run(name: str, inputs: Arrays) -> Arrays:
-        return sessions[name].run(inputs)
+        outputs: Arrays = sessions[name].run(inputs)
+        return outputs
 
     for name, module in modules.items():
         module.register_forward_hook(_note_dict(named, name))
@@ -74,7 +75,7 @@ def from_onnx(step: Step, parent: Artifact | None, folder: Path) -> Built:
         onnx.checker.check_model(model, full_check=True)
         files[graph.name] = folder / f"{graph.name}.onnx"
         onnx.save(model, str(files[graph.name]))
-    _make_reference(step, files, folder, Onnx())
+    _make_reference(step, files, folder, ONNX_CHECKER)
     opset = max(item.version for item in models[step.graphs[0].name].opset_import if item.domain == "")
     return files, {"exporter": "the authors' files", "opset": opset}
 
@@ -100,7 +101,7 @@ def from_openvino(step: Step, parent: Artifact | None, folder: Path) -> Built:
         model.reshape({tensor.name: list(tensor.shape) for tensor in graph.inputs})
         files[graph.name] = folder / f"{graph.name}.xml"
         ov.save_model(model, str(files[graph.name]), compress_to_fp16=False)  # what is stored in 16 bits stays so
-    _make_reference(step, files, folder, OpenVino(model_cache=False))
+    _make_reference(step, files, folder, "harness.backends.openvino.backend:OpenVino")
     return files, {"exporter": "the authors' files", "converter": "none (published IR)"}
 
 
@@ -114,12 +115,13 @@ def _name_ports(ports: Sequence[Any], wanted: Sequence[str]) -> list[str]:
     return names
 
 
-def _make_reference(step: Step, files: Mapping[str, Path], folder: Path, backend: Backend) -> None:
+def _make_reference(step: Step, files: Mapping[str, Path], folder: Path, backend: str) -> None:
     graphs = {graph.name: graph for graph in step.graphs}
-    sessions = backend.open(Artifact(step.format, "fp32", files, graphs, step.key, folder))
+    sessions = resolve(backend).plain(1).open(Artifact(step.format, "fp32", files, graphs, step.key, folder))
 
     def run(name: str, inputs: Arrays) -> Arrays:
-        return sessions[name].run(inputs)
+        outputs: Arrays = sessions[name].run(inputs)
+        return outputs
 
     parity.make_reference(graphs, run, folder / REFERENCE_FILE, step.seed)
 
@@ -148,7 +150,7 @@ def _built(step: Step, kind: type, words: str, read: Any = None) -> dict[str, An
             try:
                 model = read(model)
             except Exception as error:  # each library raises many kinds for a file that is not its own
-                raise WeightsError(f"{factory}: {model} cannot be read for graph {graph.name} ({first_line(error)}).") from error
+                raise WeightsError(f"{factory}: {model} cannot be read for graph {graph.name} ({telling_line(error)}).") from error
         if not isinstance(model, kind):
             raise ConfigError(f"{factory} gave a {type(model).__name__} for graph {graph.name}; accepted: {words}.")
         models[graph.name] = model

@@ -1,9 +1,8 @@
-"""The builders: a source, torch -> ONNX, a backend's own files. Each fills a folder and returns what its artifact records."""
+"""The builders: torch -> ONNX, a backend's own files. Each fills a folder and returns what its artifact records."""
 
 from __future__ import annotations
 
 import io
-import json
 import logging
 import warnings
 from collections.abc import Mapping
@@ -16,13 +15,13 @@ from typing import Any
 from filelock import FileLock
 
 from harness.artifacts.store import ARTIFACT_FILE, REFERENCE_FILE, artifact_folder, load_artifact
-from harness.backends.shared.modules import call_factory, load_modules
+from harness.backends.shared.modules import load_modules
 from harness.core.errors import HarnessError, PrepareError, StoreError, telling_line
 from harness.core.files import write_json
-from harness.core.interfaces import Arrays, Artifact, Backend, GraphSpec, Progress
+from harness.core.interfaces import Artifact, Backend, GraphSpec, Progress
 from harness.core.preparing import companions, resolve
 from harness.prepare import parity
-from harness.prepare.plan import ONNX_CHECKER, Step, lookup
+from harness.prepare.plan import Step, lookup
 
 
 def realise(step: Step, cache: Path, progress: Progress, threads: int) -> Artifact:
@@ -111,55 +110,6 @@ def _megabytes(artifact: Artifact) -> float:
         return float(artifact.info["parameter_bytes"]) / 2**20
     files = {item for path in artifact.files.values() for item in companions(path)}
     return sum(path.stat().st_size for path in files) / 2**20
-
-
-# ------------------------------------------------------------------------------------------- sources
-
-
-def from_torch(step: Step, parent: Artifact | None, folder: Path) -> tuple[dict[str, Path], dict[str, Any]]:
-    """Keeps the recipe of the torch modules (no weights are copied) and the reference outputs."""
-    del parent
-    source = {key: step.options[key] for key in ("factory", "weights", "seed", "options")}
-    path = folder / "source.json"
-    path.write_text(json.dumps(source, indent=1))
-    modules = call_factory(source)
-    graphs = {graph.name: graph for graph in step.graphs}
-    session = resolve("harness.backends.torch.session:TorchSession")
-    sessions = {name: session(graph, modules[name].eval(), "cpu") for name, graph in graphs.items()}
-    parity.make_reference(
-        graphs, lambda name, inputs: sessions[name].run(inputs), folder / REFERENCE_FILE, step.seed
-    )
-    tensors = {
-        id(tensor): tensor.numel() * tensor.element_size()
-        for module in modules.values()
-        for tensor in (*module.parameters(), *module.buffers())
-    }
-    return dict.fromkeys(graphs, path), {"parameter_bytes": sum(tensors.values()), "exporter": "none"}
-
-
-def from_onnx(step: Step, parent: Artifact | None, folder: Path) -> tuple[dict[str, Path], dict[str, Any]]:
-    """Builds the graphs from published ONNX files; they are their own reference."""
-    del parent
-    import onnx
-
-    source = {key: step.options[key] for key in ("factory", "weights", "seed", "options")}
-    models = call_factory(source)
-    files = {}
-    for graph in step.graphs:
-        onnx.checker.check_model(models[graph.name], full_check=True)
-        files[graph.name] = folder / f"{graph.name}.onnx"
-        onnx.save(models[graph.name], str(files[graph.name]))
-    graphs = {graph.name: graph for graph in step.graphs}
-    artifact = Artifact("onnx", "fp32", files, graphs, step.key, folder)
-    sessions = resolve(ONNX_CHECKER).plain(1).open(artifact)
-
-    def run(name: str, inputs: Arrays) -> Arrays:
-        outputs: Arrays = sessions[name].run(inputs)
-        return outputs
-
-    parity.make_reference(graphs, run, folder / REFERENCE_FILE, step.seed)
-    opset = max(item.version for item in models[step.graphs[0].name].opset_import if item.domain == "")
-    return files, {"exporter": "the authors' files", "opset": opset}
 
 
 # --------------------------------------------------------------------------------------- conversions

@@ -10,7 +10,7 @@ import onnxruntime as ort
 
 from harness.backends.onnx.backend import PROVIDERS, Onnx
 from harness.core.errors import BackendError, DeviceError
-from harness.core.interfaces import Array, Arrays, GraphSpec
+from harness.core.interfaces import Array, Arrays, GraphSpec, missing_input
 from harness.machine.environment import allowed_cores
 
 
@@ -77,7 +77,13 @@ class OnnxSession:
         self._outputs = list(spec.output_names())
 
     def run(self, inputs: Mapping[str, Array]) -> Arrays:
-        return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        try:
+            return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            for name in self.spec.input_names():
+                if name not in inputs:
+                    raise missing_input(self.spec, KeyError(name)) from error
+            raise BackendError(f"ONNX Runtime cannot run graph {self.spec.name}: {_first_line(error)}") from error
 
 
 def pool_affinities(threads: int) -> str:

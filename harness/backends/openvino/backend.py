@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from harness.core.config import at_least
 from harness.core.errors import ConfigError, SkipJob
-from harness.core.interfaces import Artifact, Backend, Metrics, Session
+from harness.core.interfaces import SOURCES, Artifact, Backend, Metrics, Session
 from harness.core.preparing import Conversion, Handover, Quantization
 
 PRODUCT = "harness.backends.openvino"
@@ -147,6 +147,11 @@ class OpenVino(Backend):
 
     def start_from(self, source: str) -> str:
         if source == self.format:
+            if self.source != "onnx":
+                raise SkipJob(
+                    f"the tracker is loaded from {SOURCES[source]}, and backend.source={self.source} reads another format; leave "
+                    "backend.source out."
+                )
             return source
         if self.source == "torch" and source != "torch":
             raise SkipJob("backend.source=torch needs a tracker whose weights are torch's; this one comes from ONNX files.")
@@ -154,8 +159,11 @@ class OpenVino(Backend):
 
     def conversion(self, start: str) -> Conversion | None:
         if start == self.format:
-            return None
+            return None if self.weights == "fp32" else self._converted("ir_to_ir")
         builder = {"file": "keep_onnx", "torch": "torch_to_ir"}.get(self.source, "onnx_to_ir")
+        return self._converted(builder)
+
+    def _converted(self, builder: str) -> Conversion:
         return Conversion(
             f"{PRODUCT}.convert:{builder}",
             self.weights,

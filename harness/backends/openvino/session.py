@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from harness.backends.openvino.backend import OpenVino
 from harness.core.errors import BackendError, DeviceError, telling_line
-from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics
+from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics, missing_input
 
 
 def make_core(driver: OpenVino) -> Any:
@@ -116,10 +116,13 @@ class OpenVinoSession:
 
     def run(self, inputs: Mapping[str, Array]) -> Arrays:
         bound = self._bound
-        for name in self._inputs:
-            array = inputs[name]
-            if bound.get(name) is not array:
-                self._bind(name, array)
+        try:
+            for name in self._inputs:
+                array = inputs[name]
+                if bound.get(name) is not array:
+                    self._bind(name, array)
+        except KeyError as error:
+            raise missing_input(self.spec, error) from error
         self._start()
         self._wait()
         return {name: data.copy() for name, data in self._outputs}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from harness.core.errors import ConfigError, SkipJob
-from harness.core.interfaces import Artifact, Backend, Metrics, Session
+from harness.core.interfaces import SOURCES, Artifact, Backend, Metrics, Session
 from harness.core.preparing import Quantization
 
 PRODUCT = "harness.backends.torch"
@@ -82,7 +82,7 @@ class Torch(Backend):
     def start_from(self, source: str) -> str:
         if source != self.format:
             raise SkipJob(
-                f"the tracker is loaded from {FILES.get(source, source)}, which backend=torch cannot run; give tracker.weights "
+                f"the tracker is loaded from {SOURCES.get(source, source)}, which backend=torch cannot run; give tracker.weights "
                 "a checkpoint of torch, or choose backend=onnx or openvino."
             )
         return source
@@ -92,9 +92,6 @@ class Torch(Backend):
             f"quantization={name} with backend={self.name}: int8 is a graph for OpenVINO or ONNX Runtime; "
             "torch's eager CPU kernels have no int8 convolution for such a graph. Choose backend=openvino or onnx."
         )
-
-
-FILES = {"onnx": "ONNX files", "openvino": "OpenVINO's IR"}
 
 
 def _heavy(name: str) -> Any:

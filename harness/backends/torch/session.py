@@ -1,8 +1,9 @@
+# mypy: disallow-subclassing-any=False
 """PyTorch at work: modules in evaluation mode, and what torch reports."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -11,8 +12,8 @@ import torch
 
 from harness.backends.shared.modules import load_modules
 from harness.backends.torch.backend import Torch
-from harness.core.errors import DeviceError
-from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics
+from harness.core.errors import ConfigError, DeviceError
+from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics, missing_input
 
 
 def check_device(driver: Torch) -> None:
@@ -49,7 +50,10 @@ def describe(driver: Torch) -> dict[str, str]:
 
 
 class TorchSession:
-    """One module in evaluation mode; tensors go in and come out as NumPy arrays."""
+    """One module in evaluation mode; tensors go in and come out as NumPy arrays.
+
+    The module returns a tensor, several in the order of the graph's outputs, or a dict with the outputs' names.
+    """
 
     def __init__(self, spec: GraphSpec, module: Any, device: str) -> None:
         self.spec, self._module, self._device = spec, module, device
@@ -58,13 +62,53 @@ class TorchSession:
 
     def run(self, inputs: Mapping[str, Array]) -> Arrays:
         with self._inference_mode():
-            tensors = [self._from_numpy(np.ascontiguousarray(inputs[name])) for name in self._inputs]
+            try:
+                tensors = [self._from_numpy(np.ascontiguousarray(inputs[name])) for name in self._inputs]
+            except KeyError as error:
+                raise missing_input(self.spec, error) from error
             if self._device != "cpu":
                 tensors = [tensor.to(self._device, non_blocking=True) for tensor in tensors]
-            outputs = self._module(*tensors)
-            if not isinstance(outputs, (tuple, list)):
-                outputs = (outputs,)
+            outputs = in_order(self._module(*tensors), self.spec)
             return {name: item.cpu().numpy() for name, item in zip(self._outputs, outputs, strict=True)}
+
+
+def in_order(outputs: Any, spec: GraphSpec) -> Sequence[Any]:
+    """A module's outputs in the order of ``spec``: a dict's by name. Raises ConfigError where they do not fit."""
+    names = spec.output_names()
+    if isinstance(outputs, Mapping):
+        missing = [name for name in names if name not in outputs]
+        if missing:
+            raise ConfigError(
+                f"the module of graph {spec.name} returns a dict without {', '.join(missing)}; it has "
+                f"{', '.join(map(str, outputs)) or 'nothing'}. Name the graph's outputs as the module does."
+            )
+        outputs = [outputs[name] for name in names]
+    elif not isinstance(outputs, (tuple, list)):
+        outputs = (outputs,)
+    wrong = [type(item).__name__ for item in outputs if not isinstance(item, torch.Tensor)]
+    if wrong:
+        raise ConfigError(
+            f"the module of graph {spec.name} returns a {wrong[0]} among its outputs; accepted: a tensor, a tuple of tensors, "
+            f"or a dict with {', '.join(names)}."
+        )
+    if len(outputs) != len(names):
+        raise ConfigError(
+            f"the module of graph {spec.name} returns {len(outputs)} tensors, and the tracker's graph names {len(names)} outputs "
+            f"({', '.join(names)}); name each, in the module's order, or return a dict with these names."
+        )
+    return tuple(outputs)
+
+
+class Ordered(torch.nn.Module):
+    """A module that returns a dict as one that returns a tuple in the graph's order: what exporters take."""
+
+    def __init__(self, module: Any, spec: GraphSpec) -> None:
+        super().__init__()
+        self.module, self.names = module, spec.output_names()
+
+    def forward(self, *inputs: Any) -> tuple[Any, ...]:
+        outputs = self.module(*inputs)
+        return tuple(outputs[name] for name in self.names)
 
 
 def available() -> list[dict[str, str]]:

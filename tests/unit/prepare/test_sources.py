@@ -151,10 +151,12 @@ def test_what_is_wrong_with_a_factory_is_said(factory: str, says: str, tmp_path:
     ],
 )
 def test_what_is_wrong_with_a_specification_is_said(fields: dict, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
-        spec = Own(**fields)
+    def checked(spec: Own) -> None:
         specification.check(spec)
         plan(spec, Torch(), Settings(), 0)
+
+    with pytest.raises(ConfigError, match=says):
+        checked(Own(**fields))
 
 
 def test_weights_that_are_not_there_are_named() -> None:
