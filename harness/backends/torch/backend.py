@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from harness.core.errors import ConfigError, SkipJob
-from harness.core.interfaces import SOURCES, Artifact, Backend, Metrics, Session
+from harness.core.interfaces import Artifact, Backend, Metrics, Session
 from harness.core.preparing import Quantization
 
 PRODUCT = "harness.backends.torch"
@@ -78,14 +78,6 @@ class Torch(Backend):
     def available(cls) -> list[dict[str, str]]:
         found: list[dict[str, str]] = _heavy("session").available()
         return found
-
-    def start_from(self, source: str) -> str:
-        if source != self.format:
-            raise SkipJob(
-                f"the tracker is loaded from {SOURCES.get(source, source)}, which backend=torch cannot run; give tracker.weights "
-                "a checkpoint of torch, or choose backend=onnx or openvino."
-            )
-        return source
 
     def quantization(self, name: str) -> Quantization:
         raise SkipJob(

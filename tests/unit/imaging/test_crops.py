@@ -111,3 +111,22 @@ def test_clip_keeps_a_margin_inside():
         assert h >= 10
         assert x + w <= 120 + 1e-9
         assert y + h <= 100 + 1e-9
+
+
+@pytest.mark.parametrize(("x", "y", "width", "height"), [(-700, -300, 1900, 1500), (20, -800, 2500, 900), (-2000, 10, 2040, 700)])
+def test_a_crop_many_times_the_image_has_the_canvas_pixels(image, monkeypatch, x, y, width, height):
+    fill = np.array([7, 80, 200], np.uint8)
+    region = (x, y, x + width, y + height)
+    sampled = vision.Cropper(128).cut(image, region, fill=fill)[0].astype(int)
+    monkeypatch.setattr(vision, "SAMPLED", 1 << 40)
+    canvas = vision.Cropper(128).cut(image, region, fill=fill)[0].astype(int)
+    # the arithmetic is that of OpenCV's own code; a library with another resize may round a pixel differently
+    assert np.abs(sampled - canvas).max() <= 1
+    assert (sampled != canvas).mean() < 0.01
+    assert (canvas != fill).any()
+
+
+def test_a_crop_many_times_the_image_makes_no_canvas(image):
+    cropper = vision.Cropper(256)
+    cropper.cut(image, (-60_000, -40_000, 60_060, 40_040))
+    assert cropper._canvas.size == 0
