@@ -67,6 +67,16 @@ def test_smat_decodes_the_best_cell(image):
     assert search.calls[0]["search"].dtype == np.uint8
 
 
+def test_smats_confidence_is_the_score_at_the_chosen_cell(image):
+    maps = smat_maps(6, 9)
+    maps["score"][0, 0, 0, 0] = 0.95  # higher, and held back by the window
+    tracker, _, _ = start_smat(maps)
+    tracker.init(image, np.array([100.0, 80.0, 40.0, 40.0]))
+    assert tracker.confidence is None
+    tracker.update(image)
+    assert tracker.confidence == pytest.approx(0.9)
+
+
 def test_smat_keeps_its_state_and_place_sets_it(image):
     tracker, _, search = start_smat(smat_maps(6, 9))
     tracker.init(image, np.array([100.0, 80.0, 40.0, 40.0]))
@@ -130,6 +140,16 @@ def start_nanotrack(maps, **settings):
     search = Scripted(maps)
     spec = NanoTrack(weights="random", **settings)
     return spec.start({"template": template, "search": search}), template, search
+
+
+def test_nanotracks_confidence_is_the_softmax_at_the_chosen_cell(image):
+    maps = nanotrack_maps(7, 8)
+    maps["cls"][0, :, 7, 8] = (0.5, 2.0)
+    tracker, _, _ = start_nanotrack(maps)
+    tracker.init(image, np.array([140.0, 100.0, 32.0, 32.0]))
+    assert tracker.confidence is None
+    tracker.update(image)
+    assert tracker.confidence == pytest.approx(1 / (1 + np.exp(-1.5)))  # without window and penalty
 
 
 def test_nanotrack_moves_to_the_best_cell(image):

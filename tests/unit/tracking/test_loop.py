@@ -11,8 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from own_tracker import GRAPH, Own, modules
 
-from harness.core.errors import TrackingError
+from harness.backends.torch.session import TorchSession
+from harness.core.errors import ConfigError, HarnessError, TrackingError
 from harness.core.interfaces import Array, Arrays, Boxes, GraphSpec, Image, Sequence, Session, Tracker
 from harness.tracking.loop import Runner, decoded
 
@@ -151,3 +153,26 @@ def test_each_frame_is_told_outside_the_clock(sequence: Sequence) -> None:
     track = runner(SlowSpec()).track(sequence, on_frame=on_frame)
     assert told == track.seconds.tolist()
     assert np.median(track.seconds[1:]) < CROP + RUN + POST + 0.015
+
+
+@pytest.mark.parametrize(
+    ("fault", "says", "error"),
+    [
+        ("input", r"moving, frame 2: .*|graph search was run without its input 'patch'", HarnessError),
+        ("output", r"moving, frame 2: the tracker failed with KeyError: 'score' \(own_tracker\.py, line \d+\)", TrackingError),
+        ("box", r"moving, frame 2: the tracker returned array\(.*\); accepted: a box \[x, y, w, h\]", TrackingError),
+        ("start", r"own_tracker\.Own\.start failed: KeyError: 'serach' .*it gets the sessions of search", ConfigError),
+        ("no tracker", r"own_tracker\.Own\.start returned a object; accepted: .* derives from Tracker", ConfigError),
+    ],
+)
+def test_what_is_wrong_with_a_persons_tracker_is_said(
+    sequence: Sequence, fault: str, says: str, error: type[HarnessError]
+) -> None:
+    session = TorchSession(GRAPH, modules()["search"], "cpu")
+    with pytest.raises(error, match=says):
+        Runner(Own(fault=fault), {"search": session}).track(sequence)
+    assert gc.isenabled()
+
+
+def test_a_tracker_that_does_not_tell_its_confidence_has_none() -> None:
+    assert SlowSpec().start({"search": SlowSession()}).confidence is None
