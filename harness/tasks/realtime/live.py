@@ -1,0 +1,122 @@
+"""One tracker before a simulated camera: real updates, simulated time."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+
+from harness.core.errors import TrackingError
+from harness.core.interfaces import Boxes, Sequence, Track, Tracker
+from harness.imaging.decoding import read_image
+from harness.tasks.realtime.schedule import Camera, Schedule, exact
+from harness.tracking.loop import Runner
+
+
+class Durations(Protocol):
+    """How long the processing of a frame takes in simulated time."""
+
+    def __call__(self, sequence: str, frame: int, measured: float) -> Fraction:
+        """Seconds for ``frame`` of ``sequence`` (frame 0: initialisation), which just took ``measured`` seconds."""
+        ...
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Time passes as measured."""
+
+    def __call__(self, sequence: str, frame: int, measured: float) -> Fraction:
+        return exact(measured)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Every update takes ``update``, initialisation ``init`` seconds."""
+
+    update: Fraction
+    init: Fraction
+
+    def __call__(self, sequence: str, frame: int, measured: float) -> Fraction:
+        return self.update if frame else self.init
+
+
+@dataclass(frozen=True)
+class Live:
+    """What came of one sequence: the schedule, and of each processed frame the box and the seconds it really took."""
+
+    schedule: Schedule
+    boxes: Boxes
+    seconds: list[float]
+    decode: list[float]
+
+    def scored(self, sequence: str) -> Track:
+        """For each frame of the sequence the box that counts for it."""
+        row = {frame: index for index, frame in enumerate(self.schedule.processed)}
+        boxes = self.boxes[[row[source] for source in self.schedule.source]]
+        return Track(sequence, boxes, np.zeros(len(boxes)))
+
+
+def track(
+    runner: Runner,
+    sequence: Sequence,
+    camera: Camera,
+    durations: Durations,
+    *,
+    count_decoding: bool = False,
+    feedback: Boxes | None = None,
+    on_frame: Callable[[float], None] | None = None,
+) -> Live:
+    """Tracks ``sequence`` as ``camera`` lets the tracker see it.
+
+    A frame that is dropped is neither decoded nor given to the tracker. With ``count_decoding`` the time of reading and
+    decoding a frame is part of its update. ``feedback`` ``[T, 4]``: before each update the tracker is put at the box of the
+    frame that it processed last. Raises TrackingError with the sequence's name.
+    """
+    tracker = runner.start()
+    boxes: list[Boxes] = []
+    seconds: list[float] = []
+    decode: list[float] = []
+
+    def process(frame: int, before: int) -> Fraction:
+        begin = perf_counter()
+        image = read_image(Path(sequence.frames[frame]), runner.spec.color)
+        decode.append(perf_counter() - begin)
+        if frame and feedback is not None and feedback[before][2:].min() > 0:
+            tracker.place(feedback[before])
+        begin = runner.clock.start()
+        box = _update(tracker, frame, image, sequence.init_box)
+        seconds.append(perf_counter() - begin)
+        if not np.isfinite(box).all():
+            raise TrackingError("the tracker's box is not finite.")
+        boxes.append(np.array(box, float))
+        if on_frame is not None:
+            on_frame(seconds[-1])
+        return durations(sequence.name, frame, seconds[-1] + (decode[-1] if count_decoding else 0.0))
+
+    collecting = gc.isenabled()
+    gc.disable()  # a collection inside a timed frame would be charged to the tracker
+    frame, before = 0, 0
+    try:
+        camera.begin(process(0, 0))
+        while (following := camera.next()) is not None:
+            before, frame = frame, following
+            camera.done(process(frame, before))
+    except TrackingError as error:
+        raise TrackingError(f"{sequence.name}, frame {frame + 1}: {error}") from error
+    finally:
+        if collecting:
+            gc.enable()
+    return Live(camera.schedule(), np.array(boxes), seconds, decode)
+
+
+def _update(tracker: Tracker, frame: int, image: np.ndarray, init_box: Boxes) -> Boxes:
+    if frame:
+        return tracker.update(image)
+    tracker.init(image, init_box)
+    return init_box

@@ -1,0 +1,229 @@
+"""Track every sequence as a camera shows it: accuracy at each rate, dropped and late frames, the age of what is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from harness.core.config import at_least
+from harness.core.errors import ConfigError
+from harness.core.interfaces import Boxes, Context, Dataset, Metrics, Sequence, Task, TaskResult, TrackerSpec
+from harness.imaging.decoding import decoder_name
+from harness.scoring import metrics
+from harness.tasks.realtime.live import Durations, Fixed, Live, Measured, track
+from harness.tasks.realtime.schedule import Schedule, camera, exact
+from harness.tasks.realtime.store import TABLE, LiveStore, Recorded, rate_name, table, write_table
+from harness.tracking.loop import Runner
+from harness.tracking.recording import check_dataset
+from harness.tracking.serial import warm_up
+
+FASTEST = 100_000.0
+"""Frames a second; above this a rate is a slip of the pen."""
+Runs = dict[str, Live]
+
+
+@dataclass
+class Realtime(Task):
+    """``task=realtime``. The fields are the keys of ``conf/task/realtime.yaml``, where each has its line."""
+
+    fps: tuple[float, ...] = (15.0, 30.0, 60.0)
+    convention: Literal["latency", "vot"] = "latency"
+    grace: int = 3
+    clock: Literal["measured", "fixed", "recorded"] = "measured"
+    latency_ms: float | None = None
+    init_ms: float | None = None
+    recording: str | None = None
+    count_decoding: bool = False
+    warmup: int = 5
+    feedback: Literal["auto", "self", "truth"] = "auto"
+    repeats: int = 1
+    name: str = "realtime"
+
+    def __post_init__(self) -> None:
+        if not self.fps or len(set(self.fps)) != len(self.fps) or not all(0 < rate <= FASTEST for rate in self.fps):
+            raise ConfigError(
+                f"task.fps is {list(self.fps)}; accepted: different rates above 0 and up to {FASTEST:g}, as task.fps=[15,30,60]."
+            )
+        at_least(self.grace, 0, "task.grace")
+        at_least(self.warmup, 1, "task.warmup")
+        at_least(self.repeats, 1, "task.repeats")
+        for key, clock in (("latency_ms", "fixed"), ("init_ms", "fixed"), ("recording", "recorded")):
+            if getattr(self, key) is not None and self.clock != clock:
+                raise ConfigError(f"task.{key} is a setting of task.clock={clock}; add that, or leave task.{key} out.")
+        if self.clock == "fixed" and (self.latency_ms is None or min(self.latency_ms, self.init_ms or 0.0) < 0):
+            raise ConfigError("task.clock=fixed needs task.latency_ms (and task.init_ms) of 0 or more, as task.latency_ms=40.")
+        if self.clock == "recorded" and self.recording is None:
+            raise ConfigError("task.clock=recorded needs task.recording, the folder of the job whose times drive the clock.")
+
+    def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
+        check_dataset(dataset)
+        if self.truth_feedback(tracker) and not dataset.has_truth:
+            raise ConfigError(
+                f"tracker {tracker.name} has random weights, so its crops must follow the ground truth, which "
+                f"dataset={dataset.name} does not have; give tracker.weights, or use a data set with truth."
+            )
+        for rate in self.fps:
+            self.durations(rate)
+
+    def truth_feedback(self, tracker: TrackerSpec) -> bool:
+        """Whether crops follow the ground truth."""
+        return self.feedback == "truth" or (self.feedback == "auto" and tracker.random_weights)
+
+    def durations(self, fps: float) -> Durations:
+        """What drives time at a rate."""
+        if self.clock == "fixed":
+            assert self.latency_ms is not None
+            init = self.latency_ms if self.init_ms is None else self.init_ms
+            return Fixed(exact(self.latency_ms) / 1000, exact(init) / 1000)
+        if self.clock == "recorded":
+            assert self.recording is not None
+            return Recorded(Path(self.recording), self.count_decoding, fps)
+        return Measured()
+
+    # ------------------------------------------------------------------------------------- running
+
+    def run(self, context: Context) -> TaskResult:
+        cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
+        sequences = list(context.dataset)
+        store = LiveStore(context.folder, self.identity(context))
+        runs: dict[float, Runs] = {rate: {} for rate in self.fps}
+        for rate in self.fps:
+            for item in sequences:
+                if context.round == 1 and (found := store.load(rate, item)) is not None:
+                    runs[rate][item.name] = found
+        done, total = sum(map(len, runs.values())), len(self.fps) * len(sequences)
+        if done:
+            context.progress.say(f"resuming: {done} of {total} runs are complete.")
+        runner = Runner(context.tracker, context.backend.open(context.artifact))
+        if done < total:
+            warm_up(runner, sequences[0], self.warmup)
+        for rate in self.fps:
+            missing = [item for item in sequences if item.name not in runs[rate]]
+            self._track(context, runner, rate, missing, store, runs[rate])
+        return self._result(context, sequences, runs, done)
+
+    def identity(self, context: Context) -> dict[str, Any]:
+        """All that a run depends on, besides sequence and rate."""
+        config = context.config
+        return {
+            "artifact": context.artifact.key,
+            **{group: config[group] for group in ("tracker", "backend", "device", "hint")},
+            "threads": context.threads,
+            "seed": context.seed,
+            "truth": self.truth_feedback(context.tracker),
+            **{key: getattr(self, key) for key in ("convention", "grace", "clock", "latency_ms", "init_ms", "count_decoding")},
+            "recording": str(Path(self.recording).resolve()) if self.recording else None,
+        }
+
+    def _track(
+        self, context: Context, runner: Runner, rate: float, missing: list[Sequence], store: LiveStore, runs: Runs
+    ) -> None:
+        """Tracks ``missing`` at ``rate``; each run is on disk before the next begins."""
+        if not missing:
+            return
+        durations, progress = self.durations(rate), context.progress
+        progress.start(f"{rate_name(rate)} fps", sum(map(len, missing)))
+        for sequence in missing:
+            before = camera(self.convention, len(sequence), exact(rate), self.grace)
+            live = track(
+                runner,
+                sequence,
+                before,
+                durations,
+                count_decoding=self.count_decoding,
+                feedback=self._feedback(context, sequence),
+                on_frame=lambda _seconds: progress.step(1),
+            )
+            progress.step(live.schedule.dropped, f"{sequence.name} done")
+            store.save(rate, sequence, live)
+            runs[sequence.name] = live
+        progress.close()
+
+    def _feedback(self, context: Context, sequence: Sequence) -> Boxes | None:
+        return sequence.truth if self.truth_feedback(context.tracker) else None
+
+    # ------------------------------------------------------------------------------------- results
+
+    def _result(
+        self, context: Context, sequences: list[Sequence], runs: Mapping[float, Runs], resumed: int
+    ) -> TaskResult:
+        accurate = context.dataset.has_truth and not context.tracker.random_weights
+        found: Metrics = {}
+        per_sequence: dict[str, Metrics] = {item.name: {"frames": float(len(item))} for item in sequences}
+        warnings: list[str] = []
+        rows: list[dict[str, Any]] = []
+        scored = 0
+        for rate in self.fps:
+            schedules = {name: live.schedule for name, live in runs[rate].items()}
+            own = traffic(list(schedules.values()))
+            if accurate:
+                scores = metrics.score_tracks(
+                    [runs[rate][item.name].scored(item.name) for item in sequences], sequences, seed=context.seed
+                )
+                own |= {key: scores.metrics[key] for key in ("ao", "sr50", "sr75") if key in scores.metrics}
+                warnings += [line for line in scores.warnings if line not in warnings]
+                for name, row in scores.sequences.items():
+                    if "ao" in row:
+                        per_sequence[name][f"realtime/{rate_name(rate)}/ao"] = row["ao"]
+                scored = scores.scored_frames
+                rows.append({"fps": rate, **own, "interval": scores.intervals.get("ao")})
+            else:
+                rows.append({"fps": rate, **own})
+            found |= {f"realtime/{rate_name(rate)}/{key}": value for key, value in own.items()}
+        if self.clock == "measured":
+            found |= self._speed(runs)
+        details = self._details(context, runs, rows, resumed)
+        details["scored_frames"] = scored
+        write_table(context.folder, table(runs))
+        return TaskResult(found, [TABLE], per_sequence, details, warnings)
+
+    def _speed(self, runs: Mapping[float, Runs]) -> Metrics:
+        """``fps`` and ``latency_ms/*`` of all updates, whichever rate they were made for."""
+        seconds = np.array([value for rate in runs.values() for live in rate.values() for value in live.seconds[1:]])
+        if not len(seconds):
+            return {}
+        return {"fps": metrics.fps(seconds), **metrics.latency_summary(seconds)}
+
+    def _details(
+        self, context: Context, runs: Mapping[float, Runs], rows: list[dict[str, Any]], resumed: int
+    ) -> dict[str, Any]:
+        return {
+            "decoder": decoder_name(),
+            "resumed_runs": resumed,
+            "realtime": {
+                "convention": self.convention,
+                "grace": self.grace if self.convention == "vot" else None,
+                "clock": self.clock,
+                "latency_ms": self.latency_ms,
+                "recording": self.recording,
+                "count_decoding": self.count_decoding,
+                "rates": rows,
+            },
+            "scoring": {
+                "protocol": "got10k",
+                "feedback": "truth" if self.truth_feedback(context.tracker) else "self",
+                "random_weights": context.tracker.random_weights,
+                "mask": any(item.visible is not None for item in context.dataset),
+                "bounds": any(item.size is not None for item in context.dataset),
+            },
+        }
+
+
+def traffic(schedules: list[Schedule]) -> Metrics:
+    """``dropped`` (share of frames from 1 on), ``late`` (share of updates) and ``age_ms_p50``, ``age_ms_p99`` over all sequences."""
+    frames = sum(len(item.source) - 1 for item in schedules)
+    updates = sum(len(item.steps) - 1 for item in schedules)
+    if not frames:
+        return {}
+    ages = np.array([float(age) for item in schedules for age in item.ages]) * 1e3
+    return {
+        "dropped": sum(item.dropped for item in schedules) / frames,
+        "late": sum(item.late for item in schedules) / max(1, updates),
+        "age_ms_p50": float(np.percentile(ages, 50)),
+        "age_ms_p99": float(np.percentile(ages, 99)),
+    }
