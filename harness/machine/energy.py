@@ -77,10 +77,15 @@ class NvmlCounter:
 
 @dataclass
 class Meter:
-    """The counters of this machine that are read together; ``reason`` says why there are none."""
+    """The counters of this machine that are read together.
+
+    ``reason`` says which are missing and why; ``lost`` is true once one fell away while it was in use: what was counted until
+    then is no longer the whole.
+    """
 
     counters: list[Counter]
     reason: str = ""
+    lost: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -95,6 +100,7 @@ class Meter:
                 found[counter.name] = counter.joules()
             except Exception as error:  # NVML has exceptions of its own
                 self.counters.remove(counter)
+                self.lost = True
                 self.reason = f"{counter.name} could not be read any more ({error})"
         return found
 

@@ -76,8 +76,9 @@ def test_a_counter_that_vanishes_is_left_out_and_the_reason_told(tmp_path: Path)
     package = zone(tmp_path, "intel-rapl:0", "package-0", 0)
     meter = energy.meter(root=tmp_path)
     (package / "energy_uj").unlink()
+    assert not meter.lost
     assert meter.joules() == {}
-    assert "package-0 could not be read any more" in meter.reason
+    assert meter.lost and "package-0 could not be read any more" in meter.reason
 
 
 class FakeNvml(SimpleNamespace):

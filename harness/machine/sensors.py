@@ -1,0 +1,84 @@
+"""What this machine's sensors say now: clock frequency, temperature, throttling. What is not there is None, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+SYS = Path("/sys")
+
+
+@dataclass(frozen=True)
+class Throttling:
+    """Counts since the machine or the control group began; None where it does not count.
+
+    ``thermal``: times that cores slowed down for heat. ``quota_s``: seconds for which the control group's threads were kept
+    waiting since its quota was used up.
+    """
+
+    thermal: int | None
+    quota_s: float | None
+
+
+def frequency_mhz(root: Path = SYS) -> float | None:
+    """The cores' mean clock frequency in MHz."""
+    values = _numbers((root / "devices/system/cpu/cpufreq").glob("policy*/scaling_cur_freq"))
+    if values:
+        return sum(values) / len(values) / 1e3
+    if root != SYS:
+        return None
+    try:
+        found = psutil.cpu_freq()
+    except (OSError, NotImplementedError):
+        return None
+    return float(found.current) if found is not None and found.current else None
+
+
+def temperature_c(root: Path = SYS) -> float | None:
+    """The hottest sensor of the processor in degrees Celsius."""
+    values = [
+        value / 1e3
+        for folder in (root / "class/hwmon").glob("hwmon*")
+        if _text(folder / "name") in ("coretemp", "k10temp", "zenpower", "cpu_thermal")
+        for value in _numbers(folder.glob("temp*_input"))
+    ]
+    values = values or [value / 1e3 for value in _numbers((root / "class/thermal").glob("thermal_zone*/temp"))]
+    usable = [value for value in values if 0 < value < 150]
+    return max(usable) if usable else None
+
+
+def throttling(root: Path = SYS) -> Throttling:
+    """The counters of throttling."""
+    cores = (root / "devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
+    thermal = _numbers(cores)
+    return Throttling(int(sum(thermal)) if thermal else None, _quota_s(root))
+
+
+def _quota_s(root: Path) -> float | None:
+    """``throttled_usec`` of cgroup v2's cpu.stat, ``throttled_time`` (nanoseconds) of v1's."""
+    for path in (root / "fs/cgroup/cpu.stat", root / "fs/cgroup/cpu/cpu.stat"):
+        for line in _text(path).splitlines():
+            key, _, value = line.partition(" ")
+            if key in ("throttled_usec", "throttled_time") and value.isdigit():
+                return int(value) / (1e6 if key == "throttled_usec" else 1e9)
+    return None
+
+
+def _numbers(paths: Iterable[Path]) -> list[float]:
+    found = []
+    for path in paths:
+        try:
+            found.append(float(path.read_text()))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

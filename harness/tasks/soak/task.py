@@ -1,0 +1,255 @@
+"""Continuous tracking with a sample a second: whether speed lasts, whether memory grows, what a frame costs in joules."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from itertools import cycle
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from harness.core.config import at_least
+from harness.core.errors import ConfigError, TrackingError
+from harness.core.files import write_text
+from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
+from harness.machine.energy import NONE, Meter, meter
+from harness.tasks.soak.changes import LEAST_CHANGE, Change, change_points, memory_growth
+from harness.tasks.soak.sampler import SAMPLE_S, MachineProbe, Sample, watch
+from harness.tracking.loop import Runner, decoded
+from harness.tracking.recording import check_dataset
+from harness.tracking.serial import warm_up
+
+SAMPLES = "soak.csv"
+END_SHARE = 0.2
+"""The share of a short run that each of its ends is."""
+QUOTA_SHARE = 0.02
+"""Seconds kept waiting for the quota, a second: above this the quota is a cause."""
+OTHER_CORES = 0.3
+COOLER = 0.03
+"""A change of the clock frequency, as a share, that is a cause."""
+
+
+@dataclass
+class Soak(Task):
+    """``task=soak``. The fields are the keys of ``conf/task/soak.yaml``, where each has its line."""
+
+    minutes: float = 10.0
+    window_s: float = 60.0
+    warmup: int = 5
+    least_change: float = LEAST_CHANGE
+    feedback: Literal["auto", "self", "truth"] = "auto"
+    name: str = "soak"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.minutes <= 10080:
+            raise ConfigError(f"task.minutes is {self.minutes:g}; accepted: above 0 and up to 10080, a week.")
+        if self.window_s <= 0:
+            raise ConfigError(f"task.window_s is {self.window_s:g}; accepted: above 0.")
+        if not 0 < self.least_change < 1:
+            raise ConfigError(f"task.least_change is {self.least_change:g}; accepted: between 0 and 1, as 0.03.")
+        at_least(self.warmup, 1, "task.warmup")
+
+    def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
+        check_dataset(dataset)
+        if self.truth_feedback(tracker) and not dataset.has_truth:
+            raise ConfigError(
+                f"tracker {tracker.name} has random weights, so its crops must follow the ground truth, which "
+                f"dataset={dataset.name} does not have; give tracker.weights, or use a data set with truth."
+            )
+
+    def truth_feedback(self, tracker: TrackerSpec) -> bool:
+        """Whether crops follow the ground truth."""
+        return self.feedback == "truth" or (self.feedback == "auto" and tracker.random_weights)
+
+    def run(self, context: Context) -> TaskResult:
+        cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
+        runner = Runner(context.tracker, context.backend.open(context.artifact))
+        warm_up(runner, next(iter(context.dataset)), self.warmup)
+        counters = meter(str(context.config["device"]["name"]))
+        total = round(self.minutes * 60)
+        context.progress.start("soak, seconds", total)
+        probe = _Shown(MachineProbe(counters), context, total)
+        collecting = gc.isenabled()
+        gc.disable()  # a collection inside a timed frame would be charged to the tracker
+        try:
+            samples = watch(self._updates(context, runner), self.minutes * 60, probe, perf_counter)
+        finally:
+            if collecting:
+                gc.enable()
+            context.progress.close()
+        write_text(context.folder / SAMPLES, as_csv(samples))
+        return self.result(samples, counters, context.tracker.random_weights)
+
+    def _updates(self, context: Context, runner: Runner) -> Iterator[float]:
+        """The seconds of each update, over all sequences again and again."""
+        truthful = self.truth_feedback(context.tracker)
+        for sequence in cycle(context.dataset):
+            tracker, before = runner.start(), None
+            for index, (image, _) in enumerate(decoded(sequence, runner.spec.color)):
+                try:
+                    if before is None:
+                        tracker.init(image, sequence.init_box)
+                    else:
+                        if truthful and sequence.truth is not None and sequence.truth[before][2:].min() > 0:
+                            tracker.place(sequence.truth[before])
+                        begin = runner.clock.start()
+                        tracker.update(image)
+                        yield perf_counter() - begin
+                except TrackingError as error:
+                    raise TrackingError(f"{sequence.name}, frame {index + 1}: {error}") from error
+                before = index
+            gc.collect()  # between sequences, where nothing is timed
+
+    def result(self, samples: list[Sample], counters: Meter, random_weights: bool = False) -> TaskResult:
+        """What the samples say. Raises TrackingError where there are too few."""
+        if len(samples) < 3:
+            raise TrackingError(
+                f"only {len(samples)} samples of a second came together; a soak needs several: give task.minutes=1 or more."
+            )
+        speed = column(samples, "fps")
+        times = column(samples, "seconds")
+        window = min(self.window_s, END_SHARE * times[-1])
+        first = speed_of(samples, lambda item: item.seconds <= max(window, times[0]))
+        last = speed_of(samples, lambda item: item.seconds > min(times[-1] - window, times[-2]))
+        found: Metrics = {"soak/fps_first": first, "soak/fps_last": last, "soak/slowdown": 1 - last / first}
+        found["fps"] = speed_of(samples, lambda item: True)
+        changes = [describe(change, samples) for change in change_points(speed, self.least_change)]
+        growth = memory_growth(times, column(samples, "rss_mb"))
+        energy, told = energy_of(samples, counters)
+        warnings = [item["sentence"] for item in changes]
+        if growth.flagged:
+            warnings.append(
+                f"Memory grew by {growth.total_mb:.0f} MB after the first fifth of the run, {growth.mb_per_minute:.1f} MB a minute: "
+                "something is kept that should be freed."
+            )
+        details = {
+            "soak": {
+                "minutes": self.minutes,
+                "samples": len(samples),
+                "window_s": window,
+                "changes": changes,
+                "memory": asdict(growth),
+                "energy": told,
+                "counters": counters.names,
+                "throttled": throttled(samples),
+            },
+            "scoring": {"protocol": "none", "random_weights": random_weights},
+        }
+        return TaskResult(found | energy, [SAMPLES], {}, details, warnings)
+
+
+class _Shown:
+    """A probe whose seconds the progress display shows."""
+
+    def __init__(self, probe: MachineProbe, context: Context, total: int) -> None:
+        self._probe, self._progress, self._left = probe, context.progress, total
+
+    def read(self, seconds: float, frames: int, busy: float) -> Sample:
+        sample = self._probe.read(seconds, frames, busy)
+        amount = min(self._left, max(1, round(SAMPLE_S)))
+        self._left -= amount
+        self._progress.step(amount, f"{sample.fps or 0:.1f} fps")
+        return sample
+
+
+def column(samples: list[Sample], name: str) -> npt.NDArray[np.float64]:
+    """One value of all samples, NaN where there is none."""
+    return np.array([np.nan if getattr(item, name) is None else float(getattr(item, name)) for item in samples])
+
+
+def speed_of(samples: list[Sample], chosen: Any) -> float:
+    """Updates over the sum of their times, of the samples for which ``chosen`` holds."""
+    own = [item for item in samples if item.fps and chosen(item)]
+    return sum(item.frames for item in own) / sum(item.frames / item.fps for item in own if item.fps)
+
+
+def describe(change: Change, samples: list[Sample]) -> dict[str, Any]:
+    """A change of speed with its time and what changed with it."""
+    at = samples[change.index - 1].seconds if change.index else 0.0
+    causes = _causes(samples[max(0, change.index - 30) : change.index], samples[change.index : change.index + 30])
+    words = f"Speed went from {change.before:.1f} to {change.after:.1f} fps ({change.share:+.0%}) after {at:.0f} s"
+    return {
+        "second": at,
+        "before": change.before,
+        "after": change.after,
+        "share": change.share,
+        "with": causes,
+        "sentence": f"{words}; with it {' and '.join(causes)}." if causes else f"{words}.",
+    }
+
+
+def _causes(before: list[Sample], after: list[Sample]) -> list[str]:
+    """What the machine's own numbers changed by, half a minute on either side."""
+    found = []
+
+    def means(name: str) -> tuple[float, float]:
+        return _mean(column(before, name)), _mean(column(after, name))
+
+    old, new = means("other_cores")
+    if new - old > OTHER_CORES:
+        found.append(f"other processes used {new - old:.1f} cores more")
+    elif old - new > OTHER_CORES:
+        found.append(f"other processes used {old - new:.1f} cores less")
+    old, new = means("quota_s")
+    if new - old > QUOTA_SHARE:
+        found.append(f"the control group's quota held threads back for {new:.2f} s a second")
+    old, new = means("thermal")
+    if new > old:
+        found.append("cores slowed down for heat")
+    old, new = (_middle(column(part, "mhz")) for part in (before, after))
+    if old > 0 and abs(new / old - 1) > COOLER:
+        found.append(f"the clock frequency went from {old:.0f} to {new:.0f} MHz")
+    return found
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    usable = values[np.isfinite(values)]
+    return float(usable.mean()) if len(usable) else float("nan")
+
+
+def _middle(values: npt.NDArray[np.float64]) -> float:
+    usable = values[np.isfinite(values)]
+    return float(np.median(usable)) if len(usable) else float("nan")
+
+
+def energy_of(samples: list[Sample], counters: Meter) -> tuple[Metrics, str]:
+    """``energy/joules_per_frame`` and ``energy/watts``, and a sentence; no numbers where a counter is missing or fell away."""
+    if not counters.counters or counters.lost or any(item.joules is None for item in samples):
+        return {}, counters.reason or NONE
+    joules, frames = sum(item.joules or 0.0 for item in samples), sum(item.frames for item in samples)
+    found = {"energy/joules_per_frame": joules / frames, "energy/watts": joules / samples[-1].seconds}
+    missing = f"; not counted: {counters.reason}" if counters.reason else ""
+    return found, f"counted by {', '.join(counters.names)}, with all that ran there{missing}"
+
+
+def throttled(samples: list[Sample]) -> dict[str, float | None]:
+    """Over the whole run: times that cores slowed down for heat, and seconds that the quota held threads back."""
+    found: dict[str, float | None] = {}
+    for name in ("thermal", "quota_s"):
+        values = column(samples, name)
+        found[name] = float(np.nansum(values)) if np.isfinite(values).any() else None
+    return found
+
+
+def as_csv(samples: list[Sample]) -> str:
+    """A line a sample, empty where there is no value."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([item.name for item in fields(Sample)])
+    for sample in samples:
+        writer.writerow(["" if value is None else value for value in asdict(sample).values()])
+    return buffer.getvalue()
+
+
+def read_csv(path: Path) -> list[dict[str, float | None]]:
+    """The samples as written by ``as_csv``."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)]
