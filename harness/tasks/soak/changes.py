@@ -52,7 +52,6 @@ def change_points(series: Floats, least: float = LEAST_CHANGE) -> list[Change]:
         return []
     cleaned = _without_outliers(values[kept])
     bounds = _segments(cleaned, PENALTY * np.log(len(cleaned)) * _variance(cleaned))
-    bounds = _settled(values[kept], bounds)
     levels = [float(np.median(values[kept][start:end])) for start, end in pairwise(bounds)]
     found: list[Change] = []
     level = levels[0]
@@ -102,22 +101,6 @@ def _segments(values: Floats, penalty: float) -> list[int]:
     while bounds[-1]:
         bounds.append(int(before[bounds[-1]]))
     return bounds[::-1]
-
-
-def _settled(values: Floats, bounds: list[int]) -> list[int]:
-    """``bounds`` with each change moved, by less than ``SHORTEST``, to where absolute deviations from both levels are least.
-
-    Squares let an outlier beside a step move it; absolute deviations do not.
-    """
-    moved = list(bounds)
-    for place in range(1, len(bounds) - 1):
-        start, at, end = moved[place - 1], moved[place], moved[place + 1]
-        before, after = np.median(values[start:at]), np.median(values[at:end])
-        left = np.concatenate([[0.0], np.cumsum(np.abs(values[start:end] - before))])
-        right = np.concatenate([[0.0], np.cumsum(np.abs(values[start:end] - after))])
-        near = np.arange(max(start + 1, at - SHORTEST + 1), min(end, at + SHORTEST)) - start
-        moved[place] = start + int(near[np.argmin(left[near] + right[-1] - right[near])])
-    return moved
 
 
 @dataclass(frozen=True)
