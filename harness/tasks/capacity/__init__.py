@@ -1,1 +1,5 @@
-"""``task=capacity``: how many cameras one machine serves."""
+"""task=capacity: how many cameras one machine serves."""
+
+from harness.tasks.capacity.task import Capacity
+
+__all__ = ["Capacity"]

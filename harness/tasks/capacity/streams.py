@@ -1,0 +1,126 @@
+"""Cameras that show the data set's sequences again and again, and the trackers that follow them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence as Seq
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.core.interfaces import Array, Arrays, GraphSpec, Image, Sequence, Session, Tracker, TrackerSpec
+from harness.imaging.decoding import Color, read_image
+from harness.machine.environment import pin_thread
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The first ``frames`` of a sequence; ``images`` are decoded already, or None where decoding is part of the work."""
+
+    sequence: Sequence
+    frames: int
+    images: tuple[Image, ...] | None
+    color: Color
+
+    def image(self, index: int) -> Image:
+        """The frame at ``index``."""
+        return self.images[index] if self.images is not None else read_image(Path(self.sequence.frames[index]), self.color)
+
+
+def load_clips(sequences: Seq[Sequence], color: Color, megabytes: float | None) -> list[Clip]:
+    """A clip of each sequence that has two frames; with ``megabytes`` they are decoded and share that much memory.
+
+    Each has an equal share and two frames at least.
+    """
+    usable = [item for item in sequences if len(item) > 1]
+    clips = []
+    for sequence in usable:
+        if megabytes is None:
+            clips.append(Clip(sequence, len(sequence), None, color))
+            continue
+        first = read_image(Path(sequence.frames[0]), color)
+        share = int(megabytes * 2**20 / len(usable) / first.nbytes)
+        count = max(2, min(len(sequence), share))
+        images = (first, *(read_image(Path(path), color) for path in sequence.frames[1:count]))
+        clips.append(Clip(sequence, count, images, color))
+    return clips
+
+
+class WorkersSession:
+    """A graph of whichever worker calls: trackers go from worker to worker, sessions stay with their thread."""
+
+    def __init__(self, spec: GraphSpec, own: threading.local) -> None:
+        self.spec, self._own = spec, own
+
+    def run(self, inputs: Mapping[str, Array]) -> Arrays:
+        session: Session = self._own.sessions[self.spec.name]
+        return session.run(inputs)
+
+
+@dataclass
+class Stream:
+    """A camera and its tracker. At the clip's end the tracker is put back at the first box, without a new template."""
+
+    clip: Clip
+    tracker: Tracker
+    truthful: bool
+    index: int = 0
+
+    def begin(self) -> None:
+        """Initialises the tracker on the first frame."""
+        self.tracker.init(self.clip.image(0), self.clip.sequence.init_box)
+        self.index = 0
+
+    def step(self) -> None:
+        """Processes the next frame."""
+        sequence, before = self.clip.sequence, self.index
+        self.index += 1
+        if self.index >= self.clip.frames:
+            before, self.index = 0, 1
+            self.tracker.place(sequence.init_box)
+        image = self.clip.image(self.index)
+        if self.truthful and sequence.truth is not None and sequence.truth[before][2:].min() > 0:
+            self.tracker.place(sequence.truth[before])
+        self.tracker.update(image)
+
+
+@dataclass
+class Streams:
+    """As many cameras as are asked for, over the sessions of each worker.
+
+    Args:
+        spec: The tracker's settings.
+        sessions: For each worker its sessions by graph.
+        clips: What the cameras show; a camera's is the one at its number, again from the first after the last.
+        truthful: Whether crops follow the ground truth.
+        cores: For each worker the cores to stay on; empty where the system chooses.
+    """
+
+    spec: TrackerSpec
+    sessions: Seq[Mapping[str, Session]]
+    clips: Seq[Clip]
+    truthful: bool
+    cores: Seq[Seq[int]] = ()
+    _own: threading.local = field(default_factory=threading.local)
+    _streams: list[Stream] = field(default_factory=list)
+
+    def prepare(self, count: int) -> None:
+        """Makes and initialises ``count`` cameras, those that are there already anew."""
+        self._own.sessions = self.sessions[0]
+        while len(self._streams) < count:
+            handed = {name: WorkersSession(item.spec, self._own) for name, item in self.sessions[0].items()}
+            clip = self.clips[len(self._streams) % len(self.clips)]
+            self._streams.append(Stream(clip, self.spec.start(handed), self.truthful))
+        for stream in self._streams[:count]:
+            stream.begin()
+
+    def step(self, stream: int, worker: int) -> None:
+        """Processes the next frame of a camera in the calling thread, with the sessions of ``worker``."""
+        self._own.sessions = self.sessions[worker]
+        self._streams[stream].step()
+
+    def serve(self, stream: int, worker: int) -> None:
+        """The same for a thread that is ``worker``'s: on that worker's cores."""
+        if self.cores and not getattr(self._own, "pinned", False):
+            pin_thread(list(self.cores[worker]))
+            self._own.pinned = True
+        self.step(stream, worker)
