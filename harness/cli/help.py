@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from harness.core.catalog import GROUP_NAMES
 from harness.core.config import conf_folder
-from harness.core.options import keys_of
+from harness.core.options import choices, keys_of, summary_of
 
 HEAD = """\
 python -m harness [-m] [-v] [--config-dir DIR] [group=choice] [key=value] ...
@@ -20,6 +18,8 @@ Runs a visual object tracker through an inference backend and measures it: accur
   python -m harness tracker=nanotrack tracker.weights=nanotrackv3.pth dataset=folder dataset.root=DIR
 
 -m sweeps over all values given with commas; -v shows tracebacks; --config-dir adds a folder of your own YAML groups.
+--cfg job shows the configuration instead of running it; --info and --hydra-help show what Hydra knows.
+Completion of keys and choices in bash: eval "$(tracker-harness -sc install=bash)".
 Results go to outputs/<date>/<time>/, the record of all runs to mlruns/ (look: python -m harness ui).
 Exit codes: 0 done, 1 a job or gate failed, 2 a mistake in the call, 130 Ctrl-C.
 """
@@ -36,20 +36,7 @@ def manual(commands: list[tuple[str, str, str]]) -> str:
     parts.append("\nGROUPS: choose with group=choice; set a key with group.key=value")
     for group in GROUP_NAMES:
         parts.append(f"\n{group}=")
-        for path in sorted((conf_folder() / group).glob("*.yaml")):
-            parts.append(f"  {path.stem:<14} {_summary(path)}")
+        for path in choices(group):
+            parts.append(f"  {path.stem:<14} {summary_of(path)}")
             parts += [f"      {group}.{line}" for line in keys_of(path)] if group != "experiment" else []
     return "\n".join(parts) + "\n"
-
-
-def _summary(path: Path) -> str:
-    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
-    return first.lstrip("# ").strip()
-
-
-
-
-
-
-
-

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import re
 from typing import Any
 
 from harness.cli.words import Words
 from harness.core.errors import ConfigError
+
+MODULE = re.compile(r"^\s*\S*python[\d.]*\s+-m\s+harness\b\s*")
 
 
 def show(words: Words) -> int:
@@ -45,8 +51,16 @@ def _composed(words: Words) -> None:
 
 
 def _complete(hydra: Any, config_name: str, overrides: list[str]) -> None:
+    line = os.environ.get("COMP_LINE", "")
+    os.environ["COMP_LINE"] = MODULE.sub("tracker-harness ", line)  # Hydra knows an application's name or a script's
+    said = io.StringIO()
     try:
-        hydra.shell_completion(config_name, overrides)
+        with contextlib.redirect_stdout(said):
+            hydra.shell_completion(config_name, overrides)
     except ValueError as error:
-        said = " ".join(str(error).split())
-        raise ConfigError(f"--shell-completion: {said}; as in: --shell-completion install=bash.") from error
+        complaint = " ".join(str(error).split())
+        raise ConfigError(f"--shell-completion: {complaint}; as in: --shell-completion install=bash.") from error
+    finally:
+        os.environ["COMP_LINE"] = line
+    # started as python -m harness, Hydra would complete every call of python
+    print(re.sub(r"(complete .*) python\b", r"\1 tracker-harness", said.getvalue()), end="")

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from harness.core import plugins
 from harness.core.errors import ConfigError, HarnessError, told
 
 T = TypeVar("T")
@@ -54,16 +55,28 @@ def build(section: Mapping[str, Any], base: type[T], where: str) -> T:
     """
     cls = class_of(section, base, where)
     if not dataclasses.is_dataclass(cls):
-        raise ConfigError(f"{where}.target: {section['target']} is not a dataclass; its fields are its settings.")
+        raise ConfigError(f"{where}.target: {cls.__module__}.{cls.__qualname__} is not a dataclass; its fields are its settings.")
     return construct(cls, {key: value for key, value in section.items() if key != "target"}, where)
 
 
 def class_of(section: Mapping[str, Any], base: type[T], where: str) -> type[T]:
-    """The class that ``section`` names, not built. Raises ConfigError."""
+    """The class that ``section`` names, not built. Raises ConfigError.
+
+    A section without ``target`` takes the class of the installed plug-in that bears its ``name``.
+    """
     target = section.get("target") if isinstance(section, Mapping) else None
-    if not isinstance(target, str):
+    if isinstance(target, str):
+        return load_class(target, base, where)
+    plugin = _plugin(section, where)
+    if plugin is None:
         raise ConfigError(f"{where} has no target; a section needs target: package.module.Class.")
-    return load_class(target, base, where)
+    return load_class(plugin.target.replace(":", "."), base, where)
+
+
+def _plugin(section: Any, where: str) -> plugins.Plugin | None:
+    """The plug-in that a section without ``target`` means: ``where`` is the role's singular."""
+    role, name = f"{where}s", section.get("name") if isinstance(section, Mapping) else None
+    return plugins.find(role, name) if role in plugins.ROLES and isinstance(name, str) else None
 
 
 def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:

@@ -1,12 +1,33 @@
-"""The groups and keys that the shipped configuration knows, read from its YAML files."""
+"""The choices and keys that the configuration knows, ours and those of installed plug-ins, read from the YAML files."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+from harness.core import plugins
 from harness.core.catalog import GROUP_NAMES
 from harness.core.config import conf_folder
+
+
+def choices(group: str) -> list[Path]:
+    """The YAML files of a group, by name: ours, then those of plug-ins, which cannot take a name of ours."""
+    found: dict[str, Path] = {}
+    for folder in (conf_folder(), *plugins.conf_folders()):
+        for path in (folder / group).glob("*.yaml"):
+            found.setdefault(path.stem, path)
+    return [found[name] for name in sorted(found)]
+
+
+def summary_of(path: Path) -> str:
+    """What a YAML file says of itself: its first comment that is no directive of Hydra's (``# @package``)."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        text = line.lstrip("# ").strip()
+        if line.startswith("#") and text and not text.startswith("@"):
+            return text
+        if not line.startswith("#") and line.strip():
+            break
+    return ""
 
 
 def keys_of(path: Path, stop: str = "") -> list[str]:
@@ -37,22 +58,21 @@ def choices_with(key: str) -> list[str]:
     group, _, own = key.partition(".")
     if group not in GROUP_NAMES or not own:
         return []
-    paths = sorted((conf_folder() / group).glob("*.yaml"))
-    return [path.stem for path in paths if own in {line.partition("=")[0] for line in keys_of(path)}]
+    return [path.stem for path in choices(group) if own in {line.partition("=")[0] for line in keys_of(path)}]
 
 
 def open_tables() -> list[str]:
     """Keys whose default is an empty table, dotted: entries are added by name."""
-    paths = [(group, path) for group in GROUP_NAMES for path in (conf_folder() / group).glob("*.yaml")]
+    paths = [(group, path) for group in GROUP_NAMES for path in choices(group)]
     lines = [(group, line.partition("=")) for group, path in paths for line in keys_of(path)]
     return sorted({f"{group}.{key}" for group, (key, _, rest) in lines if rest.split()[:1] == ["{}"]})
 
 
 def known_keys() -> list[str]:
-    """Every key and group that the shipped configuration knows, dotted."""
+    """Every key and group that the configuration knows, dotted."""
     keys = [line.partition("=")[0] for line in keys_of(conf_folder() / "config.yaml", stop="hydra:")]
     keys += list(GROUP_NAMES)
     for group in GROUP_NAMES:
-        for path in (conf_folder() / group).glob("*.yaml"):
+        for path in choices(group):
             keys += [f"{group}.{line.partition('=')[0]}" for line in keys_of(path)]
     return sorted(set(keys))

@@ -11,6 +11,7 @@ from harness.cli import main as cli
 from harness.cli.words import parse
 from harness.core.config import conf_folder
 from harness.core.errors import ConfigError
+from harness.core.options import summary_of
 from harness.jobs.compose import make_plan
 from harness.jobs.task import plain_value
 
@@ -130,10 +131,20 @@ def test_help_names_every_group_choice_and_command(capsys: pytest.CaptureFixture
         assert word in text
 
 
-def test_every_yaml_file_begins_with_a_line_for_the_help() -> None:
+def test_every_yaml_file_says_what_it_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    shown = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     for path in Path(conf_folder()).glob("*/*.yaml"):
-        first = path.read_text().split("\n", 1)[0]
-        assert first.startswith("# ") and len(first) > 12, path
+        said = summary_of(path)
+        assert len(said) > 10 and not said.startswith("@"), path
+        assert path.parent.name == "hydra" or [path.stem, said] in shown
+
+
+def test_the_help_describes_an_experiment_by_its_sentence_not_by_hydras_directive(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert "@package" not in text
+    assert "  drift          Which path makes boxes drift from PyTorch's" in text
 
 
 def test_every_command_has_a_summary_and_an_example() -> None:
