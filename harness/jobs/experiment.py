@@ -13,6 +13,7 @@ from harness.core.interfaces import Artifact, Backend, Dataset, Task, TrackerSpe
 from harness.machine.environment import thread_budget
 from harness.prepare import specification
 from harness.prepare.plan import QuantizationJob, Quantizer, Settings, Step, lookup, plan
+from harness.scoring.budget import target_of
 
 
 @dataclass
@@ -61,6 +62,7 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     seed = config.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise ConfigError(f"seed is {seed!r}; accepted: a whole number, 0 or more.")
+    target_of(config)
     settings = construct(Settings, _section(config, "prepare"), "prepare")
     task = build(_section(config, "task"), Task, "task")
     backend = build(backend_section(config, task, threads, settings.cache), Backend, "backend")

@@ -9,12 +9,18 @@ import numpy as np
 
 from harness.core.interfaces import Metrics
 from harness.scoring import metrics
+from harness.scoring.budget import over_budget
 from harness.tracking.loop import STAGES
 from harness.tracking.store import Done
 
 
-def speed_metrics(done: Mapping[str, Done], first: float | None, notes: Mapping[str, Any]) -> Metrics:
-    """``pipeline_fps``; and of what was tracked alone ``fps``, ``fps_got10k``, ``latency_ms/*`` and ``stage_ms/*`` (p50)."""
+def speed_metrics(
+    done: Mapping[str, Done], first: float | None, notes: Mapping[str, Any], target_fps: float | None = None
+) -> Metrics:
+    """``pipeline_fps``; and of what was tracked alone ``fps``, ``fps_got10k``, ``latency_ms/*`` and ``stage_ms/*`` (p50).
+
+    With ``target_fps`` also ``budget/over``.
+    """
     found: Metrics = {}
     pipeline = pipeline_fps(done, notes)
     if pipeline is not None:
@@ -29,6 +35,7 @@ def speed_metrics(done: Mapping[str, Done], first: float | None, notes: Mapping[
     speeds["fps_got10k"] = metrics.fps_got10k(np.concatenate([track.seconds for track in tracks]))
     found |= {key: value for key, value in speeds.items() if np.isfinite(value)}
     found |= metrics.latency_summary(updates, first)
+    found |= over_budget(updates, target_fps)
     for stage in STAGES:
         samples = [track.stages[stage][1:] for track in tracks if stage in track.stages]
         if samples and np.concatenate(samples).size:

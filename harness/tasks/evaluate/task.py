@@ -18,6 +18,7 @@ from harness.core.results import FRAMES_FILE, write_frames
 from harness.imaging.decoding import decoder_name
 from harness.machine.environment import peak_rss_mb
 from harness.scoring import metrics
+from harness.scoring.budget import target_of
 from harness.tasks.evaluate import int8_report
 from harness.tracking.assignment import Assignment, check_first_boxes
 from harness.tracking.loop import STAGES
@@ -192,7 +193,7 @@ class Evaluate(Task):
         accurate = context.dataset.has_truth and not context.tracker.random_weights
         contended = {name for name, item in done.items() if item.contended}
         found = {key: value for key, value in scores.metrics.items() if accurate and not key.startswith("fps")}
-        found |= speed_metrics(done, first, notes)
+        found |= speed_metrics(done, first, notes, target_of(context.config))
         if "cluster" in notes:
             found |= cluster_metrics(notes["cluster"])
         write_frames(context.folder, frames_table(tracks, scores if accurate else None, context.round, contended))

@@ -56,10 +56,10 @@ class Live:
     decode: list[float]
 
     def scored(self, sequence: str) -> Track:
-        """For each frame of the sequence the box that counts for it."""
+        """For each frame of the sequence the box that counts for it, and the seconds of the update that made it."""
         row = {frame: index for index, frame in enumerate(self.schedule.processed)}
-        boxes = self.boxes[[row[source] for source in self.schedule.source]]
-        return Track(sequence, boxes, np.zeros(len(boxes)))
+        rows = [row[source] for source in self.schedule.source]
+        return Track(sequence, self.boxes[rows], np.array(self.seconds)[rows])
 
 
 def track(

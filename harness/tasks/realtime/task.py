@@ -15,6 +15,7 @@ from harness.core.errors import ConfigError
 from harness.core.interfaces import Boxes, Context, Dataset, Metrics, Sequence, Task, TaskResult, TrackerSpec
 from harness.imaging.decoding import decoder_name
 from harness.scoring import metrics
+from harness.scoring.budget import over_budget, target_of
 from harness.tasks.realtime.live import Durations, Fixed, Live, Measured, track
 from harness.tasks.realtime.schedule import Schedule, camera, exact
 from harness.tasks.realtime.store import TABLE, LiveStore, Recorded, rate_name, table, write_table
@@ -170,24 +171,25 @@ class Realtime(Task):
                 for name, row in scores.sequences.items():
                     if "ao" in row:
                         per_sequence[name][f"realtime/{rate_name(rate)}/ao"] = row["ao"]
+                        per_sequence[name]["scored_frames"] = row["scored_frames"]
                 scored = scores.scored_frames
                 rows.append({"fps": rate, **own, "interval": scores.intervals.get("ao")})
             else:
                 rows.append({"fps": rate, **own})
             found |= {f"realtime/{rate_name(rate)}/{key}": value for key, value in own.items()}
         if self.clock == "measured":
-            found |= self._speed(runs)
+            found |= self._speed(runs, target_of(context.config))
         details = self._details(context, runs, rows, resumed)
         details["scored_frames"] = scored
         write_table(context.folder, table(runs))
         return TaskResult(found, [TABLE], per_sequence, details, warnings)
 
-    def _speed(self, runs: Mapping[float, Runs]) -> Metrics:
+    def _speed(self, runs: Mapping[float, Runs], target_fps: float | None) -> Metrics:
         """``fps`` and ``latency_ms/*`` of all updates, whichever rate they were made for."""
         seconds = np.array([value for rate in runs.values() for live in rate.values() for value in live.seconds[1:]])
         if not len(seconds):
             return {}
-        return {"fps": metrics.fps(seconds), **metrics.latency_summary(seconds)}
+        return {"fps": metrics.fps(seconds), **metrics.latency_summary(seconds), **over_budget(seconds, target_fps)}
 
     def _details(
         self, context: Context, runs: Mapping[float, Runs], rows: list[dict[str, Any]], resumed: int
