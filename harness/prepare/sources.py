@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.artifacts.store import REFERENCE_FILE
 from harness.backends.shared.modules import call_factory
-from harness.core.errors import ConfigError, WeightsError, telling_line
+from harness.core.errors import ConfigError, HarnessError, WeightsError, telling_line, told
 from harness.core.interfaces import Arrays, Artifact, GraphSpec
 from harness.core.preparing import resolve
 from harness.prepare import parity
@@ -41,14 +41,31 @@ def from_torch(step: Step, parent: Artifact | None, folder: Path) -> Built:
 
     for name, module in modules.items():
         module.register_forward_hook(_note_dict(named, name))
-    parity.make_reference(graphs, run, folder / REFERENCE_FILE, step.seed)
+    reference = _reference_in_double(step, graphs, run, folder / REFERENCE_FILE)
     tensors = {
         id(tensor): tensor.numel() * tensor.element_size()
         for module in modules.values()
         for tensor in (*module.parameters(), *module.buffers())
     }
-    info = {"parameter_bytes": sum(tensors.values()), "exporter": "none"}
+    info = {"parameter_bytes": sum(tensors.values()), "exporter": "none", "reference": reference}
     return dict.fromkeys(graphs, path), info | ({"named_outputs": sorted(named)} if named else {})
+
+
+def _reference_in_double(
+    step: Step, graphs: Mapping[str, GraphSpec], run: Callable[[str, Arrays], Arrays], path: Path
+) -> str:
+    """Writes the reference, from the modules in float64 where they run so; returns what it is."""
+    modules = call_factory(_recipe(step))  # a second time: the first stay in float32
+    session = resolve("harness.backends.torch.exact:ExactSession")
+    try:
+        sessions = {name: session(graph, modules[name]) for name, graph in graphs.items()}
+        parity.make_reference(graphs, run, path, step.seed, lambda name, inputs: sessions[name].run(inputs))
+        return "torch float64"
+    except HarnessError:
+        raise
+    except Exception as error:  # a person's module may insist on float32 in many ways
+        parity.make_reference(graphs, run, path, step.seed)
+        return f"torch float32 (in float64 the modules fail: {told(error)})"
 
 
 def _note_dict(named: set[str], name: str) -> Callable[[Any, Any, Any], None]:

@@ -7,6 +7,7 @@ branches, v2 one per branch, v3 a pixel-wise and a depthwise one per branch.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +33,9 @@ TRUNK = (
     (5, 144, 48, True, True, 1),
 )
 LAST_OF_V3 = (5, 288, 96, True, True, 1)
+DISTANCE_SPREAD, USUAL_DISTANCE = 16, 32.0
+"""Random weights: the last layer's outputs are divided by the first (else they reach 14, and a distance a million pixels),
+and centred on the logarithm of the second, in pixels of the search crop."""
 FEATURES = {"v1": 48, "v2": 48, "v3": 96}
 
 
@@ -286,7 +290,10 @@ def graphs(weights: list[Path], *, seed: int = 0, version: Version = "v3", **_: 
         load_into(network, load(weights[0]), weights[0])
     else:
         state = seeded_state(network.state_dict(), seed)
-        state["backbone.features.0.0.weight"] /= 255  # pixels come unscaled, and distances are exponentials
+        state["backbone.features.0.0.weight"] /= 255  # pixels come unscaled
+        # distances are exponentials: of numbers around the logarithm of a usual distance, a few units apart at most
+        state["ban_head.bbox_pred.0.weight"] /= DISTANCE_SPREAD
+        state["ban_head.bbox_pred.0.bias"] += math.log(USUAL_DISTANCE)
         network.load_state_dict(state)
     network.eval().requires_grad_(False)
     return {"template": TemplateGraph(network).eval(), "search": SearchGraph(network).eval()}
