@@ -12,7 +12,7 @@ Conventions, everywhere in the package:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence as Seq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence as Seq
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, get_args
@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 
-from harness.core.errors import BackendError, ConfigError, PrepareError, SkipJob
+from harness.core.errors import BackendError, ConfigError, DataError, PrepareError, SkipJob
 from harness.core.preparing import Conversion, Handover, Quantization
 
 Boxes = npt.NDArray[np.float64]
@@ -229,7 +229,8 @@ class Sequence:
     """One video: paths of its frames, the first box, and what is known of the truth.
 
     ``size`` is (width, height) of the frames in pixels, or None where no images are at hand. ``truth`` is
-    ``[T, 4]``; ``visible`` is a bool ``[T]``, False where the target is wholly covered (GOT-10k ``cover`` 0).
+    ``[T, 4]``; ``visible`` is a bool ``[T]``, False where the target is wholly covered or absent. ``attributes`` are the
+    benchmark's short names of what makes the sequence hard (OTB's ``IV``, ``OCC``...).
     """
 
     name: str
@@ -239,6 +240,7 @@ class Sequence:
     truth: Boxes | None = None
     visible: npt.NDArray[np.bool_] | None = None
     meta: Mapping[str, str] = field(default_factory=dict)
+    attributes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -267,14 +269,38 @@ class Track:
     repetition: int = 1
 
 
+@dataclass
+class Checked:
+    """What a check of a data set looked at, every fault as a sentence that names its file, and notes on what is unusual."""
+
+    sequences: int = 0
+    frames: int = 0
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """How well a folder fits a layout (0: not at all), and the split that fits."""
+
+    rank: int
+    split: str = ""
+
+
 class Dataset(ABC):
-    """An ordered set of sequences with a way to score and to pack results."""
+    """An ordered set of sequences with a way to score, to check and to pack results.
+
+    ``protocols`` are the protocols by which its results are scored, its own first; ``truth_rule`` names how a frame without a
+    valid truth counts under OPE (``harness.scoring.ope.TRUTH_RULES``).
+    """
 
     name: str
     split: str
     has_truth: bool
     calibration_split: ClassVar[str | None] = None
     """The split that int8 is calibrated on where no sequences are named."""
+    protocols: ClassVar[tuple[str, ...]] = ("got10k", "ope")
+    truth_rule: str = "exclude"
 
     @abstractmethod
     def __iter__(self) -> Iterator[Sequence]: ...
@@ -310,6 +336,29 @@ class Dataset(ABC):
         """Sequences that ``other`` uses too: own name to its name there. By name, or by content where it is at hand."""
         theirs = set(other.used_names())
         return {name: name for name in self.used_names() if name in theirs}
+
+    def chosen_protocols(self) -> tuple[str, ...]:
+        """The protocols to score by: those that the setting ``protocol`` names, by default the data set's own."""
+        return self.protocols[:1]
+
+    def notes(self) -> list[str]:
+        """Sentences on what a reader of the scores should know of this copy: what is missing, what was assumed."""
+        return []
+
+    def check(self, *, decode: bool = True, workers: int = 1, on_sequence: Callable[[str], None] | None = None) -> Checked:
+        """Looks at everything, every image too with ``decode``, and tells all faults. Raises DataError where it cannot."""
+        raise DataError(f"dataset={self.name} has no check; check-dataset knows the layouts of benchmarks.")
+
+    @classmethod
+    def recognise(cls, root: Path) -> Recognised:
+        """How well the folder ``root`` fits this data set's layout: rank 0 where it is another's, more for each sequence that fits."""
+        del root
+        return Recognised(0)
+
+    def pack(self, tracks: Iterable[Track], archive: Path) -> list[Path]:
+        """Writes what the benchmark's server or toolkit takes; returns the files. Raises DataError where it takes nothing."""
+        del tracks, archive
+        raise DataError(f"dataset={self.name} has no server or toolkit to pack results for.")
 
 
 # ------------------------------------------------------------------------------- running a network

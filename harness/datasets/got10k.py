@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from harness.core.interfaces import Recognised
 from harness.datasets.layouts.got10k import FolderDataset
 
 HOME = "http://got-10k.aitestunion.com/downloads"
@@ -28,6 +30,13 @@ class GOT10k(FolderDataset):
 
     def submits(self) -> bool:
         return self.split == "test"
+
+    @classmethod
+    def recognise(cls, root: Path) -> Recognised:
+        """The layout, with sequences that bear the benchmark's names; it ranks above a plain folder."""
+        found = super().recognise(root)
+        named = found.split in ("val", "test") and any((root / found.split).glob("GOT-10k_*"))
+        return Recognised(2 * found.rank, found.split) if named else Recognised(0)
 
     def missing(self) -> str:
         return (

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from benchmark_folders import MAKERS
 from fakes import tiny_dataset
 
 from harness.core.config import build, conf_folder
@@ -31,6 +32,8 @@ def make(name: str, folder: Path) -> Dataset:
         section |= {"path": str(_clip(folder)), "init_box": [5, 5, 20, 20]}
     elif name == "demo":
         section |= {"limit": 2}
+    elif name in MAKERS:
+        section |= {"root": str(MAKERS[name](folder / "data") if not (folder / "data").exists() else folder / "data")}
     else:
         section |= {"root": str(tiny_dataset(folder / "data", 2)), "split": "val"}
     return build(section, Dataset, "dataset")
@@ -40,7 +43,7 @@ def make(name: str, folder: Path) -> Dataset:
 def test_the_contract(name: str, tmp_path: Path) -> None:
     dataset = make(name, tmp_path)
     sequences = list(dataset)
-    assert dataset.name == name
+    assert dataset.name == ("folder" if name == "auto" else name), "auto bears the name of what it found"
     assert len(dataset) == len(sequences) > 0
     assert [item.name for item in dataset] == [item.name for item in sequences], "iterating twice gives the same"
     assert len({item.name for item in sequences}) == len(sequences)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.core.errors import DataError
 
 if TYPE_CHECKING:
-    from harness.datasets.layouts.checking import Checked
+    from harness.core.interfaces import Checked
 
 SUMMARY = "check a folder in the GOT-10k layout: sequences, frames, images, annotations, resolution"
 EXAMPLE = "python -m harness check-dataset /data/got10k --split val"

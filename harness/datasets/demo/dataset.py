@@ -17,7 +17,7 @@ import cv2
 from filelock import FileLock
 
 from harness.core.errors import ConfigError, StoreError
-from harness.core.interfaces import Dataset, Image, Sequence
+from harness.core.interfaces import Dataset, Image, Recognised, Sequence
 from harness.datasets.demo import choreography, drawing, figures, maps, sprites, textures
 from harness.datasets.demo.choreography import FRAMES, HEIGHT, SCRIPTS, WIDTH, Scene, Script, cover_level, random_script
 from harness.datasets.layouts.got10k import LIST_FILE, META_FILE, TRUTH_FILE, FolderDataset, select_names
@@ -46,6 +46,12 @@ class Demo(FolderDataset):
     def folder(self) -> Path:
         base = Path(self.root).expanduser() if self.root else Path(self.cache).expanduser() / "demo" / version()
         return base / self.split
+
+    @classmethod
+    def recognise(cls, root: Path) -> Recognised:
+        """Never: what it generates is in the plain folder layout."""
+        del root
+        return Recognised(0)
 
     def load(self) -> list[Sequence]:
         generate(self.folder, self.split)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from harness.core.errors import DataError
-from harness.core.interfaces import Boxes, Sequence
+from harness.core.interfaces import Boxes, Checked, Sequence
 from harness.datasets.layouts.got10k import (
     LABELS,
     LIST_FILE,
@@ -34,16 +33,6 @@ T = TypeVar("T")
 
 LABEL_RANGE = {"absence": 1, "cover": 8, "cut_by_image": 1}
 """Largest value of each label; all start at 0 (cover counts visible eighths)."""
-
-
-@dataclass
-class Checked:
-    """What was looked at, and every fault as a sentence that names its file."""
-
-    sequences: int = 0
-    frames: int = 0
-    faults: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 def check_split(
@@ -112,7 +101,7 @@ def _check_sequence(
     if boxes is not None:
         _check_boxes(folder, boxes, size or _try(found, lambda: image_size(images[0]) if images else None), found)
     if decode:
-        _check_images(images, size, found, pool)
+        check_images(images, size, found, pool)
 
 
 def _check_boxes(folder: Path, boxes: Boxes, size: tuple[int, int] | None, found: Checked) -> None:
@@ -146,7 +135,7 @@ def _check_labels(folder: Path, frames: int, found: Checked) -> None:
             found.faults.append(f"{folder / name}.label, line {line}: values are whole numbers from 0 to {most}.")
 
 
-def _check_images(
+def check_images(
     images: tuple[Path, ...], size: tuple[int, int] | None, found: Checked, pool: ThreadPoolExecutor
 ) -> None:
     """Decodes every image and compares its size with the resolution, or with the first image's."""

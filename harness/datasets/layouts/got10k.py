@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.errors import DataError
-from harness.core.interfaces import Boxes, Dataset, Sequence
+from harness.core.interfaces import Boxes, Dataset, Recognised, Sequence
+from harness.core.protocols import protocol_names
 from harness.core.results import read_numbers
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -266,11 +267,13 @@ class FolderDataset(Dataset):
     sequences: list[str] | None = None
     exclude: list[str] | None = None
     limit: int | None = None
+    protocol: str | list[str] | None = None
     cache: str = "outputs/cache"
     name: str = "folder"
     has_truth: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
+        self.protocol_choice = protocol_names(self.protocol, self.protocols)
         self._loaded: list[Sequence] | None = None
         self.names = self._select_names()
         self.has_truth = self._peek_truth()
@@ -290,6 +293,29 @@ class FolderDataset(Dataset):
         return read_sequence(self.folder / name, truth=self.truth_kind())
 
     # ---------------------------------------------------------------------------------------------
+
+    def chosen_protocols(self) -> tuple[str, ...]:
+        return self.protocol_choice
+
+    @classmethod
+    def recognise(cls, root: Path) -> Recognised:
+        """A point for each sequence with labels or ``meta_info.ini``, or frames beside its ``groundtruth.txt``."""
+        best = Recognised(0)
+        for place in [root, *sorted(path.parent for path in root.glob(f"*/{LIST_FILE}"))]:
+            folders = [path.parent for path in place.glob(f"*/{TRUTH_FILE}")]
+            rank = sum(cls.fits(folder) for folder in folders)
+            best = max(best, Recognised(rank, "" if place == root else place.name), key=lambda item: item.rank)
+        return best
+
+    @classmethod
+    def fits(cls, folder: Path) -> bool:
+        """Whether a sequence's folder is in this layout."""
+        if (folder / META_FILE).is_file() or any((folder / f"{label}.label").is_file() for label in LABELS):
+            return True
+        try:
+            return bool(list_frames(folder)) and read_numbers(folder / TRUTH_FILE).shape[1:] == (4,)
+        except DataError:
+            return False
 
     @property
     def folder(self) -> Path:

@@ -1,0 +1,31 @@
+"""The protocols by which a track is scored, and how a data set's setting chooses among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.core.errors import ConfigError
+
+PROTOCOLS = {
+    "got10k": "GOT-10k's: frames pooled, the first left out (ao, sr50, sr75)",
+    "ope": "one-pass evaluation: means over sequences (auc, op50, op75, precision20, norm_precision20)",
+}
+"""Every protocol with what it is."""
+
+
+def protocol_names(given: str | Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
+    """The protocols that ``dataset.protocol`` names, the first of ``known`` where it names none.
+
+    Raises ConfigError for a protocol that the data set cannot be scored by.
+    """
+    if given is None:
+        return tuple(known[:1])
+    names = [given] if isinstance(given, str) else list(given)
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"dataset.protocol is {name!r}; accepted: {', '.join(known)}, a list of them, or null for {known[0]}."
+            )
+    if not names:
+        raise ConfigError(f"dataset.protocol is an empty list; accepted: {', '.join(known)}, or null for {known[0]}.")
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,1 @@
+"""Whichever data set a folder holds."""

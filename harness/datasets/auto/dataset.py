@@ -1,0 +1,97 @@
+"""dataset=auto: recognises the layout of a folder and reads it as the data set that has it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.config import conf_folder, load_class
+from harness.core.errors import DataError
+from harness.core.interfaces import Checked, Dataset, Sequence, Track
+
+
+@dataclass
+class Auto(Dataset):
+    """The data set under ``dataset.root``, whichever it is; ``name`` becomes its name.
+
+    Every other key is that of the data set that is found; it need not be given. The layouts asked are those of ``conf/dataset``.
+    """
+
+    root: str = ""
+    split: str | int = ""  # type: ignore[assignment]
+    sequences: list[str] | None = None
+    exclude: list[str] | None = None
+    limit: int | None = None
+    protocol: str | list[str] | None = None
+    cache: str = "outputs/cache"
+    truth_only: bool = False
+    name: str = "auto"
+    has_truth: bool = field(default=True, init=False)
+
+    def __post_init__(self) -> None:
+        if not self.root or not Path(self.root).expanduser().is_dir():
+            where = f"{self.root} does not exist" if self.root else "dataset.root is not set"
+            raise DataError(f"{where}; set dataset.root to the folder of a data set: {', '.join(sorted(layouts()))}.")
+        name, cls, split = recognise(Path(self.root).expanduser())
+        given = {key: getattr(self, key) for key in ("sequences", "exclude", "limit", "protocol", "cache", "truth_only")}
+        given |= {"root": self.root, "name": name} | {"split": self.split if self.split != "" else split}
+        known = {item.name for item in dataclasses.fields(cls) if item.init}  # type: ignore[arg-type]
+        self.found: Dataset = cls(**{key: value for key, value in given.items() if key in known})
+        self.name, self.split, self.has_truth = name, str(self.found.split), self.found.has_truth
+        self.truth_rule = self.found.truth_rule
+
+    def __iter__(self) -> Iterator[Sequence]:
+        return iter(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def digest(self) -> str:
+        return self.found.digest()
+
+    def chosen_protocols(self) -> tuple[str, ...]:
+        return self.found.chosen_protocols()
+
+    def notes(self) -> list[str]:
+        split = f", split {self.split}" if self.split else ""
+        return [f"dataset=auto: {self.root} has the layout of {self.name}{split} ({len(self.found)} sequences).", *self.found.notes()]
+
+    def check(self, *, decode: bool = True, workers: int = 1, on_sequence: Callable[[str], None] | None = None) -> Checked:
+        return self.found.check(decode=decode, workers=workers, on_sequence=on_sequence)
+
+    def pack(self, tracks: Iterable[Track], archive: Path) -> list[Path]:
+        return self.found.pack(tracks, archive)
+
+
+def layouts() -> dict[str, type[Dataset]]:
+    """The data sets of ``conf/dataset`` that can recognise their layout, by name."""
+    import yaml
+
+    found: dict[str, type[Dataset]] = {}
+    for path in sorted((conf_folder() / "dataset").glob("*.yaml")):
+        section: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if path.stem == "auto":
+            continue
+        cls = load_class(str(section["target"]), Dataset, f"dataset={path.stem}")
+        if "recognise" in {key for base in cls.__mro__ if base is not Dataset for key in vars(base)}:
+            found[path.stem] = cls
+    return found
+
+
+def recognise(root: Path) -> tuple[str, type[Dataset], str]:
+    """Name and class of the data set whose layout ``root`` has, and the split that is there. Raises DataError where none or several fit."""
+    known = layouts()
+    found = {name: cls.recognise(root) for name, cls in known.items()}
+    best = max((item.rank for item in found.values()), default=0)
+    fitting = [name for name, item in found.items() if item.rank == best]
+    if best == 0:
+        raise DataError(
+            f"{root} has none of the layouts that are known ({', '.join(sorted(known))}); name the data set by dataset=..., whose error "
+            "then says what is missing."
+        )
+    if len(fitting) > 1:
+        raise DataError(f"{root} may be {' or '.join(fitting)}; say which by dataset=... and dataset.root={root}.")
+    return fitting[0], known[fitting[0]], found[fitting[0]].split

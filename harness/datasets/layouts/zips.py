@@ -1,0 +1,22 @@
+"""Archives of text files that are the same to the byte for the same content."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+
+STAMP = (1980, 1, 1, 0, 0, 0)
+"""Every entry's time."""
+
+
+def zip_of(texts: Mapping[str, str]) -> bytes:
+    """A zip archive of ``texts`` by their names in the archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(texts):
+            info = zipfile.ZipInfo(name, STAMP)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, texts[name].encode("utf-8"))
+    return buffer.getvalue()
