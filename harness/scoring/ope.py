@@ -111,8 +111,9 @@ def repaired(boxes: Boxes, truth: Boxes, first_given: bool = True) -> tuple[Boxe
     found = np.array(boxes, float)
     if first_given:
         found[0] = truth[0]
-    bad: Mask = np.asarray(~np.isfinite(found).all(axis=1) | (found[:, 2:] <= 0).any(axis=1))
-    bad &= ~np.isnan(truth).any(axis=1)
+    broken: Mask = np.asarray(~np.isfinite(found).all(axis=1) | (found[:, 2:] <= 0).any(axis=1))
+    known: Mask = np.asarray(~np.isnan(truth).any(axis=1))
+    bad: Mask = np.asarray(broken & known)
     bad[0] = False
     for frame in np.flatnonzero(bad):
         found[frame] = found[frame - 1]
@@ -125,7 +126,7 @@ def valid_truth(truth: Boxes, rule: str, first_pixel: float = 0.0) -> Mask:
     ``first_pixel`` is the coordinate that the annotation gives to an image's first pixel (1 in MATLAB's way): the benchmarks
     test the numbers in their file, while ``truth`` here counts from 0.
     """
-    finite = np.isfinite(truth).all(axis=1)
+    finite: Mask = np.asarray(np.isfinite(truth).all(axis=1))
     sized = finite & (np.where(finite[:, None], truth, 0.0)[:, 2:] > 0).all(axis=1)
     if rule == "exclude":
         return np.asarray(sized)
