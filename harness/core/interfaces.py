@@ -341,10 +341,6 @@ class Dataset(ABC):
         """The protocols to score by: those that the setting ``protocol`` names, by default the data set's own."""
         return self.protocols[:1]
 
-    def notes(self) -> list[str]:
-        """Sentences on what a reader of the scores should know of this copy: what is missing, what was assumed."""
-        return []
-
     def check(self, *, decode: bool = True, workers: int = 1, on_sequence: Callable[[str], None] | None = None) -> Checked:
         """Looks at everything, every image too with ``decode``, and tells all faults. Raises DataError where it cannot."""
         raise DataError(f"dataset={self.name} has no check; check-dataset knows the layouts of benchmarks.")

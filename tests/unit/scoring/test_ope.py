@@ -23,7 +23,7 @@ def track(boxes: np.ndarray, name: str = "s", repetition: int = 1) -> Track:
 
 def test_curves_when_one_of_two_frames_overlaps_a_third_equal_the_hand_worked_ones() -> None:
     truth = np.repeat(SQUARE, 2, axis=0)
-    boxes = truth + [[0, 0, 0, 0], [5, 0, 0, 0]]  # 50 of 150 pixels shared: overlap 1/3; centres 5 pixels, 0.5 widths apart
+    boxes = truth + np.array([[0, 0, 0, 0], [5, 0, 0, 0]])  # 50 of 150 pixels shared: overlap 1/3; centres 5 pixels, 0.5 widths apart
     found = ope.score_ope([track(boxes)], [sequence(truth)], rule="otb")
     # thresholds 0, 0.05, ..., 0.30 (7) are passed by both frames, 0.35 to 0.95 (13) by the first, 1.0 by none
     assert found.metrics["auc"] == pytest.approx((7 * 1.0 + 13 * 0.5) / 21)
