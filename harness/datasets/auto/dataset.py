@@ -52,6 +52,21 @@ class Auto(Dataset):
     def digest(self) -> str:
         return self.found.digest()
 
+    def whole(self) -> Dataset:
+        return self.found.whole()
+
+    def submits(self) -> bool:
+        return self.found.submits()
+
+    def used_names(self) -> list[str]:
+        return self.found.used_names()
+
+    def all_names(self) -> list[str]:
+        return self.found.all_names()
+
+    def shared_with(self, other: Dataset) -> dict[str, str]:
+        return self.found.shared_with(other)
+
     def chosen_protocols(self) -> tuple[str, ...]:
         return self.found.chosen_protocols()
 

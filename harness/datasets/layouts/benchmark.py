@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -137,6 +137,16 @@ class BenchmarkDataset(Dataset):
         if self._loaded is None:
             self._loaded = [self.read(self.entries[name]) for name in self.names]
         return self._loaded
+
+    def whole(self) -> BenchmarkDataset:
+        filtered = self.sequences is not None or self.exclude is not None or self.limit is not None
+        return replace(self, sequences=None, exclude=None, limit=None) if filtered else self
+
+    def used_names(self) -> list[str]:
+        return list(self.names)
+
+    def all_names(self) -> list[str]:
+        return list(self.entries)
 
     def chosen_protocols(self) -> tuple[str, ...]:
         return self.protocol_choice

@@ -19,6 +19,7 @@ from harness.imaging.decoding import decoder_name
 from harness.machine.environment import peak_rss_mb
 from harness.scoring import metrics
 from harness.scoring.budget import target_of
+from harness.scoring.protocols import score_by
 from harness.tasks.evaluate import int8_report
 from harness.tracking.assignment import Assignment, check_first_boxes
 from harness.tracking.loop import STAGES
@@ -189,14 +190,15 @@ class Evaluate(Task):
         notes: dict[str, Any],
     ) -> TaskResult:
         tracks = [track for item in sequences for track in done[item.name].tracks]
-        scores = metrics.score_tracks(tracks, sequences, seed=context.seed)
+        dataset = context.dataset
+        scores = score_by(dataset.chosen_protocols(), dataset.truth_rule, tracks, sequences, seed=context.seed)
         accurate = context.dataset.has_truth and not context.tracker.random_weights
         contended = {name for name, item in done.items() if item.contended}
         found = {key: value for key, value in scores.metrics.items() if accurate and not key.startswith("fps")}
         found |= speed_metrics(done, first, notes, target_of(context.config))
         if "cluster" in notes:
             found |= cluster_metrics(notes["cluster"])
-        write_frames(context.folder, frames_table(tracks, scores if accurate else None, context.round, contended))
+        write_frames(context.folder, frames_table(tracks, scores.got10k if accurate else None, context.round, contended))
         per_sequence = {
             name: {
                 key: value
@@ -210,14 +212,12 @@ class Evaluate(Task):
             "contended": len(contended) == len(done),
             "repetitions": self.count_repetitions(context.tracker),
         }
-        if accurate and scores.curve is not None:
-            details |= {"success_curve": scores.curve, "intervals": scores.intervals}
+        if accurate:
+            details |= scores.details()
         details["scoring"] = {
-            "protocol": "got10k",
+            **scores.scoring(),
             "feedback": "truth" if self.truth_feedback(context.tracker) else "self",
             "random_weights": context.tracker.random_weights,
-            "mask": scores.mask,
-            "bounds": scores.bounds,
         }
         details["scored_frames"] = scores.scored_frames if accurate else 0
         warnings = context.dataset.notes() + (list(scores.warnings) if accurate else [])
