@@ -121,12 +121,12 @@ class Runner:
             for index in range(count):
                 image, stages["decode"][index] = next(source)
                 if index and feedback is not None and feedback[index - 1][2:].min() > 0:  # absent: stay where it was
-                    tracker.place(feedback[index - 1])
+                    ask(tracker.place, feedback[index - 1])
                 begin = clock.start()
                 if index:
-                    found: object = _asked(tracker.update, image)
+                    found: object = ask(tracker.update, image)
                 else:
-                    _asked(tracker.init, image, sequence.init_box)
+                    ask(tracker.init, image, sequence.init_box)
                     found = sequence.init_box
                 end = perf_counter()
                 boxes[index] = box_of(found)
@@ -144,7 +144,7 @@ class Runner:
         return Track(sequence.name, boxes, seconds, stages, repetition)
 
 
-def _asked(call: Callable[..., object], *arguments: object) -> object:
+def ask(call: Callable[..., object], *arguments: object) -> object:
     """The answer of a tracker's own code. Raises TrackingError, with the place, for whatever that raises."""
     try:
         return call(*arguments)

@@ -8,7 +8,7 @@ from time import perf_counter
 from harness.core.errors import DataError, TrackingError
 from harness.core.interfaces import Image, Sequence
 from harness.tracking.assignment import Assignment
-from harness.tracking.loop import Runner, decoded
+from harness.tracking.loop import Runner, ask, box_of, decoded
 from harness.tracking.store import Done
 
 
@@ -66,12 +66,12 @@ def _updates(
     runner: Runner, sequence: Sequence, image: Image, frames: Iterator[tuple[Image, float]], updates: int
 ) -> float:
     tracker = runner.start()
-    tracker.init(image, sequence.init_box)
+    ask(tracker.init, image, sequence.init_box)
     first = 0.0
     for _ in range(updates):
         image, _seconds = next(frames, (image, 0.0))
-        tracker.place(sequence.init_box)
+        ask(tracker.place, sequence.init_box)
         begin = perf_counter()
-        tracker.update(image)
+        box_of(ask(tracker.update, image))
         first = first or perf_counter() - begin
     return first
