@@ -84,7 +84,9 @@ def from_onnx(step: Step, parent: Artifact | None, folder: Path) -> Built:
     del parent
     import onnx
 
-    models = _built(step, onnx.ModelProto, "an onnx.ModelProto, or the path of an ONNX file", lambda path: onnx.load(str(path)))
+    models = _built(
+        step, onnx.ModelProto, "an onnx.ModelProto, or the path of an ONNX file", lambda path: onnx.load(str(path))
+    )
     files = {}
     for graph in step.graphs:
         model = models[graph.name]
@@ -102,11 +104,15 @@ def from_openvino(step: Step, parent: Artifact | None, folder: Path) -> Built:
     del parent
     import openvino as ov
 
-    models = _built(step, ov.Model, "an openvino.Model, or the path of an IR's .xml", lambda path: ov.Core().read_model(str(path)))
+    models = _built(
+        step, ov.Model, "an openvino.Model, or the path of an IR's .xml", lambda path: ov.Core().read_model(str(path))
+    )
     files = {}
     for graph in step.graphs:
         model = models[graph.name]
-        names = [_name_ports(*side) for side in ((model.inputs, graph.input_names()), (model.outputs, graph.output_names()))]
+        names = [
+            _name_ports(*side) for side in ((model.inputs, graph.input_names()), (model.outputs, graph.output_names()))
+        ]
         _expect(step, graph, *names)
         for tensor in graph.inputs:
             found = model.input(tensor.name).get_element_type().to_dtype()
@@ -167,7 +173,9 @@ def _built(step: Step, kind: type, words: str, read: Any = None) -> dict[str, An
             try:
                 model = read(model)
             except Exception as error:  # each library raises many kinds for a file that is not its own
-                raise WeightsError(f"{factory}: {model} cannot be read for graph {graph.name} ({telling_line(error)}).") from error
+                raise WeightsError(
+                    f"{factory}: {model} cannot be read for graph {graph.name} ({telling_line(error)})."
+                ) from error
         if not isinstance(model, kind):
             raise ConfigError(f"{factory} gave a {type(model).__name__} for graph {graph.name}; accepted: {words}.")
         models[graph.name] = model

@@ -21,7 +21,9 @@ def check(spec: TrackerSpec) -> None:
     runs = _ask(f"{name}.per_frame", lambda: tuple(spec.per_frame))
     unknown = [graph for graph in runs if graph not in graphs]
     if unknown or not runs:
-        raise ConfigError(f"{name}.per_frame names {', '.join(map(str, unknown)) or 'nothing'}; graphs: {', '.join(graphs)}.")
+        raise ConfigError(
+            f"{name}.per_frame names {', '.join(map(str, unknown)) or 'nothing'}; graphs: {', '.join(graphs)}."
+        )
     source = _ask(f"{name}.source", spec.source)
     if not isinstance(source, Source):
         raise ConfigError(f"{name}.source returned a {type(source).__name__}; accepted: a Source.")
@@ -47,7 +49,9 @@ def _check_graphs(what: str, graphs: Any) -> None:
         if graph.name != key:
             raise ConfigError(f"{what}[{key!r}] holds the graph named {graph.name!r}; give both the same name.")
         if not graph.inputs or not graph.outputs:
-            raise ConfigError(f"{what}[{key!r}] has no {'outputs' if graph.inputs else 'inputs'}; a graph needs at least one of each.")
+            raise ConfigError(
+                f"{what}[{key!r}] has no {'outputs' if graph.inputs else 'inputs'}; a graph needs at least one of each."
+            )
         for tensor in graph.inputs:
             if tensor.name in made and made[tensor.name] != tensor.shape:
                 raise ConfigError(

@@ -39,7 +39,9 @@ def test_the_trained_network_gives_the_golden_outputs(shared: Path, case: str) -
     maps = modules["search"](features, torch.from_numpy(search))
     with np.load(shared / "fear" / "golden_network.npz") as kept:
         assert kept[f"{case}_input_sums"].tolist() == [int(template.sum()), int(search.sum())]
-        for name, found, tolerance in zip(("template", "bbox", "cls"), (features, *maps), (2e-5, 1e-3, 5e-5), strict=True):
+        for name, found, tolerance in zip(
+            ("template", "bbox", "cls"), (features, *maps), (2e-5, 1e-3, 5e-5), strict=True
+        ):
             np.testing.assert_allclose(found.numpy(), kept[f"{case}_{name}"], atol=tolerance)
 
 
@@ -63,7 +65,9 @@ def test_the_first_boxes_of_every_sequence_are_the_references(
     assert len(folders) == 12
     for folder in folders:
         frames = sorted(folder.glob("*.jpg"))[:FRAMES]
-        reference = np.loadtxt(shared / "fear" / "reference" / run / folder.name / f"{folder.name}_001.txt", delimiter=",")
+        reference = np.loadtxt(
+            shared / "fear" / "reference" / run / folder.name / f"{folder.name}_001.txt", delimiter=","
+        )
         first = np.loadtxt(folder / "groundtruth.txt", delimiter=",")[0]
         tracker = spec.start(backend.open(artifact))
         boxes = [first]

@@ -81,7 +81,9 @@ def test_the_published_ir_gives_the_same_outputs_on_rgb(shared: Path) -> None:
 
 def test_ir_files_in_another_order_are_named(shared: Path) -> None:
     z, x, head = ir_paths(shared)
-    with pytest.raises(WeightsError, match=r"x_feature\.xml is not LightTrack's z_feature.*\[z_feature\.xml, x_feature\.xml"):
+    with pytest.raises(
+        WeightsError, match=r"x_feature\.xml is not LightTrack's z_feature.*\[z_feature\.xml, x_feature\.xml"
+    ):
         ir_files.graphs([x, z, head])
     with pytest.raises(WeightsError, match="is not an OpenVINO model"):
         ir_files.graphs([shared / "lighttrack" / "SPEC.md", x, head])
@@ -106,7 +108,11 @@ def first_boxes(spec: LightTrack, sessions: dict[str, Session], folder: Path) ->
 def test_the_first_boxes_of_every_sequence_are_the_references(
     shared: Path, tmp_path: Path, settings: Any, weights: str
 ) -> None:
-    own = [str(path) for path in ir_paths(shared)] if weights == "ir" else str(shared / "lighttrack/lighttrack_mobile.safetensors")
+    own = (
+        [str(path) for path in ir_paths(shared)]
+        if weights == "ir"
+        else str(shared / "lighttrack/lighttrack_mobile.safetensors")
+    )
     spec = LightTrack(settings=settings, weights=own)
     backend: Any = OpenVino(threads=2, model_cache=False) if weights == "ir" else Onnx(threads=2)
     artifact = realise(plan(spec, backend, Settings(cache=str(tmp_path)), 0), tmp_path, Silent(), 2)

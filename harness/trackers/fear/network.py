@@ -203,7 +203,11 @@ def seeded(network: Fear, seed: int) -> dict[str, Tensor]:
     """Random weights from names and ``seed``, small where values would grow without batch norms: the features are of the
     order of 1, the logits too, and the distances, which are exponentials, of some pixels."""
     state = seeded_state(network.state_dict(), seed)
-    small = (("neck.downsample.0", 2e-4), ("connect_model.bbox_pred.pointwise", 1e-2), ("connect_model.cls_pred.pointwise", 1e-2))
+    small = (
+        ("neck.downsample.0", 2e-4),
+        ("connect_model.bbox_pred.pointwise", 1e-2),
+        ("connect_model.cls_pred.pointwise", 1e-2),
+    )
     for layer, factor in small:
         state[f"{layer}.weight"] = state[f"{layer}.weight"] * factor
     state["connect_model.bbox_pred.pointwise.bias"] = state["connect_model.bbox_pred.pointwise.bias"] + 3

@@ -64,7 +64,12 @@ class Fear(TrackerSpec):
             factory=f"{PACKAGE}.network:graphs",
             weights=() if self.random_weights else (weights_path(self.weights, ADVICE),),
             seed=self.seed if self.random_weights else 0,
-            code=("harness.trackers.layers", "harness.trackers.weights", f"{PACKAGE}.checkpoint", "harness.trackers.folding"),
+            code=(
+                "harness.trackers.layers",
+                "harness.trackers.weights",
+                f"{PACKAGE}.checkpoint",
+                "harness.trackers.folding",
+            ),
         )
 
     def start(self, sessions: Mapping[str, Session]) -> Tracker:
@@ -118,7 +123,9 @@ class FearTracker(Tracker):
         )
         return np.array(self._box, np.float64)
 
-    def _decode(self, maps: Mapping[str, Array], previous_w: float, previous_h: float) -> tuple[float, float, float, float]:
+    def _decode(
+        self, maps: Mapping[str, Array], previous_w: float, previous_h: float
+    ) -> tuple[float, float, float, float]:
         """The best cell's box (x, y, w, h) in pixels of the crop. ``previous_w``, ``previous_h``: the last box's size there.
 
         Raises TrackingError where the maps are not finite.

@@ -42,7 +42,9 @@ def _read(core: ov.Core, path: Path, part: str, inputs: Shapes, outputs: Shapes)
         raise WeightsError(
             f"{path} is not an OpenVINO model, or its .bin is missing or cut short; give LightTrack's {part}.xml with its .bin."
         ) from error
-    found = [{port.get_any_name(): tuple(port.get_shape()) for port in ports} for ports in (model.inputs, model.outputs)]
+    found = [
+        {port.get_any_name(): tuple(port.get_shape()) for port in ports} for ports in (model.inputs, model.outputs)
+    ]
     if found != [inputs, outputs]:
         raise WeightsError(
             f"{path} is not LightTrack's {part}: it maps {found[0]} to {found[1]}, expected {inputs} to {outputs}; give the "
@@ -67,8 +69,13 @@ def _joined(trunk: ov.Model, head: ov.Model) -> ov.Model:
     features = trunk.output(0).get_node().input_value(0)
     ports["xf"].get_node().output(0).replace(features)
     results = []
-    for port, name, shape in ((head.output("cls"), "score", (1, 1, 16, 16)), (head.output("reg"), "box", (1, 4, 16, 16))):
-        shaped = opset13.reshape(port.get_node().input_value(0), opset13.constant(np.array(shape, np.int64)), special_zero=False)
+    for port, name, shape in (
+        (head.output("cls"), "score", (1, 1, 16, 16)),
+        (head.output("reg"), "box", (1, 4, 16, 16)),
+    ):
+        shaped = opset13.reshape(
+            port.get_node().input_value(0), opset13.constant(np.array(shape, np.int64)), special_zero=False
+        )
         shaped.output(0).set_names({name})
         results.append(opset13.result(shaped.output(0)))
     template, search = ports["zf"].get_node(), trunk.input(0).get_node()

@@ -65,7 +65,9 @@ class LightTrack(TrackerSpec):
         if self.settings not in PUBLISHED:
             raise ConfigError(f"tracker.settings is {self.settings!r}; accepted: {', '.join(PUBLISHED)}.")
         if self.search_size not in (None, 256, 288):
-            raise ConfigError(f"tracker.search_size is {self.search_size}; accepted: 256, 288, or null for the set's own.")
+            raise ConfigError(
+                f"tracker.search_size is {self.search_size}; accepted: 256, 288, or null for the set's own."
+            )
         for key in ("window_influence", "size_lr"):
             value = getattr(self, key)
             if value is not None and not 0 <= value <= 1:
@@ -119,17 +121,26 @@ class LightTrack(TrackerSpec):
         files = () if self.random_weights else tuple(weights_path(str(item), ADVICE) for item in given)
         if self._from_ir():
             if len(files) != len(IR_FILES):
-                raise WeightsError(f"tracker.weights has {len(files)} IR files of three: [z_feature, x_feature, head]. {ADVICE}")
+                raise WeightsError(
+                    f"tracker.weights has {len(files)} IR files of three: [z_feature, x_feature, head]. {ADVICE}"
+                )
             return Source("openvino", f"{PACKAGE}.ir_files:graphs", files)
         if len(files) > 1:
-            raise WeightsError(f"tracker.weights has {len(files)} files; accepted: one checkpoint, or three IR files. {ADVICE}")
+            raise WeightsError(
+                f"tracker.weights has {len(files)} files; accepted: one checkpoint, or three IR files. {ADVICE}"
+            )
         return Source(
             kind="torch",
             factory=f"{PACKAGE}.network:graphs",
             weights=files,
             options={"names": [graph_name(size) for size in self.published.searches]},
             seed=self.seed if self.random_weights else 0,
-            code=("harness.trackers.layers", "harness.trackers.weights", f"{PACKAGE}.checkpoint", "harness.trackers.folding"),
+            code=(
+                "harness.trackers.layers",
+                "harness.trackers.weights",
+                f"{PACKAGE}.checkpoint",
+                "harness.trackers.folding",
+            ),
         )
 
     def _from_ir(self) -> bool:

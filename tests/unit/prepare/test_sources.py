@@ -45,7 +45,9 @@ def check_numbers(found: dict[str, np.ndarray]) -> None:
 # --------------------------------------------------------------------------------------------- dicts
 
 
-@pytest.mark.parametrize("backend", [Torch(), Onnx(), OpenVino(model_cache=False), OpenVino(source="torch", model_cache=False)], ids=words)
+@pytest.mark.parametrize(
+    "backend", [Torch(), Onnx(), OpenVino(model_cache=False), OpenVino(source="torch", model_cache=False)], ids=words
+)
 def test_a_dict_of_outputs_is_matched_by_name_on_every_backend(backend: Backend, tmp_path: Path) -> None:
     spec = Own(factory="own_tracker:named")
     check_numbers(run(backend, prepared(spec, backend, tmp_path)))
@@ -100,8 +102,16 @@ def test_the_bin_beside_an_ir_enters_the_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("outputs", "dtype", "says"),
     [
-        (("mean", "highest"), np.uint8, r"graph search has outputs mean, highest, and the tracker's graphs name mean, most"),
-        (("mean", "most"), np.float32, r"input patch of graph search is float32 in the IR and uint8 in the tracker's graphs"),
+        (
+            ("mean", "highest"),
+            np.uint8,
+            r"graph search has outputs mean, highest, and the tracker's graphs name mean, most",
+        ),
+        (
+            ("mean", "most"),
+            np.float32,
+            r"input patch of graph search is float32 in the IR and uint8 in the tracker's graphs",
+        ),
     ],
 )
 def test_ir_that_is_another_graph_is_named(outputs: tuple[str, str], dtype: type, says: str, tmp_path: Path) -> None:
@@ -129,7 +139,10 @@ def test_a_file_that_is_no_ir_is_named(tmp_path: Path) -> None:
         ("other_graph", "built no graph search, which the tracker's graphs name; it built track"),
         ("no_dict", "returned a Graph; accepted: a dict of models by graph name"),
         ("no_module", r"gave a int for graph search; accepted: a torch\.nn\.Module"),
-        ("fails", r"called as fails\(weights, seed=0\), failed: TypeError: list indices .* \(own_tracker\.py, line \d+\)"),
+        (
+            "fails",
+            r"called as fails\(weights, seed=0\), failed: TypeError: list indices .* \(own_tracker\.py, line \d+\)",
+        ),
         ("moduels", r"has no function 'moduels' \(did you mean 'modules'\?\)"),
     ],
 )
@@ -171,7 +184,10 @@ def test_weights_that_are_not_there_are_named() -> None:
         (lambda: TensorSpec("x", (1, "H")), r"shape of tensor x is \(1, 'H'\)"),  # type: ignore[arg-type]
         (lambda: TensorSpec("x", (1, 3), "floaty"), "dtype of tensor x is 'floaty'"),
         (lambda: GraphSpec("g", ("x",), ()), r"inputs of graph g are \('x',\); accepted: TensorSpecs"),  # type: ignore[arg-type]
-        (lambda: GraphSpec("g", (TensorSpec("x", (1,)), TensorSpec("x", (1,))), ()), "named x, x; give each a name of its own"),
+        (
+            lambda: GraphSpec("g", (TensorSpec("x", (1,)), TensorSpec("x", (1,))), ()),
+            "named x, x; give each a name of its own",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_tensor_is_said(made, says: str) -> None:

@@ -70,7 +70,9 @@ def norms(module: nn.Module) -> Iterator[tuple[str, str]]:
             yield f"{name}.conv_dw", f"{name}.bn1"
             yield f"{name}.conv_pw", f"{name}.bn2"
         elif isinstance(block, network.Inverted):
-            yield from ((f"{name}.{part}", f"{name}.bn{n}") for n, part in enumerate(("conv_pw", "conv_dw", "conv_pwl"), 1))
+            yield from (
+                (f"{name}.{part}", f"{name}.bn{n}") for n, part in enumerate(("conv_pw", "conv_dw", "conv_pwl"), 1)
+            )
         elif isinstance(block, network.TowerStep):
             yield f"{name}.pointwise", f"{name}.BN"
 
@@ -118,7 +120,9 @@ class _Logit(nn.Module):
 def test_the_authors_checkpoint_folds_to_the_same_function(tmp_path: Path) -> None:
     authors, state = unfolded()
     path = tmp_path / "LightTrackM.pth"
-    torch.save({"state_dict": {f"module.feature_extractor.{name}": value.float() for name, value in state.items()}}, path)
+    torch.save(
+        {"state_dict": {f"module.feature_extractor.{name}": value.float() for name, value in state.items()}}, path
+    )
     authors.head.cls_perd["cls_pred"] = _Logit(authors.head.cls_perd["cls_pred"])
     ours = network.LightTrack()
     load_into(ours, read(path), path)
@@ -147,5 +151,7 @@ def test_a_checkpoint_that_lacks_a_batch_norm_is_named(tmp_path: Path) -> None:
     del state["features.blocks.1.0.bn2.weight"]
     path = tmp_path / "cut.pth"
     torch.save({name: value.float() for name, value in state.items()}, path)
-    with pytest.raises(WeightsError, match=r"does not fit LightTrack .*missing \(features\.blocks\.1\.0\.conv_dw\.bias"):
+    with pytest.raises(
+        WeightsError, match=r"does not fit LightTrack .*missing \(features\.blocks\.1\.0\.conv_dw\.bias"
+    ):
         load_into(network.LightTrack(), read(path), path)

@@ -1,0 +1,69 @@
+"""What a metric is; ``harness.core.catalog`` holds them all. Imported from ``harness.core.interfaces``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Better = Literal["higher", "lower", ""]
+"""Which way a metric is better; empty where neither is."""
+Need = Literal["truth", "machine", "baseline"]
+"""What a metric or its comparison needs: ground truth and trained weights, the same machine, a baseline to stand against."""
+Place = Literal["main", "figures", "terminal", "mlflow"]
+"""Where a metric is a column: the page's first table, its second, the table on the terminal, MLflow's list of runs."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is (``harness.core.catalog`` holds them all).
+
+    Attributes:
+        name: As in results.json; ``*`` stands for one part between slashes.
+        title: The head of its column.
+        unit: Of the number shown; empty where it has none.
+        better: Which way is better.
+        digits: Digits behind the point where people read it; files keep full precision.
+        kind: What it is about: accuracy, speed, latency, memory, agreement, ... (``catalog.KINDS``).
+        meaning: One sentence for those who read a table, without a full stop.
+        rounds: How the rounds of ``task.repeats`` become one number.
+        sequences: How the sequences become one number; empty where it is not measured by sequence.
+        places: Where it is a column.
+        needs: What it, or its comparison with another run, needs.
+        factor: The number shown is the number stored times this (100 for percent).
+        suffix: Stands behind the number shown.
+        signed: Whether the number shown has its sign.
+        entry: The pattern that described it, where one did.
+    """
+
+    name: str
+    title: str
+    unit: str
+    better: Better
+    digits: int
+    kind: str
+    meaning: str
+    rounds: str = "median"
+    sequences: str = ""
+    places: tuple[Place, ...] = ()
+    needs: tuple[Need, ...] = ()
+    factor: float = 1.0
+    suffix: str = ""
+    signed: bool = False
+    entry: str = ""
+
+    @property
+    def pattern(self) -> bool:
+        """Whether the name stands for many."""
+        return "*" in self.name
+
+    @property
+    def head(self) -> str:
+        """The title, with the unit where a bare number would mislead."""
+        return f"{self.title} {self.unit}" if self.unit in ("ms", "MB", "s", "W", "J") else self.title
+
+    def text(self, value: float | None, missing: str = "-") -> str:
+        """``value`` (as stored) as people read it; ``missing`` for None."""
+        if value is None:
+            return missing
+        shown = round(value * self.factor, self.digits) + 0.0  # no minus before zero
+        return f"{shown:{'+' if self.signed else ''}.{self.digits}f}{self.suffix}"
