@@ -28,6 +28,19 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache of prepared models for the session and all its workers, for tests whose subject is not preparing.
+
+    Give it as ``prepare.cache``, or as a folder's own (``command_line.with_cache``). It is safe for several processes, as any
+    cache of the harness is.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """A chromium browser's path; the test skips where there is none."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -22,9 +22,8 @@ BACKENDS: dict[str, type[Any]] = {"torch": Torch, "onnx": Onnx, "openvino": Open
 
 
 @pytest.fixture(scope="module")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifact]:
-    cache = tmp_path_factory.mktemp("cache")
-    return {name: small_experiment(cache, f"backend={name}")[1] for name in BACKENDS}
+def artifacts(prepared: Path) -> dict[str, Artifact]:
+    return {name: small_experiment(prepared, f"backend={name}")[1] for name in BACKENDS}
 
 
 @pytest.fixture(params=list(BACKENDS))

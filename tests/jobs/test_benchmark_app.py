@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command_line import ROOT, harness
+from command_line import PATH, harness, with_cache
 from fakes import tiny_dataset
 from small_jobs import SMALL
 
@@ -23,10 +23,10 @@ OFF = "mlflow=off"
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workplace(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
     folder = tmp_path_factory.mktemp("app")
     tiny_dataset(folder / "data", sequences=2, frames=8, size=(160, 120))
-    return folder
+    return with_cache(folder, prepared)
 
 
 def data(workplace: Path) -> list[str]:
@@ -87,7 +87,7 @@ def test_its_own_error_comes_back_as_a_sentence(workplace):
 
 def test_interrupt_ends_the_app(workplace):
     words = ["task=benchmark_app", "task.seconds=60", "hydra.run.dir=stopped", OFF, *SMALL, *data(workplace)]
-    found = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = {**os.environ, "PYTHONPATH": PATH}
     job = subprocess.Popen(
         [sys.executable, "-m", "harness", *words], cwd=workplace, env=found, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -144,11 +144,11 @@ def test_values_on_the_command_line_replace_a_recipes_own(workplace):
 
 
 @pytest.mark.shared
-def test_drift_names_fp16_weights(shared, tmp_path):
+def test_drift_names_fp16_weights(shared, tmp_path, prepared):
     done = harness(
         "experiment=drift", "backend=onnx,openvino,openvino_fp16", "tracker=nanotrack", "tracker.version=v3",
         f"tracker.weights=[{shared}/nanotrack/v3/nanotrack_backbone.onnx,{shared}/nanotrack/v3/nanotrack_head.onnx]",
-        "dataset=folder", f"dataset.root={shared}/real", "dataset.split=val", "dataset.limit=1", OFF, cwd=tmp_path, timeout=900,
+        "dataset=folder", f"dataset.root={shared}/real", "dataset.split=val", "dataset.limit=1", OFF, cwd=with_cache(tmp_path, prepared), timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "openvino_fp16" in done.stdout

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import harness
+from command_line import harness, with_cache
 from fakes import tiny_dataset
+from small_jobs import SMALL
 
-SMALL = ["tracker=smat", "tracker.weights=random", "tracker.width=0.25", "tracker.template_size=64",
-         "tracker.search_size=128", "tracker.head_channels=16"]  # fmt: skip
 FAST = ["quantization.subset_size=6", "quantization.compare_seconds=2"]
 
 
@@ -124,7 +123,7 @@ def test_refusals_are_sentences_with_code_2(place: Path) -> None:
 
 @pytest.mark.shared
 @pytest.mark.slow
-def test_nanotrack_on_real_video(shared: Path, tmp_path: Path) -> None:
+def test_nanotrack_on_real_video(shared: Path, tmp_path: Path, prepared: Path) -> None:
     """Calibrated on three real sequences, with accuracy control on one of them; evaluated on two others."""
     own = "[otb_Trans,vot_bag,vottir_horse]"
     done = harness(
@@ -132,7 +131,7 @@ def test_nanotrack_on_real_video(shared: Path, tmp_path: Path) -> None:
         f"tracker.weights={shared / 'nanotrack/v3/nanotrackv3.pth'}", "dataset=folder", f"dataset.root={shared / 'real'}",
         "dataset.split=val", f"quantization.sequences={own}", "quantization.validation=[vot_bag]", "quantization.subset_size=60",
         "quantization.validation_frames=60", "dataset.sequences=[vot_car1,vot_ball1]", "mlflow=off",
-        "hydra.run.dir=outputs/real", cwd=tmp_path, timeout=900,
+        "hydra.run.dir=outputs/real", cwd=with_cache(tmp_path, prepared), timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = results(tmp_path / "outputs/real")

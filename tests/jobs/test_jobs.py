@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from command_line import PATH, ROOT, harness
+from command_line import PATH, ROOT, harness, process
 from fakes import standing_conf, tiny_dataset
 
 
-def words(folder: Path) -> list[str]:
+def words(folder: Path, cache: Path | None = None) -> list[str]:
+    """A job of the standing tracker on tiny frames in ``folder``; its models in ``cache``, by default ``folder``'s own."""
     root = tiny_dataset(folder / "data")
     conf = standing_conf(folder / "conf")
-    return ["--config-dir", str(conf), "tracker=standing", "dataset=folder", f"dataset.root={root}", "dataset.split=val"]
+    models = [f"prepare.cache={cache}"] if cache else []
+    return ["--config-dir", str(conf), "tracker=standing", "dataset=folder", f"dataset.root={root}", "dataset.split=val", *models]
 
 
 def rows(store: Path, query: str) -> list[tuple[object, ...]]:
@@ -27,9 +28,7 @@ def rows(store: Path, query: str) -> list[tuple[object, ...]]:
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
-    done = harness(
-        *words(folder), "-m", "backend=torch,onnx,openvino", "hydra.sweep.dir=outputs/it", cwd=folder
-    )
+    done = process(*words(folder), "-m", "backend=torch,onnx,openvino", "hydra.sweep.dir=outputs/it", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "speed-up" in done.stdout and "openvino" in done.stdout
     return folder
@@ -85,9 +84,9 @@ def test_a_second_sweep_prepares_nothing(sweep: Path) -> None:
     assert "preparing" not in done.stderr
 
 
-def test_a_job_that_makes_no_sense_is_skipped_and_does_not_fail_the_sweep(tmp_path: Path) -> None:
+def test_a_job_that_makes_no_sense_is_skipped_and_does_not_fail_the_sweep(tmp_path: Path, prepared: Path) -> None:
     done = harness(
-        *words(tmp_path), "-m", "backend=onnx,openvino", "hint=none,throughput", "hydra.sweep.dir=outputs/it", cwd=tmp_path,
+        *words(tmp_path, prepared), "-m", "backend=onnx,openvino", "hint=none,throughput", "hydra.sweep.dir=outputs/it", cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     statuses = [json.loads((tmp_path / f"outputs/it/{index}/results.json").read_text()) for index in range(4)]
@@ -95,9 +94,9 @@ def test_a_job_that_makes_no_sense_is_skipped_and_does_not_fail_the_sweep(tmp_pa
     assert "hint=throughput" in statuses[1]["error"]["message"]
 
 
-def test_a_failing_job_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_failing_job_is_recorded_and_the_others_go_on(tmp_path: Path, prepared: Path) -> None:
     done = harness(
-        *words(tmp_path), "-m", "backend=torch,openvino", "device=cpu,gpu", "hydra.sweep.dir=outputs/it", cwd=tmp_path,
+        *words(tmp_path, prepared), "-m", "backend=torch,openvino", "device=cpu,gpu", "hydra.sweep.dir=outputs/it", cwd=tmp_path,
     )
     assert done.returncode == 1
     statuses = [json.loads((tmp_path / f"outputs/it/{index}/results.json").read_text()) for index in range(4)]
@@ -107,7 +106,7 @@ def test_a_failing_job_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
     assert sorted(states.values()).count("FAILED") == 2  # the job and the sweep
 
 
-def test_a_child_that_dies_is_a_failed_job_with_its_last_words(tmp_path: Path) -> None:
+def test_a_child_that_dies_is_a_failed_job_with_its_last_words(tmp_path: Path, prepared: Path) -> None:
     (tmp_path / "dying.py").write_text(
         "import os, signal, sys\nfrom standing_tracker import Standing, StandingTracker\n"
         "class Dying(Standing):\n"
@@ -115,7 +114,7 @@ def test_a_child_that_dies_is_a_failed_job_with_its_last_words(tmp_path: Path) -
         "        print('about to die', file=sys.stderr, flush=True)\n"
         "        os.kill(os.getpid(), signal.SIGSEGV)\n"
     )
-    arguments = words(tmp_path)
+    arguments = words(tmp_path, prepared)
     (tmp_path / "conf/tracker/standing.yaml").write_text("# Dies.\nname: standing\ntarget: dying.Dying\n")
     done = harness(*arguments, "backend=onnx", "hydra.run.dir=outputs/it", cwd=tmp_path, PYTHONPATH=f"{PATH}:{tmp_path}")
     assert done.returncode == 1
@@ -135,8 +134,8 @@ def test_a_child_that_dies_is_a_failed_job_with_its_last_words(tmp_path: Path) -
         ("nonsense truth", "groundtruth.txt"),
     ],
 )
-def test_a_broken_sequence_is_named(tmp_path: Path, damage: str, said: str) -> None:
-    arguments = words(tmp_path)
+def test_a_broken_sequence_is_named(tmp_path: Path, prepared: Path, damage: str, said: str) -> None:
+    arguments = words(tmp_path, prepared)
     sequence = tmp_path / "data/val/seq_2"
     if damage == "missing frame":
         (sequence / "00000004.jpg").unlink()
@@ -158,7 +157,7 @@ def test_a_broken_sequence_is_named(tmp_path: Path, damage: str, said: str) -> N
 
 def test_a_store_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "mlruns").write_text("a file")
-    done = harness(*words(tmp_path), "backend=onnx", cwd=tmp_path)
+    done = process(*words(tmp_path), "backend=onnx", cwd=tmp_path)
     assert done.returncode == 2
     assert "mlruns cannot be written" in done.stderr
     assert not list(tmp_path.glob("outputs/*/*/results.json"))
@@ -181,6 +180,4 @@ def test_the_recipe_for_ones_own_tracker_works_word_for_word(tmp_path: Path) -> 
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    table = pd.read_csv(tmp_path / "outputs/it/summary.csv")
-    assert len(table) == 3
-    shutil.rmtree(tmp_path / "outputs/cache")
+    assert len(pd.read_csv(tmp_path / "outputs/it/summary.csv")) == 3

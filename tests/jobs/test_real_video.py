@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import harness
+from command_line import harness, with_cache
 
 from harness.core.results import read_numbers, track_paths
 from harness.scoring.metrics import agreement
@@ -45,12 +45,12 @@ def assert_near_reference(shared: Path, version: str, job: Path) -> None:
 @pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["v1", "v2", "v3"])
-def test_every_backend_reaches_the_known_accuracy(shared: Path, tmp_path: Path, version: str) -> None:
+def test_every_backend_reaches_the_known_accuracy(shared: Path, tmp_path: Path, prepared: Path, version: str) -> None:
     weights = shared / "nanotrack" / version / WEIGHTS[version]
     backends = "torch,onnx,openvino" if version == "v3" else "onnx,openvino"
     done = harness(
         *words(shared, version, str(weights)), "-m", f"backend={backends}", "task.mode=parallel", "hydra.sweep.dir=out",
-        cwd=tmp_path, timeout=1200,
+        cwd=with_cache(tmp_path, prepared), timeout=1200,
     )
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "out/summary.csv")
@@ -69,11 +69,11 @@ def test_every_backend_reaches_the_known_accuracy(shared: Path, tmp_path: Path, 
 @pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["v1", "v3"])
-def test_the_authors_onnx_files_are_the_same_tracker(shared: Path, tmp_path: Path, version: str) -> None:
+def test_the_authors_onnx_files_are_the_same_tracker(shared: Path, tmp_path: Path, prepared: Path, version: str) -> None:
     files = ",".join(str(shared / "nanotrack" / version / name) for name in ONNX[version])
     done = harness(
-        *words(shared, version, f"[{files}]"), "backend=onnx", "task.mode=parallel", "hydra.run.dir=out", cwd=tmp_path,
-        timeout=900,
+        *words(shared, version, f"[{files}]"), "backend=onnx", "task.mode=parallel", "hydra.run.dir=out",
+        cwd=with_cache(tmp_path, prepared), timeout=900,
     )
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "out/results.json").read_text())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import harness
+from command_line import harness, with_cache
 from fakes import tiny_dataset
 from scored_jobs import give_model, scored_sweep
 from small_jobs import SMALL
@@ -89,11 +89,11 @@ def same_boxes(exported: Path, job: Path, sequence: Path, to: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
-def test_an_exported_model_gives_the_same_boxes(tmp_path: Path, backend: str) -> None:
+def test_an_exported_model_gives_the_same_boxes(tmp_path: Path, prepared: Path, backend: str) -> None:
     root = tiny_dataset(tmp_path / "data", sequences=2, frames=12, size=(320, 240))
     done = harness(
         *SMALL, f"backend={backend}", "dataset=folder", f"dataset.root={root}", "dataset.split=val", "task.feedback=self",
-        "mlflow=off", "hydra.run.dir=outputs/it", cwd=tmp_path,
+        "mlflow=off", "hydra.run.dir=outputs/it", cwd=with_cache(tmp_path, prepared),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     made = harness("export", "outputs/it", "-o", "winner", cwd=tmp_path)
@@ -106,11 +106,11 @@ def test_an_exported_model_gives_the_same_boxes(tmp_path: Path, backend: str) ->
 
 @pytest.mark.shared
 @pytest.mark.slow
-def test_the_winner_of_a_real_sweep(tmp_path: Path, shared: Path) -> None:
+def test_the_winner_of_a_real_sweep(tmp_path: Path, shared: Path, prepared: Path) -> None:
     done = harness(
         "-m", "tracker=nanotrack", f"tracker.weights={shared}/nanotrack/v3/nanotrackv3.pth", "backend=onnx,openvino",
         "dataset=folder", f"dataset.root={shared}/real", "dataset.split=val", "dataset.limit=1", "mlflow=off",
-        "hydra.sweep.dir=outputs/it", cwd=tmp_path, timeout=550,
+        "hydra.sweep.dir=outputs/it", cwd=with_cache(tmp_path, prepared), timeout=550,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     made = harness("export", "outputs/it", "-o", "winner", cwd=tmp_path)

@@ -11,16 +11,16 @@ from harness.core.results import Results, read_frames
 SETTINGS = ("--config-dir", SUPPORT / "own", "tracker=standing", "backend=torch", "dataset=video", "mlflow=off")
 
 
-def run(tmp_path, *words):
+def run(tmp_path, prepared, *words):
     writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
     for value in range(0, 120, 10):
         writer.write(np.full((48, 64, 3), value, np.uint8))
     writer.release()
-    return harness(*SETTINGS, "hydra.run.dir=run", *words, cwd=tmp_path)
+    return harness(*SETTINGS, f"prepare.cache={prepared}", "hydra.run.dir=run", *words, cwd=tmp_path)
 
 
-def test_a_clip_is_tracked(tmp_path):
-    done = run(tmp_path, "dataset.path=clip.avi", "dataset.init_box=[10,12,20,16]")
+def test_a_clip_is_tracked(tmp_path, prepared):
+    done = run(tmp_path, prepared, "dataset.path=clip.avi", "dataset.init_box=[10,12,20,16]")
     assert done.returncode == 0, done.stderr
     found = Results.load(tmp_path / "run")
     assert found.metrics["fps"] > 0
@@ -31,8 +31,8 @@ def test_a_clip_is_tracked(tmp_path):
     assert len(list((tmp_path / "outputs/cache/video").glob("*/*.jpg"))) == 12
 
 
-def test_a_box_outside_the_image_is_the_users_mistake(tmp_path):
-    done = run(tmp_path, "dataset.path=clip.avi", "dataset.init_box=[60,12,20,16]")
+def test_a_box_outside_the_image_is_the_users_mistake(tmp_path, prepared):
+    done = run(tmp_path, prepared, "dataset.path=clip.avi", "dataset.init_box=[60,12,20,16]")
     assert done.returncode == 2
     assert "dataset.init_box is [60.0, 12.0, 20.0, 16.0], which is not inside the image: the image is 64x48" in done.stderr
     assert "Traceback" not in done.stderr

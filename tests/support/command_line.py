@@ -1,10 +1,14 @@
-"""Runs ``python -m harness`` as a person does, in a folder of its own."""
+"""Runs the command line, in this process or as a person does with ``python -m harness``, in a folder of its own."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,8 +17,64 @@ PATH = f"{ROOT}{os.pathsep}{SUPPORT}"
 """PYTHONPATH of a child process: the package, and the helpers (as ``standing_tracker``)."""
 
 
-def harness(*words: object, cwd: Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The finished process; output as text."""
+def process(*words: object, cwd: Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``python -m harness WORDS`` in a process of its own, finished; output as text.
+
+    For tests whose subject is the process itself. Others take ``harness``, which costs no imports.
+    """
     found = {**os.environ, "PYTHONPATH": PATH, **environment}
     command = [sys.executable, "-m", "harness", *map(str, words)]
     return subprocess.run(command, cwd=cwd, env=found, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def harness(*words: object, cwd: Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command line in this process: exit code and output are those of ``process``.
+
+    A job still prepares and measures in child processes. The parent's folder, environment, import path and loggers are put
+    back afterwards, and modules that came from outside the repository are forgotten. ``timeout`` is taken, and ignored.
+    """
+    del timeout
+    from harness.cli.main import main
+
+    command = [str(word) for word in words]
+    out, err = io.StringIO(), io.StringIO()
+    with _as_started_in(cwd, {"PYTHONPATH": PATH, **environment}), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(command)
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+
+def with_cache(folder: Path, prepared: Path) -> Path:
+    """``folder``, whose ``outputs/cache`` is now ``prepared``: jobs that run there find models that others have prepared."""
+    (folder / "outputs").mkdir(parents=True, exist_ok=True)
+    (folder / "outputs/cache").symlink_to(prepared)
+    return folder
+
+
+@contextlib.contextmanager
+def _as_started_in(folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Folder, variables and import path as ``python -m`` would find them; put back at the end."""
+    before, variables, path, modules = Path.cwd(), dict(os.environ), list(sys.path), set(sys.modules)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    os.chdir(folder)
+    os.environ.update(environment)
+    added = [str(folder), *environment["PYTHONPATH"].split(os.pathsep)]
+    sys.path[:0] = [place for place in added if place not in path]
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        os.environ.clear()
+        os.environ.update(variables)
+        sys.path[:] = path
+        for handler in set(root.handlers) - set(handlers):
+            handler.close()
+        root.handlers[:], root.level = handlers, level
+        foreign = [Path(place).resolve() for place in added if not Path(place).resolve().is_relative_to(ROOT)]
+        for name in set(sys.modules) - modules:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and any(Path(file).resolve().is_relative_to(place) for place in foreign):
+                del sys.modules[name]

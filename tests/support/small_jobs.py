@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes import tiny_dataset
+from filelock import FileLock
 
 from harness.core.interfaces import Artifact, Context
 from harness.jobs.compose import make_plan
@@ -25,8 +26,10 @@ SMALL = [
 def small_config(cache: Path, *words: str) -> dict[str, Any]:
     """The configuration of ``SMALL`` on a tiny data set below ``cache``, with ``words`` added; nothing is logged."""
     root = cache / "tiny"
-    if not (root / "val" / "list.txt").is_file():
-        tiny_dataset(root, sequences=4, frames=6, size=(160, 120))
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / "tiny.lock"):
+        if not (root / "val" / "list.txt").is_file():
+            tiny_dataset(root, sequences=4, frames=6, size=(160, 120))
     return make_plan(
         [
             *SMALL,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import ROOT, harness
+from command_line import PATH, harness
 from small_jobs import context_of, small_experiment
 
 from harness.artifacts import delivery
@@ -89,7 +89,7 @@ def local(place: Path, shared: Path) -> Path:
 
 def started(place: Path, nodes: Any, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "harness", *more, "task.executor=ray", f"task.ray_address={nodes.address}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_PROGRESS": "off"}
+    environment = {**os.environ, "PYTHONPATH": PATH, "HARNESS_PROGRESS": "off"}
     return subprocess.Popen(command, cwd=place, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 

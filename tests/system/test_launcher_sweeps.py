@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import PATH, harness
+from command_line import PATH, process
 from fakes import standing_conf, tiny_dataset
 
 TRACKER = '''
@@ -64,7 +64,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def swept(place: Path, name: str, *words: str) -> Ended:
     home = place / name
     home.mkdir()
-    done = harness(
+    done = process(
         "--config-dir", place / "conf", "-m", "tracker=standing", "dataset=folder", f"dataset.root={place / 'data'}",
         "dataset.split=val", "task.warmup=1", f"prepare.cache={place / 'cache'}", "hydra.sweep.dir=outputs/it", *words,
         cwd=home, timeout=560, PYTHONPATH=f"{PATH}{os.pathsep}{place}", TMPDIR=str(home),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command_line import ROOT
+from command_line import PATH, ROOT
 from scored_jobs import give_model, scored_sweep
 from servers import free_port, postgres, s3, start_mlflow, stop
 from store_records import records
@@ -57,7 +57,7 @@ def _log_at_once(sweep: Path, uri: str) -> None:
     command = [sys.executable, str(ROOT / "tests/support/log_at_once.py"), uri]
     folders = sorted(str(path.parent) for path in sweep.glob("*/results.json"))
     done = subprocess.run(
-        [*command, *folders], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+        [*command, *folders], env={**os.environ, "PYTHONPATH": PATH}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert all(json.loads((sweep / f"{number}/mlflow.json").read_text())["pending"] is False for number in range(8))

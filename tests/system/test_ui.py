@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import ROOT, harness
+from command_line import PATH, harness
 from scored_jobs import scored_sweep
 from servers import free_port, wait_for
 
@@ -54,7 +54,7 @@ def pages(logged: Path) -> Iterator[dict[str, str]]:
     with log.open("wb") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "harness", "ui", "--no-browser", "--port", str(port)],
-            cwd=logged, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=output, stderr=output, start_new_session=True,
+            cwd=logged, env={**os.environ, "PYTHONPATH": PATH}, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:
         wait_for(f"http://127.0.0.1:{port}/health", child, log)

@@ -25,8 +25,8 @@ from harness.tracking.store import Done
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def cache(prepared: Path) -> Path:
+    return prepared
 
 
 def evaluated(

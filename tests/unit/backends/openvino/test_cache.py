@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -11,10 +12,9 @@ from small_jobs import small_experiment
 from harness.backends.openvino.backend import OpenVino
 
 
-def test_who_compiles_has_the_cache_to_itself(tmp_path: Path) -> None:
-    experiment, artifact = small_experiment(tmp_path / "cache", "backend=openvino")
-    backend = experiment.backend
-    assert isinstance(backend, OpenVino)
+def test_who_compiles_has_the_cache_to_itself(tmp_path: Path, prepared: Path) -> None:
+    experiment, artifact = small_experiment(prepared, "backend=openvino")
+    backend = replace(experiment.backend, cache=str(tmp_path))
     folder = Path(backend.settings()["CACHE_DIR"])
     opened = threading.Event()
 
@@ -33,8 +33,8 @@ def test_who_compiles_has_the_cache_to_itself(tmp_path: Path) -> None:
     assert list(folder.glob("*.blob"))
 
 
-def test_without_a_cache_nobody_waits(tmp_path: Path) -> None:
-    experiment, artifact = small_experiment(tmp_path / "cache", "backend=openvino", "backend.model_cache=false")
+def test_without_a_cache_nobody_waits(prepared: Path) -> None:
+    experiment, artifact = small_experiment(prepared, "backend=openvino", "backend.model_cache=false")
     backend = experiment.backend
     assert isinstance(backend, OpenVino)
     assert "CACHE_DIR" not in backend.settings()

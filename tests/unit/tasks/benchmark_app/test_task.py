@@ -29,9 +29,9 @@ REPORT = app.Report(
     ("words", "reason"),
     [(["backend=torch"], "reads ONNX files and IR"), (["backend=openvino", "device=cuda"], "device=cuda")],
 )
-def test_what_makes_no_sense_is_skipped_with_the_reason(tmp_path, words, reason):
+def test_what_makes_no_sense_is_skipped_with_the_reason(prepared, words, reason):
     with pytest.raises(SkipJob, match=reason):
-        build_experiment(small_config(tmp_path, "task=benchmark_app", *words))
+        build_experiment(small_config(prepared, "task=benchmark_app", *words))
 
 
 @pytest.mark.parametrize(
@@ -43,21 +43,21 @@ def test_what_makes_no_sense_is_skipped_with_the_reason(tmp_path, words, reason)
         ("task.inputs=real", r"task\.inputs"),
     ],
 )
-def test_wrong_settings_are_refused(tmp_path, word, reason):
+def test_wrong_settings_are_refused(prepared, word, reason):
     with pytest.raises(ConfigError, match=reason):
-        build_experiment(small_config(tmp_path, "task=benchmark_app", word))
+        build_experiment(small_config(prepared, "task=benchmark_app", word))
 
 
-def test_app_gets_the_sessions_precision_and_threads(tmp_path):
+def test_app_gets_the_sessions_precision_and_threads(prepared):
     # this processor would choose bf16 by itself
-    config = small_config(tmp_path, "task=benchmark_app", "backend=openvino", "hint=throughput", "backend.streams=2")
+    config = small_config(prepared, "task=benchmark_app", "backend=openvino", "hint=throughput", "backend.streams=2")
     found = properties(runtime(config, 2), None)
     assert found == {"INFERENCE_NUM_THREADS": "2", "INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "2"}
     assert properties(runtime(config, 2), 4)["NUM_STREAMS"] == "4"
 
 
-def test_file_of_another_format_gets_the_same_settings(tmp_path):
-    config = small_config(tmp_path, "task=benchmark_app", "backend=onnx")
+def test_file_of_another_format_gets_the_same_settings(prepared):
+    config = small_config(prepared, "task=benchmark_app", "backend=onnx")
     assert properties(runtime(config, 1), None) == {"INFERENCE_NUM_THREADS": "1", "INFERENCE_PRECISION_HINT": "f32"}
 
 
@@ -78,8 +78,8 @@ def test_noise_and_settings_not_taken_are_warned_of():
     assert line.startswith(f"requests: {REPORT.requests + 1} asked for")
 
 
-def test_recorded_inputs_are_the_trackers_crops(tmp_path):
-    experiment, artifact = small_experiment(tmp_path / "cache", "backend=openvino")
+def test_recorded_inputs_are_the_trackers_crops(tmp_path, prepared):
+    experiment, artifact = small_experiment(prepared, "backend=openvino")
     sessions = experiment.backend.open(artifact)
     sequences = list(experiment.dataset)
     crops = recording.record_crops(experiment.tracker, sessions, sequences, "search", 6)
@@ -93,9 +93,9 @@ def test_recorded_inputs_are_the_trackers_crops(tmp_path):
     assert np.array_equal(np.load(folder / "search/00003.npy"), crops[3]["search"])
 
 
-def test_app_runs_on_recorded_crops_and_reports_its_real_figures(tmp_path):
+def test_app_runs_on_recorded_crops_and_reports_its_real_figures(tmp_path, prepared):
     experiment, artifact = small_experiment(
-        tmp_path / "cache", "backend=onnx", "task=benchmark_app", "hint=latency", "task.iterations=20",
+        prepared, "backend=onnx", "task=benchmark_app", "hint=latency", "task.iterations=20",
         "task.inputs=recorded", "task.crops=4", "task.percentiles=[90]",
     )  # fmt: skip
     assert isinstance(experiment.task, BenchmarkApp)
@@ -113,9 +113,9 @@ def test_app_runs_on_recorded_crops_and_reports_its_real_figures(tmp_path):
     assert not list((tmp_path / "job").glob(".inputs*"))
 
 
-def test_counters_asked_for_are_there(tmp_path):
+def test_counters_asked_for_are_there(tmp_path, prepared):
     experiment, artifact = small_experiment(
-        tmp_path / "cache", "backend=openvino", "task=benchmark_app", "task.iterations=10", "task.percentiles=[]",
+        prepared, "backend=openvino", "task=benchmark_app", "task.iterations=10", "task.percentiles=[]",
         "task.counters=average",
     )  # fmt: skip
     result = experiment.task.run(context_of(experiment, artifact, tmp_path / "job", 1))
@@ -128,6 +128,6 @@ def test_counters_asked_for_are_there(tmp_path):
     assert any("slow the network down" in warning for warning in result.warnings)
 
 
-def test_a_synchronous_run_has_one_request(tmp_path):
+def test_a_synchronous_run_has_one_request(prepared):
     with pytest.raises(ConfigError, match=r"task\.requests is 2.*add task\.api=async"):
-        small_experiment(tmp_path / "cache", "backend=openvino", "task=benchmark_app", "hint=latency", "task.requests=2")
+        small_experiment(prepared, "backend=openvino", "task=benchmark_app", "hint=latency", "task.requests=2")

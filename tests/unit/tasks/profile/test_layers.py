@@ -41,8 +41,8 @@ def test_metric_names_are_ones_that_the_store_takes():
     ("backend", "kinds"),
     [("openvino", "Convolution"), ("onnx", "Conv"), ("torch", "aten::")],
 )
-def test_profilers_find_the_convolutions(backend, kinds, tmp_path):
-    experiment, artifact = small_experiment(tmp_path / "cache", f"backend={backend}", "task=profile", "task.runs=3")
+def test_profilers_find_the_convolutions(backend, kinds, tmp_path, prepared):
+    experiment, artifact = small_experiment(prepared, f"backend={backend}", "task=profile", "task.runs=3")
     result = experiment.task.run(context_of(experiment, artifact, tmp_path / "job", 1))
     layers = pd.read_csv(tmp_path / "job/profile/layers.csv")
     types = pd.read_csv(tmp_path / "job/profile/types.csv")

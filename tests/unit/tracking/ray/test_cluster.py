@@ -177,8 +177,8 @@ def test_shared_cores_and_other_versions_are_said() -> None:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def cache(prepared: Path) -> Path:
+    return prepared
 
 
 @pytest.fixture
