@@ -5,10 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: demo test check bench ui env system clean help
+# tests run in a worker per core, each worker on its own core
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+
+.PHONY: demo test test-unit test-jobs test-system check bench ui env system clean help
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not found; install Python 3.11, or run make PYTHON=path/to/python3.11."; exit 2; }
@@ -27,7 +30,16 @@ demo: env  ## the first sweep: the demo tracker on the demo data, three backends
 	$(BIN)/python -m harness -m backend=torch,onnx,openvino
 
 test: env check  ## lint, types, import rules and all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+test-unit: env  ## the tests that run in process, with contracts and parity
+	$(PYTEST) tests/unit tests/contracts tests/parity
+
+test-jobs: env  ## the tests that run jobs by the command line
+	$(PYTEST) tests/jobs
+
+test-system: env  ## the tests that kill processes, start servers and clusters, or drive a browser
+	$(PYTEST) tests/system
 
 check: env  ## lint, types and import rules alone
 	$(BIN)/ruff check .

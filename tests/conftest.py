@@ -1,4 +1,8 @@
-"""Fixtures of all tests."""
+"""Fixtures of all tests, and how they are shared out to pytest-xdist's workers (``make test``).
+
+Each worker keeps to cores of its own, and so do the processes that it starts: nothing that measures shares a core with another
+test. The tests of a file stay together, since they share its fixtures; files that take long begin first.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+TIERS = ("system", "jobs", "parity", "contracts", "unit")
+"""Folders of tests in the order in which they start when workers share them: the long ones first, small ones fill the gaps."""
+
+
+def take_own_cores() -> None:
+    """Confines an xdist worker to its share of the cores; does nothing if there are fewer cores than workers."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if not worker or not hasattr(os, "sched_setaffinity"):
+        return
+    allowed, count = sorted(os.sched_getaffinity(0)), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    if len(allowed) >= count:
+        os.sched_setaffinity(0, allowed[int(worker.removeprefix("gw")) :: count])
+
+
+take_own_cores()  # before anything that counts cores is imported
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("HARNESS_PROGRESS", "off")
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # what is small is slower with threads; jobs set their own in their processes
 
 
 def shared_folder() -> Path:
@@ -47,6 +68,21 @@ def chromium() -> str:
     if found is None:
         pytest.skip("no chromium here (make system installs it)")
     return found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In a worker: groups the tests of a file for ``--dist loadgroup``, and starts the long tiers first."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    items.sort(key=lambda item: _rank(item.path))  # stable: within a tier the order stays
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+
+
+def _rank(path: Path) -> int:
+    words = path.relative_to(ROOT / "tests").parts if path.is_relative_to(ROOT / "tests") else ()
+    return TIERS.index(words[0]) if words and words[0] in TIERS else len(TIERS)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -25,9 +25,9 @@ def _clip(folder: Path) -> Path:
     return path
 
 
-def make(name: str, folder: Path) -> Dataset:
+def make(name: str, folder: Path, cache: Path) -> Dataset:
     section = yaml.safe_load((conf_folder() / "dataset" / f"{name}.yaml").read_text())
-    section["cache"] = str(folder / "cache")
+    section["cache"] = str(cache)
     if name == "video":
         section |= {"path": str(_clip(folder)), "init_box": [5, 5, 20, 20]}
     elif name == "demo":
@@ -40,8 +40,8 @@ def make(name: str, folder: Path) -> Dataset:
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted((conf_folder() / "dataset").glob("*.yaml"))])
-def test_the_contract(name: str, tmp_path: Path) -> None:
-    dataset = make(name, tmp_path)
+def test_the_contract(name: str, tmp_path: Path, prepared: Path) -> None:
+    dataset = make(name, tmp_path, prepared)
     sequences = list(dataset)
     assert dataset.name == ("folder" if name == "auto" else name), "auto bears the name of what it found"
     assert len(dataset) == len(sequences) > 0
@@ -61,4 +61,4 @@ def test_the_contract(name: str, tmp_path: Path) -> None:
             assert item.visible.shape == (len(item),)
     digest = dataset.digest()
     assert len(digest) == 64
-    assert digest == dataset.digest() == make(name, tmp_path).digest()
+    assert digest == dataset.digest() == make(name, tmp_path, prepared).digest()

@@ -141,14 +141,6 @@ def test_interrupted_and_resumed_training_ends_with_the_same_weights(tmp_path: P
     assert Trainer(SMALL, "cpu").digest() != whole.digest()
 
 
-@pytest.mark.slow
-def test_two_ranks_resume_to_the_same_weights(tmp_path: Path) -> None:
-    plan = replace(SMALL, samples=24, tail=8, ranks=2)
-    whole = run(Job(plan, tmp_path / "whole"))
-    run(Job(plan, tmp_path / "parts", stop=1))
-    assert run(Job(plan, tmp_path / "parts")).digest() == whole.digest()
-
-
 @pytest.mark.usefixtures("small_banks")
 def test_training_lowers_the_loss_on_a_chunk_seen_again() -> None:
     plan = replace(SMALL, samples=960, rate=2e-3)

@@ -190,10 +190,10 @@ def test_the_cache_depends_on_the_code_that_draws(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.slow
-def test_the_whole_split_keeps_what_it_promises(tmp_path: Path) -> None:
+def test_the_whole_split_keeps_what_it_promises(prepared: Path) -> None:
     """Every target stays in the frame and in sight, and a box that never moves loses it."""
     overlaps = []
-    for sequence in Demo(cache=str(tmp_path)):
+    for sequence in Demo(cache=str(prepared)):
         truth = sequence.truth
         assert truth is not None
         assert len(truth) == FRAMES

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from command_line import ROOT
 from scored_jobs import give_model, scored_sweep
 from store_records import records
 
@@ -113,29 +109,6 @@ def test_a_model_is_logged_once_per_key_and_found_from_each_run(sweep: Path, mad
         assert {path.name for path in folder.iterdir()} == {"MLmodel", "search.onnx", "template.onnx"}
     shown = store.get_run(runs[Results.load(sweep / "1").id].info.run_id).inputs.model_inputs
     assert [item.model_id for item in shown] == [linked[0]]
-
-
-def test_eight_processes_log_at_once(tmp_path: Path) -> None:
-    """The store's creation included: nothing lost, nothing doubled."""
-    sweep = scored_sweep(tmp_path, jobs=8, sequences=2, frames=8)
-    for number in range(8):
-        give_model(sweep / str(number), tmp_path / "cache")
-    command = [sys.executable, str(ROOT / "tests/support/log_at_once.py"), str(tmp_path / "mlruns")]
-    folders = [str(sweep / str(number)) for number in range(8)]
-    done = subprocess.run(
-        [*command, *folders], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found = records(target(sweep))
-    assert len(found) == 9
-    parent = json.loads((sweep / "sweep.json").read_text())["id"]
-    for number in range(8):
-        results = Results.load(sweep / str(number))
-        run = found[results.id]
-        assert run["parent"] == parent
-        assert run["status"] == "FINISHED"
-        assert {key: run["metrics"][key][0][2] for key in results.metrics} == results.metrics
-    assert len(mlflow_log.client(target(sweep)).search_logged_models(["1"])) == 1
 
 
 def test_a_server_that_is_away_is_said_within_seconds(sweep: Path) -> None:
