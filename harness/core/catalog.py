@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
+from harness.core import plugins
+from harness.core.errors import ConfigError
 from harness.core.interfaces import Better, Metric, Need, Place
 from harness.core.lookup import Catalog
 
@@ -50,6 +52,9 @@ COMPARED_GROUPS = tuple(group.name for group in GROUPS if group.compared)
 
 
 # ---------------------------------------------------------------------------------------------- metrics
+
+SPEEDS = ("fps", "pipeline_fps", "benchmark_app/throughput_fps")
+"""Speeds that runs are compared by, in order of preference: only like is compared with like."""
 
 KINDS = {
     "accuracy": "Accuracy",
@@ -90,15 +95,15 @@ def _accuracy(
 
 def _timing(
     kind: str, name: str, title: str, meaning: str, places: tuple[Place, ...] = (), *, unit: str = "ms",
-    better: Better = "lower", digits: int = 1, sequences: str = POOLED,
+    better: Better = "lower", digits: int = 1, sequences: str = POOLED, label: str = "",
 ) -> Metric:  # fmt: skip
     return Metric(
-        name, title, unit, better, digits, kind, meaning, sequences=sequences, places=places, needs=("machine",)
+        name, title, unit, better, digits, kind, meaning, sequences=sequences, places=places, needs=("machine",), label=label
     )
 
 
-def _speed(name: str, title: str, meaning: str, places: tuple[Place, ...] = (), unit: str = "frames/s") -> Metric:
-    return _timing("speed", name, title, meaning, places, unit=unit, better="higher")
+def _speed(name: str, title: str, label: str, meaning: str, places: tuple[Place, ...] = ()) -> Metric:
+    return _timing("speed", name, title, meaning, places, unit="frames/s", better="higher", label=label)
 
 
 def _other(
@@ -133,10 +138,10 @@ METRICS: tuple[Metric, ...] = (
     _accuracy("norm_precision20", "P0.2 norm.",
               "share of frames whose box centre lies at most 0.2 of the truth's size from the truth's", WIDE, MEANS),
 
-    _speed("fps", "fps", "frames over the sum of their times: crop, inference, postprocessing; no decoding, one sequence at a time",
+    _speed("fps", "fps", "Tracking speed", "frames over the sum of their times: crop, inference, postprocessing; no decoding, one sequence at a time",
            (*MAIN, "mlflow")),
-    _speed("pipeline_fps", "pipeline", "frames over wall clock time, decoding included", (*WIDE, "mlflow")),
-    _speed("fps_got10k", "fps (GOT-10k)", "mean over frames of 1 / time, as the GOT-10k toolkit and server compute it"),
+    _speed("pipeline_fps", "pipeline", "With decoding", "frames over wall clock time, decoding included", (*WIDE, "mlflow")),
+    _speed("fps_got10k", "fps (GOT-10k)", "", "mean over frames of 1 / time, as the GOT-10k toolkit and server compute it"),
     _timing("latency", "latency_ms/p50", "p50", "half of the frames took less than this", (*TABLE, "mlflow")),
     _timing("latency", "latency_ms/p90", "p90", "nine of ten frames took less", TABLE),
     _timing("latency", "latency_ms/p99", "p99", "99 of 100 frames took less", (*TABLE, "mlflow")),
@@ -162,7 +167,7 @@ METRICS: tuple[Metric, ...] = (
            "largest difference of any output of the converted graphs from the source's, on seeded inputs", sequences=""),
 
     _timing("benchmark_app", "benchmark_app/throughput_fps", "app fps",
-            "inferences of the search graph per second, by OpenVINO's benchmark_app", TABLE, unit="inf./s", better="higher"),
+            "inferences of the search graph per second, by OpenVINO's benchmark_app", TABLE, unit="inf./s", better="higher", label="benchmark_app"),
     _timing("benchmark_app", "benchmark_app/first_inference_ms", "app first", "benchmark_app's first inference", TABLE),
     _timing("benchmark_app", "benchmark_app/latency_ms/median", "app p50", "benchmark_app's median latency", TABLE),
     _timing("benchmark_app", "benchmark_app/latency_ms/average", "app mean", "benchmark_app's mean latency", TABLE),
@@ -292,7 +297,24 @@ def catalog_with(extra: Iterable[Metric] = ()) -> Catalog:
     return Catalog([*METRICS, *extra])
 
 
-@cache
 def catalog() -> Catalog:
-    """The catalogue that everything reads."""
-    return catalog_with()
+    """The catalogue that everything reads: the shipped entries and those of installed packages.
+
+    A package's entry point names a ``Metric`` or several. Raises ConfigError where it names something else.
+    """
+    return _with_plugins(plugins.found("metrics"))
+
+
+@lru_cache(maxsize=4)
+def _with_plugins(found: tuple[plugins.Plugin, ...]) -> Catalog:
+    extra: list[Metric] = []
+    for plugin in found:
+        named = plugin.load()
+        entries = [named] if isinstance(named, Metric) else list(named) if isinstance(named, Iterable) else [named]
+        if not all(isinstance(entry, Metric) for entry in entries):
+            raise ConfigError(
+                f"the plug-in {plugin.name!r} (harness.metrics) of package {plugin.package} names {plugin.target}, which is "
+                "neither a harness.core.interfaces.Metric nor a list of them."
+            )
+        extra += entries
+    return catalog_with(extra)

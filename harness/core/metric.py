@@ -32,6 +32,7 @@ class Metric:
         factor: The number shown is the number stored times this (100 for percent).
         suffix: Stands behind the number shown.
         signed: Whether the number shown has its sign.
+        label: Its name on an axis, where the title is too short for one.
         entry: The pattern that described it, where one did.
     """
 
@@ -49,6 +50,7 @@ class Metric:
     factor: float = 1.0
     suffix: str = ""
     signed: bool = False
+    label: str = ""
     entry: str = ""
 
     @property
@@ -60,6 +62,12 @@ class Metric:
     def head(self) -> str:
         """The title, with the unit where a bare number would mislead."""
         return f"{self.title} {self.unit}" if self.unit in ("ms", "MB", "s", "W", "J") else self.title
+
+    @property
+    def axis(self) -> str:
+        """The label of an axis that it is drawn on."""
+        name = self.label or self.title
+        return f"{name} ({self.unit})" if self.unit else name
 
     def text(self, value: float | None, missing: str = "-") -> str:
         """``value`` (as stored) as people read it; ``missing`` for None."""

@@ -21,24 +21,8 @@ if TYPE_CHECKING:
 SCHEMA = 1
 RESULTS_FILE = "results.json"
 FRAMES_FILE = "frames.parquet"
-
-
-# ------------------------------------------------------------------------------------------- folders
-
-
-
-
-# -------------------------------------------------------------------------------------- atomic files
-
-
-
-
-
-
-
-
-
-
+STAGES = ("decode", "preprocess", "inference", "postprocess")
+"""What a frame's time is made of, in order; columns of frames.parquet."""
 
 
 # ------------------------------------------------------------------------------------- results.json

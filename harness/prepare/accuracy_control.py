@@ -25,7 +25,7 @@ from harness.core.preparing import companions
 from harness.machine.progress import Silent
 from harness.prepare import calibration
 from harness.prepare.plan import Step
-from harness.scoring import metrics
+from harness.scoring.overlap import ao, iou
 from harness.tracking.loop import Runner
 
 RANKING_FRAMES = 20
@@ -227,9 +227,9 @@ class Control:
             track = runner.track(item, on_frame=lambda _seconds: progress.step())
             overlaps = overlaps_of(item, track.boxes)
             pooled.append(overlaps)
-            single.append(metrics.ao(overlaps) if len(overlaps) else 0.0)
+            single.append(ao(overlaps) if len(overlaps) else 0.0)
         progress.close()
-        found = metrics.ao(np.concatenate(pooled))
+        found = ao(np.concatenate(pooled))
         if not np.isfinite(found):
             raise PrepareError("the validation sequences have no scored frames; name others in quantization.validation.")
         return found, single
@@ -253,7 +253,7 @@ def copied(parent: Artifact, folder: Path, names: list[str]) -> dict[str, Path]:
 def overlaps_of(sequence: Sequence, boxes: Any) -> Any:
     """Overlaps of the frames that count: all but frame 0 and covered ones."""
     assert sequence.truth is not None
-    overlaps = metrics.iou(boxes[1:], sequence.truth[1:], sequence.size)
+    overlaps = iou(boxes[1:], sequence.truth[1:], sequence.size)
     return overlaps if sequence.visible is None else overlaps[sequence.visible[1:]]
 
 

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.core.catalog import COMPARED_GROUPS
 from harness.core.files import read_json
-from harness.report.sources import SWEEP_FILE, Job
-
-GROUPS = ("tracker", "backend", "device", "hint", "quantization")
-"""Groups that runs put together by hand are compared for; whatever else differs between them is a warning."""
+from harness.report.sources import SWEEP_FILE
+from harness.scoring.compared import Job
 
 # Where results go and how they are logged changes no number.
 _SILENT = re.compile(
@@ -46,7 +45,7 @@ def varied(jobs: list[Job]) -> list[str]:
     sweeps = {job.sweep for job in jobs}
     if len(sweeps) == 1 and None not in sweeps and (keys := _said(jobs[0].sweep) or _words_that_differ(jobs)):
         return keys
-    return [group for group in GROUPS if len({_choice(job, group) for job in jobs if job.results.config}) > 1]
+    return [group for group in COMPARED_GROUPS if len({_choice(job, group) for job in jobs if job.results.config}) > 1]
 
 
 def _choice(job: Job, group: str) -> str:
@@ -136,6 +135,7 @@ def _short(value: Any, limit: int = 60) -> str:
 
 NOTHING = "neither run has an accuracy"
 """The reason that needs no words where people read: there is nothing that they could miss."""
+NO_SPEED = "no speed measured in the same way"
 _SCORING = ("protocol", "feedback", "mask", "bounds")
 
 

@@ -15,9 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.core.catalog import catalog
 from harness.core.config import suggestion
 from harness.core.errors import ConfigError
-from harness.report.comparison import Comparison, Row
+from harness.report import differences
+from harness.report.columns import value_of
+from harness.scoring.compared import Comparison, Row
 
 _RULE = re.compile(
     r"^\s*(?P<metric>[A-Za-z][\w./-]*)\s*(?P<op><=|>=|<|>)\s*(?P<number>[+-]?\s*(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
@@ -29,16 +32,6 @@ _TESTS: dict[str, Callable[[float, float], bool]] = {
     ">": lambda value, limit: value > limit,
     ">=": lambda value, limit: value >= limit,
 }
-_SPEEDY = ("fps", "latency", "stage_ms", "load_ms", "rss", "throughput", "benchmark_app")
-_ACCURATE = ("ao", "mao", "sr50", "sr75")
-KNOWN = (
-    *_ACCURATE,
-    *("fps", "fps_got10k", "pipeline_fps", "latency_ms/mean", "latency_ms/p50", "latency_ms/p90", "latency_ms/p99"),
-    *("latency_ms/max", "rss_mb/peak", "model_mb", "parity/max_abs_diff"),
-    *("agreement/mean_iou", "agreement/identical_boxes", "agreement/first_divergent_frame"),
-)
-"""Metrics that a run may lack for a reason (random weights, no latency): asking for them is no slip of the pen."""
-
 Kind = Literal["ratio", "percent", "difference", "value"]
 
 
@@ -95,19 +88,23 @@ def judge(gates: list[Gate], comparison: Comparison) -> list[str]:
 
 
 def _check_known(gate: Gate, comparison: Comparison) -> None:
-    """Raises ConfigError for a metric that no run has and the harness does not know: a slip of the pen."""
-    known = {*KNOWN, *(name for row in comparison.well for name in row.job.metrics)}
-    if comparison.well and gate.metric not in known:
+    """Raises ConfigError for a metric that no run has and the catalogue does not know: a slip of the pen.
+
+    Metrics that a run may lack for a reason (random weights, no latency) are in the catalogue.
+    """
+    here = {name for row in comparison.well for name in row.job.metrics}
+    if comparison.well and gate.metric not in here and catalog().find(gate.metric) is None:
+        known = here | {entry.name for entry in catalog() if not entry.pattern}
         raise ConfigError(
             f"--fail-if {gate.text!r}: no run has a metric {gate.metric!r}{suggestion(gate.metric, known)}; metrics here: "
-            f"{', '.join(sorted(known))}."
+            f"{', '.join(sorted(here))}."
         )
 
 
 def _judge_one(gate: Gate, row: Row, base: Row | None) -> str:
     reason = _why_not(gate, row)
-    own = value_of(row, gate.metric)
-    other = value_of(base, gate.metric) if base is not None else None
+    own = _own_value(row, gate.metric)
+    other = _own_value(base, gate.metric)
     if not reason and own is None:
         reason = "it has no such metric"
     if not reason and gate.kind != "value" and (other is None or (gate.kind != "difference" and other == 0)):
@@ -129,20 +126,20 @@ def _measure(gate: Gate, own: float, other: float | None) -> tuple[float, str]:
     return change, f"changed by {change:+.2f}% ({own:.6g} against {other:.6g})"
 
 
-def value_of(row: Row | None, metric: str) -> float | None:
-    """A metric of results.json, or one of ``agreement/*`` which only the comparison knows."""
+def _own_value(row: Row | None, metric: str) -> float | None:
+    """The metric of a run; the baseline agrees with itself."""
     if row is None:
         return None
-    if metric.startswith("agreement/"):
-        return row.agreement.metrics().get(metric) if row.agreement else (1.0 if row.baseline else None)
-    return row.job.metrics.get(metric)
+    found = value_of(row, metric)
+    return 1.0 if found is None and row.baseline and metric.startswith("agreement/") else found
 
 
 def _why_not(gate: Gate, row: Row) -> str:
     if gate.kind == "value":
         return ""
-    if gate.metric in _ACCURATE:
-        return row.why_not_difference
-    if any(word in gate.metric for word in _SPEEDY) and row.why_not_ratio != "no speed measured in the same way":
+    if catalog().needing("truth", [gate.metric]):
+        # two runs without a plain AO may have the metric asked for all the same
+        return "" if row.why_not_difference == differences.NOTHING else row.why_not_difference
+    if catalog().needing("machine", [gate.metric]) and row.why_not_ratio != differences.NO_SPEED:
         return row.why_not_ratio
     return ""

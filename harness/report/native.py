@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.report.sources import Job, load
-from harness.scoring import metrics, statistics
+from harness.core.results import STAGES
+from harness.report.sources import load
+from harness.scoring.compared import Job
+from harness.scoring.frames import success
+from harness.scoring.overlap import THRESHOLDS
 
 Series = dict[str, list[tuple[int, float]]]
 
@@ -81,10 +84,10 @@ _SCORES = ("frames", "ao", "sr50", "sr75", "fps")
 def _curve(job: Job) -> pd.DataFrame:
     curve = None
     if job.tracked is not None and "ao" in job.metrics and not job.random_weights:
-        curve = statistics.success(job.tracked)
+        curve = success(job.tracked)
     if curve is None:
         return pd.DataFrame()
-    return pd.DataFrame({"threshold": metrics.THRESHOLDS, "success": curve})
+    return pd.DataFrame({"threshold": THRESHOLDS, "success": curve})
 
 
 def _percentiles(job: Job) -> pd.DataFrame:
@@ -95,9 +98,6 @@ def _percentiles(job: Job) -> pd.DataFrame:
 
 
 def _stages(job: Job) -> pd.DataFrame:
-    rows = [
-        {"stage": name.removeprefix("stage_ms/"), "p50_ms": value}
-        for name, value in job.metrics.items()
-        if name.startswith("stage_ms/")
-    ]
+    values = {stage: job.metrics.get(f"stage_ms/{stage}") for stage in STAGES}
+    rows = [{"stage": stage, "p50_ms": value} for stage, value in values.items() if value is not None]
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""The published experiment's tables in their own form, with the published figures and their machine beside ours.
+"""What the published experiment's tables share: figures and machine, words on our runs, pairs of bars.
 
 Figures: SMAT on GOT-10k test, scores of the GOT-10k server, speeds on a Core i3-1005G1. Its FPS is the server's mean of
 1 / t over frames, so ours in these tables is ``fps_got10k``, which is that same mean.
@@ -6,17 +6,26 @@ Figures: SMAT on GOT-10k test, scores of the GOT-10k server, speeds on a Core i3
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from harness.report import plots
-from harness.report.comparison import Comparison, Row
-from harness.report.plots import Picture
-from harness.report.sections import Section
+from harness.core.catalog import catalog
+from harness.present.charts import one_legend, wrapped
+from harness.present.picture import Picture, drawing, new_figure
+from harness.present.section import Section
+from harness.present.theme import GREEN, PALE
+from harness.report.columns import value_of
+from harness.scoring.compared import Comparison, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MACHINE = "Core i3-1005G1"
 NONE = "-"
-OURS, THEIRS = "#009E73", "#9A9A9A"
+OURS, THEIRS = GREEN, PALE
+FIRST = 10
+"""Order of these sections: before all others."""
 
 
 class Tracked(NamedTuple):
@@ -28,36 +37,13 @@ class Tracked(NamedTuple):
     fps: float
 
 
-class Benchmarked(NamedTuple):
-    """A row of the published Table 3: frames a second, milliseconds."""
-
-    throughput: float
-    first_ms: float
-    average_ms: float
-
-
-TABLE_1 = {
+SMAT = {
     "PyTorch": Tracked(0.645, 0.748, 0.579, 9.10),
     "ONNX": Tracked(0.646, 0.748, 0.580, 18.67),
     "OpenVINO": Tracked(0.643, 0.745, 0.579, 19.22),
 }
-TABLE_2 = {**TABLE_1, "OpenVINO with throughput hint": Tracked(0.643, 0.745, 0.579, 19.55)}
-TABLE_3 = {"ONNX": Benchmarked(26.35, 89.33, 75.76), "OpenVINO": Benchmarked(27.62, 53.96, 72.27)}
-AGREEMENT = {"ONNX": 0.9844, "OpenVINO": 0.8971}
-"""Mean IoU of the published runs' boxes with the published PyTorch run's, frame 0 left out."""
-
-DRIFTS = 3.0
-"""A run drifts where its boxes lie more than so many times as far (1 - mean IoU) from PyTorch's as ONNX Runtime's do."""
-LEAST_DRIFT = 0.005
-
+"""The published runs by framework."""
 FRAMEWORKS = {"torch": "PyTorch", "onnx": "ONNX", "openvino": "OpenVINO"}
-
-
-def sections(found: Comparison) -> list[Section]:
-    """The published table of the recipe that the jobs were made by; none where they were made by no recipe."""
-    recipes = {str(row.job.results.config.get("recipe") or "") for row in found.well}
-    makers = {"formats": formats, "hints": hints, "benchmark_app": benchmark_app, "drift": drift}
-    return [makers[recipe](found) for recipe in sorted(recipes) if recipe in makers]
 
 
 def machine_mark(found: Comparison, row: Row) -> str:
@@ -73,59 +59,36 @@ def framework(row: Row) -> str:
     return f"{name} with {hint} hint" if hint not in ("", "none") else name
 
 
-def formats(found: Comparison) -> Section:
-    """Table 1: PyTorch, ONNX, OpenVINO."""
-    return _tracked(found, "formats", "Table 1: accuracy and speed by format", TABLE_1)
+@dataclass(frozen=True)
+class Panel:
+    """A panel of bars: our figure of a run, and the published one of a framework's name."""
+
+    title: str
+    own: Callable[[Row], float | None]
+    theirs: Callable[[str], float | None]
 
 
-def hints(found: Comparison) -> Section:
-    """Table 2: the same, and OpenVINO with its throughput hint."""
-    return _tracked(found, "hints", "Table 2: with and without the throughput hint", TABLE_2)
-
-
-def _tracked(found: Comparison, key: str, title: str, table: Mapping[str, Tracked]) -> Section:
-    head = ["framework", "AO", "SR0.50", "SR0.75", "FPS", "published AO", "SR0.50", "SR0.75", "FPS"]
+def tracked(found: Comparison, key: str, title: str, table: Mapping[str, Tracked]) -> Section:
+    """A published table of tracking runs, ours and theirs in one line."""
+    scores = [catalog().get(name) for name in ("ao", "sr50", "sr75")]
+    titles = [entry.title for entry in scores]
+    head = ["framework", *titles, "FPS", f"published {titles[0]}", *titles[1:], "FPS"]
     body = []
     for row in found.well:
         name = framework(row)
-        own = [_figure(_score(row, metric), 3) for metric in ("ao", "sr50", "sr75")]
+        own = [figure_text(value_of(row, entry.name), 3) for entry in scores]
         theirs = table.get(name)
         cells = [NONE] * 4 if theirs is None else [*(f"{value:.3f}" for value in theirs[:3]), f"{theirs.fps:.2f}"]
-        body.append([name + machine_mark(found, row), *own, _figure(fps(row), 2), *cells])
-    picture = _bars(
-        found, f"published_{key}", title, {"FPS": (fps, lambda name: _theirs(table, name, "fps"))}
-        | {
-            word: (lambda row, metric=metric: _score(row, metric), lambda name, metric=metric: _theirs(table, name, metric))
-            for word, metric in (("AO", "ao"), ("SR0.50", "sr50"), ("SR0.75", "sr75"))
-            if any(_score(row, metric) is not None for row in found.well)
-        },
-    )  # fmt: skip
-    return Section(f"published-{key}", title, head, body, _notes(found, "SMAT on GOT-10k test"), [picture])
-
-
-def benchmark_app(found: Comparison) -> Section:
-    """Table 3: benchmark_app on both files."""
-    head = ["model", "throughput fps", "first inference ms", "average latency ms", "published fps", "first ms", "average ms"]
-    names = ("benchmark_app/throughput_fps", "benchmark_app/first_inference_ms", "benchmark_app/latency_ms/average")
-    body = []
-    for row in found.well:
-        name = FRAMEWORKS.get(row.job.results.choice("backend"), row.job.results.choice("backend"))
-        theirs = TABLE_3.get(name)
-        cells = [NONE] * 3 if theirs is None else [f"{value:.2f}" for value in theirs]
-        hint = row.job.results.choice("hint")
-        label = (name if hint == "throughput" else f"{name}, hint {hint}") + machine_mark(found, row)
-        body.append([label, *(_figure(row.job.metrics.get(metric), 2) for metric in names), *cells])
-    title = "Table 3: OpenVINO's benchmark_app"
-    fields = ("throughput", "first_ms", "average_ms")
-    panels = {
-        word: (
-            lambda row, metric=metric: row.job.metrics.get(metric),
-            lambda name, field=field: getattr(TABLE_3[name], field) if name in TABLE_3 else None,
-        )
-        for word, metric, field in zip(("throughput, fps", "first inference, ms", "average latency, ms"), names, fields, strict=True)
-    }  # fmt: skip
-    picture = _bars(found, "published_benchmark_app", title, panels, hinted=False)
-    return Section("published-benchmark_app", title, head, body, _notes(found, "SMAT"), [picture])
+        body.append([name + machine_mark(found, row), *own, figure_text(fps(row), 2), *cells])
+    panels = [Panel("FPS", fps, _theirs(table, "fps"))]
+    panels += [
+        Panel(entry.title, _own(entry.name), _theirs(table, entry.name))
+        for entry in scores
+        if any(value_of(row, entry.name) is not None for row in found.well)
+    ]
+    picture = bars(found, f"published_{key}", title, panels)
+    notes = notes_of(found, "SMAT on GOT-10k test")
+    return Section(f"published-{key}", title, head, body, notes, [picture], order=FIRST)
 
 
 def fps(row: Row) -> float | None:
@@ -133,19 +96,21 @@ def fps(row: Row) -> float | None:
     return row.job.metrics.get("fps_got10k", row.job.metrics.get("fps"))
 
 
-def _score(row: Row, metric: str) -> float | None:
-    return None if row.job.random_weights else row.job.metrics.get(metric)
+def _own(name: str) -> Callable[[Row], float | None]:
+    return lambda row: value_of(row, name)
 
 
-def _theirs(table: Mapping[str, Tracked], name: str, field: str) -> float | None:
-    return float(getattr(table[name], field)) if name in table else None
+def _theirs(table: Mapping[str, Tracked], field: str) -> Callable[[str], float | None]:
+    return lambda name: float(getattr(table[name], field)) if name in table else None
 
 
-def _figure(value: float | None, digits: int) -> str:
+def figure_text(value: float | None, digits: int) -> str:
+    """A figure with so many digits, or a dash."""
     return NONE if value is None else f"{value:.{digits}f}"
 
 
-def _notes(found: Comparison, what: str) -> list[str]:
+def notes_of(found: Comparison, what: str) -> list[str]:
+    """Where the published figures and ours come from."""
     notes = [f"Published: {what}, {MACHINE}. Ours: {ours(found)}."]
     if any(row.job.random_weights for row in found.well):
         notes.append("Random weights: speed alone was measured.")
@@ -169,128 +134,27 @@ def ours(found: Comparison) -> str:
     return "; ".join(parts)
 
 
-def _bars(found: Comparison, key: str, title: str, panels: Mapping[str, tuple], hinted: bool = True) -> Picture:  # type: ignore[type-arg]
+def bars(found: Comparison, key: str, title: str, panels: Sequence[Panel], hinted: bool = True) -> Picture:
     """Pairs of bars a panel: ours, and the published figure with its machine."""
     rows = found.well
     names = [framework(row) if hinted else framework(row).partition(" with ")[0] for row in rows]
-    with plots._drawing():
-        figure, axes = plots._figure(3.4, max(5.0, 2.6 * len(panels)), ncols=len(panels), squeeze=False)
-        for axis, (word, (own, theirs)) in zip(axes[0], panels.items(), strict=True):
-            for side, (label, color) in enumerate((("ours", OURS), (f"published, {MACHINE}", THEIRS))):
-                values = [own(row) for row in rows] if side == 0 else [theirs(name) for name in names]
-                for place, value in enumerate(values):
-                    if value is None:
-                        continue
-                    spot = place + (side - 0.5) * 0.4
-                    axis.bar(spot, value, 0.38, color=color, label=label if place == 0 else None)
-                    axis.text(spot, value, f"{value:.4g}", ha="center", va="bottom", fontsize=7)
-            marked = [name + machine_mark(found, row) for name, row in zip(names, rows, strict=True)]
-            axis.set_xticks(range(len(names)), [plots._wrapped(name, 11) for name in marked], fontsize=8)
-            axis.set_title(word)
+    marked = [name + machine_mark(found, row) for name, row in zip(names, rows, strict=True)]
+    with drawing():
+        figure, axes = new_figure(3.4, max(5.0, 2.6 * len(panels)), ncols=len(panels), squeeze=False)
+        for axis, panel in zip(axes[0], panels, strict=True):
+            _side(axis, [panel.own(row) for row in rows], -0.2, "ours", OURS)
+            _side(axis, [panel.theirs(name) for name in names], 0.2, f"published, {MACHINE}", THEIRS)
+            axis.set_xticks(range(len(names)), [wrapped(name, 11) for name in marked], fontsize=8)
+            axis.set_title(panel.title)
             axis.margins(y=0.14)
             axis.grid(axis="x", visible=False)
-        handles = {label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+        one_legend(figure, axes[0], 2)
     caption = f"Green: ours ({ours(found)}). Grey: the published figures, measured on a {MACHINE} with SMAT."
     return Picture(key, title, caption, figure)
 
 
-# -------------------------------------------------------------------------------------------- drift
-
-
-def drift(found: Comparison) -> Section:
-    """The same tracker through every path: how far graph and boxes go from PyTorch's, and which path drifts."""
-    head = ["path", "largest diff. of the graph", "share of range", "AO", "mean IoU", "identical", "first other frame", "finding"]
-    onnx = next((row for row in found.well if row.job.results.choice("backend") == "onnx"), None)
-    body, drifting = [], []
-    for row in found.well:
-        finding = _finding(row, onnx)
-        if finding == "drifts":
-            drifting.append(row)
-        agreed = row.agreement
-        body.append(
-            [
-                row.shown,
-                _figure_or(row.job.metrics.get("parity/max_abs_diff"), ".2g"),
-                _figure_or(parity_share(row), ".1e"),
-                _figure(_score(row, "ao"), 4),
-                _figure(agreed.mean_iou if agreed else None, 4),
-                f"{agreed.identical:.1%}" if agreed else NONE,
-                str(agreed.first_divergent) if agreed and agreed.first_divergent is not None else NONE,
-                finding,
-            ]
-        )
-    published = ", ".join(f"{name} {value:.3f}" for name, value in AGREEMENT.items())
-    notes = [
-        _verdict(found, onnx, drifting),
-        f"Published agreement with PyTorch's boxes (mean IoU): {published}; ours: {ours(found)}. Graph differences are those of "
-        "preparation, on seeded inputs against the source's outputs.",
-    ]
-    return Section("drift", "Drift: graph and boxes against PyTorch", head, body, notes, [_drift_bars(found)])
-
-
-def parity_share(row: Row) -> float | None:
-    """The largest difference of any output from the source's, as a share of that output's range."""
-    parity = row.job.results.artifact.get("parity")
-    if not isinstance(parity, dict):
-        return None
-    shares = [item["max_abs_diff"] / item["range"] for outputs in parity.values() for item in outputs.values() if item["range"]]
-    return max(shares, default=None)
-
-
-def _figure_or(value: float | None, form: str) -> str:
-    return NONE if value is None else format(value, form)
-
-
-def _finding(row: Row, onnx: Row | None) -> str:
-    if row.baseline:
-        return "reference"
-    if row.agreement is None:
-        return row.why_not_agreement or "no boxes to compare"
-    away = 1.0 - row.agreement.mean_iou
-    usual = 1.0 - onnx.agreement.mean_iou if onnx and onnx.agreement else 0.0
-    return "drifts" if away > max(LEAST_DRIFT, DRIFTS * usual) else "agrees"
-
-
-def _verdict(found: Comparison, onnx: Row | None, drifting: list[Row]) -> str:
-    """Which path makes boxes drift here, and what that says of the published run."""
-    if any(row.job.random_weights for row in found.well):
-        return "Random weights: the boxes follow the truth, so that only the graphs can be compared here; give trained weights."
-    compared = [row for row in found.well if row.agreement is not None]
-    if onnx is None or onnx.agreement is None or len(compared) < 2:
-        return "Too few paths ran to tell which of them drifts."
-    usual = onnx.agreement.mean_iou
-    if not drifting:
-        least = min(compared, key=lambda row: row.agreement.mean_iou if row.agreement else 1.0)
-        assert least.agreement is not None
-        return (
-            f"Verdict: no path drifts here: the lowest agreement is {least.agreement.mean_iou:.4f} ({least.label}), ONNX Runtime's "
-            f"{usual:.4f}. Neither reading the ONNX file, nor the IR, nor its weights in fp16 is by itself what took the published "
-            "OpenVINO run to 0.897; what is left is what lay around its network (another export, other preprocessing or rounding)."
-        )
-    listed = ", ".join(f"{row.label} ({row.agreement.mean_iou:.4f})" for row in drifting if row.agreement)
-    kept = ", ".join(row.label for row in compared if row not in drifting)
-    return (
-        f"Verdict: {listed} drift{'s' if len(drifting) == 1 else ''} from PyTorch's boxes, {kept} agree{'' if ',' in kept else 's'} "
-        f"(ONNX Runtime {usual:.4f}): what the drifting paths have and the others have not explains a drift like the published "
-        "OpenVINO run's (0.897)."
-    )
-
-
-def _drift_bars(found: Comparison) -> Picture:
-    """1 - mean IoU of each path, with the published runs' beside them."""
-    rows = [row for row in found.well if row.agreement is not None]
-    labels = [row.shown for row in rows] + [f"published {name}" for name in AGREEMENT]
-    values = [1 - row.agreement.mean_iou for row in rows if row.agreement] + [1 - value for value in AGREEMENT.values()]
-    with plots._drawing():
-        figure, axis = plots._figure(3.4, 8.0)
-        colors = [OURS] * len(rows) + [THEIRS] * len(AGREEMENT)
-        axis.bar(range(len(values)), values, 0.6, color=colors)
-        for place, value in enumerate(values):
-            axis.text(place, value, f"{value:.2g}", ha="center", va="bottom", fontsize=8)
-        axis.set_xticks(range(len(labels)), [plots._wrapped(label, 13) for label in labels], fontsize=8)
-        axis.set_ylabel("1 - mean IoU with PyTorch's boxes")
-        axis.margins(y=0.12)
-        axis.grid(axis="x", visible=False)
-    caption = "Height: how far a run's boxes lie from PyTorch's, 0 is the same boxes. Grey: the published runs (SMAT, GOT-10k test)."
-    return Picture("published_drift", "Drift of the boxes", caption, figure)
+def _side(axis: Axes, values: Sequence[float | None], shift: float, label: str, color: str) -> None:
+    for place, value in enumerate(values):
+        if value is not None:
+            axis.bar(place + shift, value, 0.38, color=color, label=label if place == 0 else None)
+            axis.text(place + shift, value, f"{value:.4g}", ha="center", va="bottom", fontsize=7)

@@ -23,9 +23,11 @@ from harness.core.errors import ConfigError, DataError, StoreError
 from harness.core.files import write_bytes
 from harness.core.interfaces import Boxes, Dataset, Image, Sequence
 from harness.imaging.decoding import read_image
-from harness.report import plots
-from harness.report.sources import Job, give_labels, load
-from harness.scoring import metrics
+from harness.report.looks import styles
+from harness.report.plots import PLOTS
+from harness.report.sources import give_labels, load
+from harness.scoring.compared import Job
+from harness.scoring.overlap import iou
 
 TRUTH_COLOR = (255, 255, 255)
 SMALLEST = 480
@@ -95,7 +97,7 @@ def job_pictures(folder: Path, films: bool = False) -> list[Path]:
         give_labels([job])
         source = find_sequence(job, name)
         layers = _layers([job], source)
-        stem = folder / plots.PLOTS / f"{word}_{_safe(name)}"
+        stem = folder / PLOTS / f"{word}_{_safe(name)}"
         made.append(write_sheet(source, layers, stem.with_name(f"{stem.name}.png")))
         if films:
             made.append(write_film(source, layers, stem.with_name(f"{stem.name}.mp4")))
@@ -128,7 +130,7 @@ def find_sequence(job: Job, name: str) -> Sequence:
 def _layers(jobs: list[Job], source: Sequence) -> list[Layer]:
     """One layer a run, each narrower than the one below it, so that equal boxes show as stripes; the truth on top."""
     layers = []
-    look = plots.styles(jobs)
+    look = styles(jobs)
     for place, job in enumerate(jobs):
         red, green, blue = (round(255 * part) for part in look[job.folder].color)
         thickness = 2 if len(jobs) == 1 else min(7, 1 + 2 * (len(jobs) - 1 - place))
@@ -174,7 +176,7 @@ def draw(canvas: Image, source: Sequence, layers: list[Layer], index: int, scale
         cv2.rectangle(canvas, (x, y), (x + w, y + h), layer.color, layer.thickness, cv2.LINE_AA)
         text = layer.name
         if truth is not None and layer.name != "truth":
-            text += f"  IoU {metrics.iou(box[None], truth[None], source.size)[0]:.2f}"
+            text += f"  IoU {iou(box[None], truth[None], source.size)[0]:.2f}"
         legend.append((text, layer.color))
     _write(canvas, [(f"{source.name}  {index}/{len(source.frames) - 1}", None), *legend])
     return canvas

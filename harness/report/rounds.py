@@ -5,14 +5,15 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from harness.report.comparison import SPEEDS, Comparison
-from harness.report.sections import Section
+from harness.core.catalog import SPEEDS
+from harness.present.section import Section
+from harness.scoring.compared import Comparison
 
 NOISE = 0.10
 
 
-def section(found: Comparison) -> Section | None:
-    """A row a job and speed, a column a round; None where no job has several rounds."""
+def sections(found: Comparison) -> list[Section]:
+    """A row a job and speed, a column a round; nothing where no job has several rounds."""
     rows: list[tuple[str, str, list[float | None]]] = []
     for row in found.well:
         rounds: list[dict[str, Any]] = row.job.results.details.get("rounds") or []
@@ -21,7 +22,7 @@ def section(found: Comparison) -> Section | None:
             if sum(value is not None for value in values) > 1:
                 rows.append((row.shown, name, values))
     if not rows:
-        return None
+        return []
     most = max(len(values) for _, _, values in rows)
     head = ["run", "speed", *(f"round {number}" for number in range(1, most + 1)), "median", "spread", ""]
     body = [_line(label, name, values, most) for label, name, values in rows]
@@ -29,7 +30,7 @@ def section(found: Comparison) -> Section | None:
         "Whole rounds, in rotated order across the jobs. Spread: (largest - smallest) / median; over "
         f"{NOISE:.0%} it is called noise, and differences of that size say nothing."
     ]
-    return Section("rounds", "Rounds", head, body, notes)
+    return [Section("rounds", "Rounds", head, body, notes, order=30)]
 
 
 def _line(label: str, name: str, values: list[float | None], most: int) -> list[str]:

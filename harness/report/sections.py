@@ -1,83 +1,54 @@
-"""What a report shows beyond the common table: published tables of recipes, the ladder of a gap, a profile of layers.
+"""What a report shows beyond the common table, found without being listed anywhere.
 
-Each is a section: a table, notes and pictures, given as text for the terminal, as Markdown and as HTML.
+A module ``section`` of a task's package (``harness/tasks/<name>/section.py``) is asked where a job of that task is there; a
+module of ``harness.report.recipes`` where a job was made by the recipe of its name; an installed package's entry point in the
+group ``harness.sections`` always. Each gives ``sections(found)``: the sections for which the comparison's jobs hold something.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from html import escape
-from typing import TYPE_CHECKING
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from harness.report.sources import Job
+from harness.core import plugins
+from harness.core.errors import ConfigError
+from harness.present.section import Section
+from harness.report import rounds
+from harness.scoring.compared import Comparison
 
-if TYPE_CHECKING:
-    from harness.report.comparison import Comparison
-    from harness.report.plots import Picture
+Maker = Callable[[Comparison], Iterable[Section]]
 
-
-@dataclass
-class Section:
-    """A table with a title. ``body`` holds cells as text, the first column to the left; ``notes`` are sentences below it."""
-
-    key: str
-    title: str
-    head: list[str]
-    body: list[list[str]]
-    notes: list[str] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
-
-    def text(self) -> str:
-        """For a terminal."""
-        widths = [max(len(line[index]) for line in [self.head, *self.body]) for index in range(len(self.head))]
-
-        def aligned(line: list[str]) -> str:
-            cells = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
-            return "  ".join([line[0].ljust(widths[0]), *cells]).rstrip()
-
-        lines = [self.title, aligned(self.head), "  ".join("-" * width for width in widths)]
-        return "\n".join([*lines, *(aligned(line) for line in self.body), *self.notes]) + "\n"
-
-    def markdown(self) -> str:
-        """For ``summary.md``."""
-        rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in [self.head, *self.body]]
-        rows.insert(1, "|" + " --- |" + " ---: |" * (len(self.head) - 1))
-        notes = [f"\n{note}" for note in self.notes]
-        return "\n".join([f"## {self.title}\n", *rows, *notes]) + "\n"
-
-    def html(self) -> str:
-        """For the page; its pictures stand with the others."""
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in self.head)
-        rows = "".join(
-            "<tr>" + f"<th>{escape(line[0])}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in line[1:]) + "</tr>"
-            for line in self.body
-        )
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        return (
-            f'<h2 id="{escape(self.key)}">{escape(self.title)}</h2>\n<div class="scroll"><table><thead><tr>{head}</tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>{notes}"
-        )
+TASKS, RECIPES, MODULE = "harness.tasks", "harness.report.recipes", "section"
 
 
 def of(found: Comparison) -> list[Section]:
-    """All sections for which the comparison's jobs hold something."""
-    from harness.report import gap, int8, layers, published, rounds
-
-    sections = published.sections(found)
-    if (against := int8.section(found)) is not None:
-        sections.append(against)
-    several = rounds.section(found)
-    if several is not None:
-        sections.append(several)
-    for row in found.well:
-        for section in (gap.section(row.job), layers.section(row.job)):
-            if section is not None:
-                sections.append(section)
-    return sections
+    """All sections for which the comparison's jobs hold something, in their order."""
+    made = [section for maker in _makers(found) for section in maker(found)]
+    return sorted(made, key=lambda section: section.order)
 
 
-def job_pictures(job: Job) -> list[Picture]:
-    """The pictures of one job's own sections."""
-    from harness.report import gap, layers
+def _makers(found: Comparison) -> list[Maker]:
+    jobs = [row.job for row in found.well]
+    tasks = {job.results.choice("task") for job in jobs}
+    recipes = {str(job.results.config.get("recipe") or "") for job in jobs}
+    modules = [module for name, module in plugins.modules_in(RECIPES).items() if name in recipes]
+    modules += [
+        f"{module}.{MODULE}"
+        for name, module in plugins.modules_in(TASKS).items()
+        if name in tasks and importlib.util.find_spec(f"{module}.{MODULE}") is not None
+    ]
+    makers: list[Maker] = [importlib.import_module(module).sections for module in modules]
+    return [*makers, rounds.sections, *(_of_plugin(plugin) for plugin in plugins.found("sections"))]
 
-    return [picture for section in (gap.section(job), layers.section(job)) if section for picture in section.pictures]
+
+def _of_plugin(plugin: plugins.Plugin) -> Maker:
+    named: Any = plugin.load()
+    maker = getattr(named, "sections", named)
+    if not callable(maker):
+        raise ConfigError(
+            f"the plug-in {plugin.name!r} (harness.sections) of package {plugin.package} names {plugin.target}, which is neither a "
+            "function of a comparison nor a module with a function 'sections'."
+        )
+    return maker  # type: ignore[no-any-return]

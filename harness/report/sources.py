@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
+from harness.core.catalog import MEASURED_GROUPS
 from harness.core.errors import DataError
 from harness.core.files import read_json
-from harness.core.results import FRAMES_FILE, RESULTS_FILE, Results, read_frames
+from harness.core.results import RESULTS_FILE, Results
+from harness.scoring.compared import Job
 
 SWEEP_FILE = "sweep.json"
 MLFLOW_FILE = "mlflow.json"
@@ -26,83 +23,6 @@ SHORTEST_ID = 6
 
 Unpack = Callable[[Path], Path]
 """Turns a bundle (a zip file) into a folder of jobs; given by whoever knows bundles."""
-
-LATENCY = "latency_ms/p50"
-"""A job without this metric did not measure latency (parallel runs, files without times)."""
-
-
-@dataclass
-class Job:
-    """A job's folder with its results and, read when first asked for, its samples per frame."""
-
-    folder: Path
-    results: Results
-    sweep: Path | None = None
-    number: str = ""
-    label: str = field(default="", compare=False)
-
-    @property
-    def id(self) -> str:
-        return self.results.id
-
-    @property
-    def ok(self) -> bool:
-        return self.results.status == "ok"
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        return self.results.metrics
-
-    @property
-    def random_weights(self) -> bool:
-        return bool(self.results.scoring.get("random_weights", False))
-
-    @property
-    def shown(self) -> str:
-        """The label as people see it: random weights are said wherever the run is named."""
-        return f"{self.label} [random weights]" if self.random_weights else self.label
-
-    @property
-    def machine(self) -> str:
-        """The digest of the machine that measured; empty where it is not known (scored result files)."""
-        return str(self.results.environment.get("machine") or "")
-
-    @cached_property
-    def frames(self) -> pd.DataFrame | None:
-        """All rows of frames.parquet, or None where the job has none."""
-        if not (self.folder / FRAMES_FILE).is_file():
-            return None
-        frames = read_frames(self.folder)
-        for column, default in (("repetition", 1), ("round", 1)):
-            if column not in frames:
-                frames[column] = default
-        return frames
-
-    @cached_property
-    def tracked(self) -> pd.DataFrame | None:
-        """The rows that boxes are judged by: of each sequence its first round (later rounds repeat the boxes)."""
-        if self.frames is None or self.frames.empty:
-            return None
-        first = self.frames.groupby("sequence")["round"].transform("min")
-        return self.frames[self.frames["round"] == first]
-
-    @cached_property
-    def timed(self) -> pd.DataFrame | None:
-        """The updates whose times are latencies: frame 0 dropped; None for contended or untimed runs."""
-        if self.frames is None or LATENCY not in self.metrics or "seconds" not in self.frames:
-            return None
-        rows = self.frames[(self.frames["frame"] > 0) & np.isfinite(self.frames["seconds"])]
-        if "contended" in rows:
-            rows = rows[~rows["contended"].astype(bool)]
-        return rows if len(rows) else None
-
-    def failure(self) -> str:
-        """Why the job has no results, in a line; empty for a job that is well."""
-        if self.ok:
-            return ""
-        error = self.results.error or {}
-        message = str(error.get("message") or error.get("kind") or "no reason recorded")
-        return " ".join(message.split())
 
 
 def load(folder: Path, sweep: Path | None = None, number: str = "") -> Job:
@@ -242,8 +162,6 @@ def _ids(logged: Any) -> set[str]:
 
 # ------------------------------------------------------------------------------------------ labels
 
-CHOICES = ("tracker", "backend", "device", "hint", "quantization", "dataset", "task")
-
 
 def give_labels(jobs: list[Job]) -> None:
     """Gives every job a label that no other has: its name, then what tells it apart, then its number."""
@@ -258,7 +176,7 @@ def give_labels(jobs: list[Job]) -> None:
 def _differing(job: Job, jobs: list[Job]) -> list[str]:
     return [
         job.results.choice(group)
-        for group in CHOICES
+        for group in MEASURED_GROUPS
         if len({other.results.choice(group) for other in jobs}) > 1 and job.results.choice(group) not in job.label
     ]
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from harness.core.files import read_json, write_text
 from harness.report import comparison as comparing, tables
-from harness.report.comparison import Comparison
-from harness.report.sources import SWEEP_FILE, Job, jobs_of
+from harness.report.csv_table import csv_text
+from harness.report.sources import SWEEP_FILE, jobs_of
+from harness.scoring.compared import Comparison, Job
 
 CSV_FILE = "summary.csv"
 MARKDOWN_FILE = "summary.md"
@@ -43,19 +44,20 @@ def summarise(sweep: Path) -> Summary:
 
 def write(jobs: list[Job], folder: Path, baseline: Job | None = None, title: str = "", command: str = "") -> Summary:
     """The same for any jobs: compares, writes all files under ``folder``, and returns what there is to show."""
+    from harness.present.picture import save_png
     from harness.report import page, plots, sections
 
     found = comparing.compare(jobs, baseline)
     own = sections.of(found)
     markdown = "\n".join([tables.markdown(found), *(section.markdown() for section in own)])
     files = [
-        write_text(folder / CSV_FILE, tables.csv_text(found)),
+        write_text(folder / CSV_FILE, csv_text(found)),
         write_text(folder / MARKDOWN_FILE, f"# {title or 'Comparison'}\n\n{markdown}"),
     ]
-    pictures = [*(picture for section in own for picture in section.pictures), *plots.comparison_pictures(found)]
-    files += [plots.save_png(picture, folder / "plots") for picture in pictures]
+    drawn = [*(picture for section in own for picture in section.pictures), *plots.comparison_pictures(found)]
+    files += [save_png(picture, folder / plots.PLOTS) for picture in drawn]
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    files.append(write_text(folder / PAGE_FILE, page.html(found, pictures, title or "Comparison", made, command, own)))
+    files.append(write_text(folder / PAGE_FILE, page.html(found, drawn, title or "Comparison", made, command, own)))
     agreed = {row.job.id: row.agreement.metrics() for row in found.rows if row.agreement is not None}
     text = "\n".join([tables.text(found), *(section.text() for section in own)])
     return Summary(text, found, agreed, found.warnings, files)

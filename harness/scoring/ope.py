@@ -25,7 +25,9 @@ import numpy.typing as npt
 from harness.core.errors import DataError
 from harness.core.interfaces import Boxes, Metrics, Sequence, Track
 from harness.core.results import shipped
-from harness.scoring.metrics import bootstrap_interval, iou, listed
+from harness.core.words import listed
+from harness.scoring.bootstrap import bootstrap_interval
+from harness.scoring.overlap import iou
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

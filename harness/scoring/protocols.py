@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.core.interfaces import Metrics, Sequence, Track
 from harness.scoring import ope
-from harness.scoring.metrics import Scores, score_tracks
+from harness.scoring.got10k import Scores, score_tracks
 
 SPEED = ("fps", "fps_got10k")
 """What GOT-10k's scoring finds besides accuracy: it is kept under every protocol."""

@@ -28,9 +28,8 @@ from harness.core.interfaces import (
     Tracker,
     TrackerSpec,
 )
+from harness.core.results import STAGES
 from harness.imaging.decoding import read_image
-
-STAGES = ("decode", "preprocess", "inference", "postprocess")
 
 
 class StageClock:

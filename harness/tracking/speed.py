@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from harness.core.interfaces import Metrics
-from harness.scoring import metrics
+from harness.core.results import STAGES
 from harness.scoring.budget import over_budget
-from harness.tracking.loop import STAGES
+from harness.scoring.speed import fps, fps_got10k, latency_summary
 from harness.tracking.store import Done
 
 
@@ -31,10 +31,10 @@ def speed_metrics(
     if not tracks:
         return found
     updates = np.concatenate([track.seconds[1:] for track in tracks])
-    speeds = {"fps": metrics.fps(updates)}
-    speeds["fps_got10k"] = metrics.fps_got10k(np.concatenate([track.seconds for track in tracks]))
+    speeds = {"fps": fps(updates)}
+    speeds["fps_got10k"] = fps_got10k(np.concatenate([track.seconds for track in tracks]))
     found |= {key: value for key, value in speeds.items() if np.isfinite(value)}
-    found |= metrics.latency_summary(updates, first)
+    found |= latency_summary(updates, first)
     found |= over_budget(updates, target_fps)
     for stage in STAGES:
         samples = [track.stages[stage][1:] for track in tracks if stage in track.stages]

@@ -15,7 +15,8 @@ import pandas as pd
 
 from harness.core.files import write_json
 from harness.core.results import Results, shipped, write_frames
-from harness.scoring import metrics
+from harness.scoring.overlap import ao, iou, sr
+from harness.scoring.speed import fps, latency_summary
 
 VERSIONS = {"torch": "2.13.0", "onnxruntime": "1.31.1", "openvino": "2026.4.1", "numpy": "2.4.6"}
 ENVIRONMENT: dict[str, Any] = {
@@ -126,11 +127,11 @@ def _measure(
         boxes = shipped(boxes)
         iou = np.full(frames, np.nan)
         if truth and not random_weights:
-            iou[1:] = metrics.iou(boxes[1:], real[1:])
+            iou[1:] = iou(boxes[1:], real[1:])
             scored_iou.append(iou[1:])
             results.sequences[name] = {
-                "frames": frames, "ao": metrics.ao(iou[1:]), "sr50": metrics.sr(iou[1:], 0.5),
-                "sr75": metrics.sr(iou[1:], 0.75),
+                "frames": frames, "ao": ao(iou[1:]), "sr50": sr(iou[1:], 0.5),
+                "sr75": sr(iou[1:], 0.75),
             }  # fmt: skip
         else:
             results.sequences[name] = {"frames": frames}
@@ -149,14 +150,14 @@ def _measure(
     table = pd.concat(tables, ignore_index=True)
     write_frames(folder, table)
     seconds = table.loc[table["frame"] > 0, "seconds"].to_numpy(float)
-    found = {"rss_mb/peak": 400.0 + latency_ms, "model_mb": 30.0, "pipeline_fps": 0.9 * metrics.fps(seconds)}
+    found = {"rss_mb/peak": 400.0 + latency_ms, "model_mb": 30.0, "pipeline_fps": 0.9 * fps(seconds)}
     if not parallel:
-        found |= {"fps": metrics.fps(seconds)} | metrics.latency_summary(seconds)
+        found |= {"fps": fps(seconds)} | latency_summary(seconds)
         for stage in ("decode", "preprocess", "inference", "postprocess"):
             found[f"stage_ms/{stage}"] = 1e3 * float(table[stage].median())
     if scored_iou:
         pooled = np.concatenate(scored_iou)
-        found |= {"ao": metrics.ao(pooled), "sr50": metrics.sr(pooled, 0.5), "sr75": metrics.sr(pooled, 0.75)}
+        found |= {"ao": ao(pooled), "sr50": sr(pooled, 0.5), "sr75": sr(pooled, 0.75)}
     results.metrics = found
     results.dataset = {
         "name": "demo", "split": "val", "digest": f"{sequences}x{frames}", "sequences": sequences,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.report.sources import Job
+    from harness.scoring.compared import Job
 
 SUMMARY = "compare runs: table, verdicts, report.html; a gate with --fail-if"
 EXAMPLE = 'python -m harness compare outputs/2026-01-31/12-00-00 --fail-if "fps < 0.95x" "ao < -0.01"'

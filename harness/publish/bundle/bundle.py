@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from harness.core.archives import FORMAT, LARGEST_RATIO, MANIFEST, SMALL, VERSION, allowed
 from harness.core.errors import DataError, StoreError
 from harness.core.results import RESULTS_FILE
+from harness.core.words import listed
 from harness.machine import environment
 from harness.publish.bundle.truth import truth_of
 from harness.publish.mlflow.models import model_files
-from harness.scoring.metrics import listed
 
 if TYPE_CHECKING:
-    from harness.report.sources import Job
+    from harness.scoring.compared import Job
 
 STAMP = (1980, 1, 1, 0, 0, 0)
 """Every entry's time: the same files give the same entries."""

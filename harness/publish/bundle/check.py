@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from harness.core.errors import DataError
-from harness.core.interfaces import Sequence, Track
+from harness.core.interfaces import Sequence
 from harness.core.results import FRAMES_FILE, Results, read_frames
-from harness.scoring.metrics import score_tracks
+from harness.scoring.frames import tracks_of
+from harness.scoring.got10k import score_tracks
 
 SCORES = ("ao", "sr50", "sr75", "mao")
 TOLERANCE = 1e-9
@@ -60,15 +58,3 @@ def _differences(where: str, stated: Mapping[str, float], found: Mapping[str, fl
             shown = "none" if again is None else f"{again:.6f}"
             notes.append(f"{where}{key} is stated as {float(value):.6f}, the boxes give {shown}")
     return notes
-
-
-def tracks_of(frames: pd.DataFrame) -> list[Track]:
-    """The tracks in frames.parquet, of each sequence its first round (later rounds repeat the boxes)."""
-    tracks = []
-    for (sequence, repetition), rows in frames.groupby(["sequence", "repetition"], sort=False):
-        rows = rows[rows["round"] == rows["round"].min()].sort_values("frame")
-        if not np.array_equal(rows["frame"].to_numpy(), np.arange(len(rows))):
-            raise DataError(f"{sequence}: frames are missing or doubled.")
-        boxes = rows[["x", "y", "w", "h"]].to_numpy(float)
-        tracks.append(Track(str(sequence), boxes, rows["seconds"].to_numpy(float), {}, int(str(repetition))))
-    return tracks

@@ -19,7 +19,7 @@ from harness.publish.export.standalone import script
 from harness.publish.mlflow.models import model_files
 
 if TYPE_CHECKING:
-    from harness.report.sources import Job
+    from harness.scoring.compared import Job
 
 SCRIPT = "track.py"
 

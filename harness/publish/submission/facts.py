@@ -17,7 +17,7 @@ import numpy as np
 from harness.core.errors import DataError
 from harness.core.interfaces import Boxes, Dataset
 from harness.datasets.layouts.got10k import frame_count
-from harness.scoring.metrics import listed
+from harness.core.words import listed
 
 TEST_FACTS = Path(__file__).with_name("got10k_test.csv")
 

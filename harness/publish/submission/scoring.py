@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from harness.core.errors import DataError, StoreError
 from harness.core.files import write_json, write_text
@@ -29,7 +28,10 @@ from harness.datasets.layouts.got10k import (
 )
 from harness.machine import environment
 from harness.publish.submission.formats import ResultFolder, find_results
-from harness.scoring.metrics import Scores, agreement, first_divergent_frame, iou, latency_summary, score_tracks
+from harness.scoring.agreement import agreement
+from harness.scoring.frames import frames_table
+from harness.scoring.got10k import Scores, score_tracks
+from harness.scoring.speed import latency_summary
 
 AGREEMENT_FILE = "agreement.json"
 """Metrics that one job alone cannot know, beside its results; the MLflow logger adds them to the run's."""
@@ -225,19 +227,16 @@ def agree(scored: Scored, baseline: Scored) -> dict[str, Any]:
     ``sequences`` maps a name to ``mean_iou``, ``first_divergent_frame`` (0-based; None if all boxes are equal) and
     ``first_below_0.5`` (the first frame whose boxes overlap less), worst mean first.
     """
-    mine, theirs = scored.boxes(), baseline.boxes()
-    found: dict[str, Any] = {"baseline": baseline.name, **agreement(mine, theirs)}
+    agreed = agreement(scored.boxes(), baseline.boxes())
     rows = {
-        name: {
-            "mean_iou": float(iou(mine[name][1:], theirs[name][1:]).mean()) if len(mine[name]) > 1 else None,
-            "first_divergent_frame": first_divergent_frame(mine[name], theirs[name]),
-            "first_below_0.5": first_divergent_frame(mine[name], theirs[name], below=TARGET_LOST),
+        item.sequence: {
+            "mean_iou": item.mean_iou if item.frames else None,
+            "first_divergent_frame": item.first_different,
+            "first_below_0.5": item.first_below(TARGET_LOST),
         }
-        for name in theirs
-        if name in mine
+        for item in agreed.sequences
     }
-    found["sequences"] = dict(sorted(rows.items(), key=lambda item: (item[1]["mean_iou"] is None, item[1]["mean_iou"])))
-    return found
+    return {"baseline": baseline.name, **agreed.metrics(), "sequences": rows}
 
 
 # -------------------------------------------------------------------------------------------- jobs
@@ -265,27 +264,6 @@ def _write_exact(folder: Path, tracks: list[Track]) -> None:
     if np.isfinite(tracks[0].seconds).any():
         rows = zip(*(track.seconds.tolist() for track in tracks), strict=True)
         write_text(track_paths(folder, tracks[0].sequence)[1], "".join(",".join(map(repr, row)) + "\n" for row in rows))
-
-
-def frames_table(tracks: list[Track], scores: Scores) -> pd.DataFrame:
-    """One row per frame, with the columns of frames.parquet; stage times are NaN where the track has none."""
-    parts = []
-    for track in tracks:
-        count, key = len(track.boxes), (track.sequence, track.repetition)
-        columns: dict[str, Any] = {
-            "sequence": track.sequence,
-            "repetition": track.repetition,
-            "round": 1,
-            "frame": np.arange(count),
-            **{letter: track.boxes[:, index] for index, letter in enumerate("xywh")},
-            "iou": scores.ious[key],
-            "scored": scores.scored[key],
-            "seconds": track.seconds,
-        }
-        for stage in ("decode", "preprocess", "inference", "postprocess"):
-            columns[stage] = track.stages.get(stage, np.full(count, np.nan))
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)
 
 
 def _results(scored: Scored, against: Reference, drop_first_time: bool, words: list[str]) -> Results:

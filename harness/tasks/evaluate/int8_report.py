@@ -31,7 +31,9 @@ from harness.core.interfaces import (
     Track,
 )
 from harness.machine.environment import cpu_info
-from harness.scoring import metrics
+from harness.scoring.agreement import SequenceAgreement, agreement
+from harness.scoring.bootstrap import bootstrap_interval
+from harness.scoring.overlap import ao, iou
 from harness.tasks.evaluate.int8_layers import layer_report
 from harness.tracking.loop import decoded
 
@@ -274,30 +276,28 @@ def speeds(pairs: Seq[Pair]) -> Metrics:
 def boxes_against(pairs: Seq[Pair], tracks: Mapping[str, Track], details: dict[str, Any]) -> Metrics:
     """Agreement with fp32's boxes, free running and teacher-forced; per sequence in ``details``."""
     found: Metrics = {}
-    for way in ("free", "forced"):
-        rows, pooled = {}, []
-        for pair in pairs:
-            own = tracks[pair.sequence.name].boxes[: len(pair.fp32)] if way == "free" else pair.forced
-            overlaps = metrics.iou(own[1:], pair.fp32[1:])
-            parted = first_below(overlaps, DIVERGED)
-            rows[pair.sequence.name] = {
-                "mean_iou": float(overlaps.mean()),
-                "min_iou": float(overlaps.min()),
-                "first_divergent_frame": parted,
-            }
-            pooled.append(overlaps)
-        found[f"{way}/mean_iou"] = float(np.concatenate(pooled).mean())
-        frames = [row["first_divergent_frame"] for row in rows.values() if row["first_divergent_frame"] is not None]
-        if frames:
-            found[f"{way}/first_divergent_frame"] = float(min(frames))
-        details[f"boxes_{way}"] = rows
+    base = {pair.sequence.name: pair.fp32 for pair in pairs}
+    ways = {
+        "free": {pair.sequence.name: tracks[pair.sequence.name].boxes[: len(pair.fp32)] for pair in pairs},
+        "forced": {pair.sequence.name: pair.forced for pair in pairs},
+    }
+    for way, boxes in ways.items():
+        agreed = agreement(boxes, base)
+        found[f"{way}/mean_iou"] = agreed.mean_iou
+        parted = agreed.first_below(DIVERGED)
+        if parted is not None:
+            found[f"{way}/first_divergent_frame"] = float(parted)
+        rows = {item.sequence: item for item in agreed.sequences}
+        details[f"boxes_{way}"] = {name: _row(rows[name]) for name in base}
     return found
 
 
-def first_below(overlaps: Floats, threshold: float) -> int | None:
-    """The first frame (0-based; overlaps begin at frame 1) under ``threshold``, or None."""
-    below = np.flatnonzero(overlaps < threshold)
-    return int(below[0]) + 1 if len(below) else None
+def _row(agreed: SequenceAgreement) -> dict[str, float | int | None]:
+    return {
+        "mean_iou": agreed.mean_iou,
+        "min_iou": float(agreed.overlaps.min()),
+        "first_divergent_frame": agreed.first_below(DIVERGED),
+    }
 
 
 def ao_difference(pairs: Seq[Pair], tracks: Mapping[str, Track], seed: int) -> Metrics:
@@ -309,7 +309,7 @@ def ao_difference(pairs: Seq[Pair], tracks: Mapping[str, Track], seed: int) -> M
             continue
         truth = pair.sequence.truth[1 : len(pair.fp32)]
         both = [
-            metrics.iou(boxes[1:], truth, pair.sequence.size)[mask]
+            iou(boxes[1:], truth, pair.sequence.size)[mask]
             for boxes in (tracks[pair.sequence.name].boxes[: len(pair.fp32)], pair.fp32)
         ]
         differences.append(float(both[0].mean() - both[1].mean()))
@@ -318,8 +318,8 @@ def ao_difference(pairs: Seq[Pair], tracks: Mapping[str, Track], seed: int) -> M
     if not pooled:
         return {}
     int8, fp32 = (np.concatenate([both[index] for both in pooled]) for index in (0, 1))
-    found = {"ao": metrics.ao(int8), "fp32_ao": metrics.ao(fp32), "ao_difference": metrics.ao(int8) - metrics.ao(fp32)}
-    low, high = metrics.bootstrap_interval(np.array(differences), np.array(weights), seed)
+    found = {"ao": ao(int8), "fp32_ao": ao(fp32), "ao_difference": ao(int8) - ao(fp32)}
+    low, high = bootstrap_interval(np.array(differences), np.array(weights), seed)
     return found | ({"ao_difference_low": low, "ao_difference_high": high} if np.isfinite(low) else {})
 
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import cv2
-import numpy as np
 
 from harness.core.config import at_least
 from harness.core.errors import ConfigError
-from harness.core.interfaces import Array, Boxes, Context, Dataset, Sequence, Task, TaskResult, Track, TrackerSpec
+from harness.core.interfaces import Boxes, Context, Dataset, Sequence, Task, TaskResult, TrackerSpec
 from harness.core.results import FRAMES_FILE, write_frames
 from harness.imaging.decoding import decoder_name
 from harness.machine.environment import peak_rss_mb
-from harness.scoring import metrics
 from harness.scoring.budget import target_of
+from harness.scoring.frames import frames_table
 from harness.scoring.protocols import score_by
 from harness.tasks.evaluate import int8_report
 from harness.tracking.assignment import Assignment, check_first_boxes
-from harness.tracking.loop import STAGES
 from harness.tracking.parallel import track_parallel
 from harness.tracking.ray.accounting import cluster_metrics
 from harness.tracking.ray.cluster import check_installed, track_cluster
@@ -253,28 +251,3 @@ def since_spawn() -> float | None:
     """Seconds since the parent started this process, where it said when."""
     spawned = os.environ.get("HARNESS_SPAWNED")
     return time.time() - float(spawned) if spawned else None
-
-
-def frames_table(
-    tracks: Iterable[Track], scores: metrics.Scores | None, round_: int, contended: Container[str]
-) -> dict[str, Array]:
-    """One row per frame, a column per key (docs/architecture.md); ``contended``: names of what ran beside others."""
-    parts: dict[str, list[Array]] = {}
-    for track in tracks:
-        count = len(track.boxes)
-        key = (track.sequence, track.repetition)
-        columns: dict[str, Any] = {
-            "sequence": np.full(count, track.sequence),
-            "repetition": np.full(count, track.repetition),
-            "round": np.full(count, round_),
-            "frame": np.arange(count),
-            **{name: track.boxes[:, index] for index, name in enumerate("xywh")},
-            "iou": scores.ious[key] if scores else np.full(count, np.nan),
-            "scored": scores.scored[key] if scores else np.zeros(count, bool),
-            "contended": np.full(count, track.sequence in contended),
-            "seconds": track.seconds,
-            **{stage: track.stages.get(stage, np.full(count, np.nan)) for stage in STAGES},
-        }
-        for name, values in columns.items():
-            parts.setdefault(name, []).append(np.asarray(values))
-    return {name: np.concatenate(values) for name, values in parts.items()}

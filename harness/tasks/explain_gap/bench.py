@@ -24,11 +24,12 @@ from harness.core.interfaces import (
     Session,
     Tracker,
 )
+from harness.core.results import STAGES
 from harness.imaging.decoding import read_image
 from harness.tasks.benchmark_app import process as app
 from harness.tasks.benchmark_app.task import properties, runtime
 from harness.tasks.explain_gap.ladder import Round
-from harness.tracking.loop import STAGES, Runner
+from harness.tracking.loop import Runner
 from harness.tracking.recording import Recording, graph_of, random_input, record
 
 TURN = 5

@@ -1,4 +1,4 @@
-"""Intervals and agreements: pure functions over arrays and frames tables. All intervals are 95 %, two-sided.
+"""95 % intervals, two-sided: of accuracy over sequences, of speed over rounds or blocks of frames.
 
 Accuracy varies with the sequence, so its intervals resample whole sequences (B. Efron, R. Tibshirani, An Introduction
 to the Bootstrap, 1993, ch. 8 and 13: percentile interval). Speed varies with time, so its intervals come from rounds
@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harness.core.errors import DataError
-from harness.scoring import metrics
+from harness.scoring.bootstrap import bootstrap_interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,12 +25,6 @@ BLOCK = 25
 FEWEST_ROUNDS = 3
 FEWEST_SEQUENCES = 5
 """Below this the drawn sets are too few kinds (of 2 sequences: 3) to make an interval."""
-BOX = ("x", "y", "w", "h")
-PARTING = (0.9, 0.5)
-"""Overlaps under which two runs' boxes are said to have parted: visibly apart, and on different things."""
-
-# Two-sided 95 % points of Student's t for 1, 2, ... degrees of freedom.
-_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 
 
 @dataclass(frozen=True)
@@ -57,11 +50,20 @@ class Interval:
         return 1 if self.low > point else -1 if self.high < point else 0
 
 
+def bracket(interval: Interval, digits: int, signed: bool = False) -> str:
+    """``1.52 [1.48, 1.57]``; the value alone where there is no interval."""
+    form = f"{{:{'+' if signed else ''}.{digits}f}}"
+    text = form.format(interval.value)
+    if interval.low is None or interval.high is None:
+        return text
+    return f"{text} [{form.format(interval.low)}, {form.format(interval.high)}]"
+
+
 # --------------------------------------------------------------------------------------- accuracy
 
 
 @dataclass(frozen=True)
-class Scores:
+class Sums:
     """Sums over the scored frames of each sequence: ``counts`` [S], ``sums`` [S, 3] of IoU, IoU > 0.5, IoU > 0.75."""
 
     names: tuple[str, ...]
@@ -76,7 +78,7 @@ class Scores:
 ACCURACY = ("ao", "sr50", "sr75")
 
 
-def scores(tracked: pd.DataFrame) -> Scores | None:
+def sums_of(tracked: pd.DataFrame) -> Sums | None:
     """Sums per sequence (in order of name) over the scored frames of all repetitions; None where nothing is scored."""
     if "iou" not in tracked:
         return None
@@ -91,7 +93,7 @@ def scores(tracked: pd.DataFrame) -> Scores | None:
     ).astype({"sr50": float, "sr75": float})
     sums = table.groupby("sequence", sort=True).sum()
     names = tuple(str(name) for name in sums.index)
-    return Scores(names, sums["n"].to_numpy(float), sums[list(ACCURACY)].to_numpy(float))
+    return Sums(names, sums["n"].to_numpy(float), sums[list(ACCURACY)].to_numpy(float))
 
 
 def weights(size: int, draws: int = DRAWS, seed: int = SEED) -> Floats:
@@ -106,12 +108,12 @@ def _bounds(samples: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def accuracy_intervals(own: Scores) -> dict[str, Interval]:
+def accuracy_intervals(own: Sums) -> dict[str, Interval]:
     """AO, SR0.50, SR0.75, frame-pooled, each with its interval over sequences (none for fewer than five)."""
     return _pooled(own.sums / own.counts[:, None], own.counts)
 
 
-def accuracy_differences(own: Scores, base: Scores) -> dict[str, Interval]:
+def accuracy_differences(own: Sums, base: Sums) -> dict[str, Interval]:
     """Paired differences ``own - base`` of AO, SR0.50, SR0.75 with intervals: both are resampled by the same draws.
 
     Raises ValueError where the two do not hold the same sequences with frames in the same proportions (a run of
@@ -127,21 +129,11 @@ def _pooled(values: Floats, counts: Floats) -> dict[str, Interval]:
     found = {}
     for index, name in enumerate(ACCURACY):
         value = float(values[:, index] @ counts / counts.sum())
-        low, high = metrics.bootstrap_interval(values[:, index], counts, resamples=DRAWS)
+        low, high = bootstrap_interval(values[:, index], counts, resamples=DRAWS)
         known = bool(np.isfinite(low)) and len(counts) >= FEWEST_SEQUENCES
         basis = f"bootstrap over {len(counts)} sequences" if known else ""
         found[name] = Interval(value, low if known else None, high if known else None, basis)
     return found
-
-
-def success(tracked: pd.DataFrame) -> Floats | None:
-    """Share of scored frames with IoU above each of the 101 thresholds ``[101]``, frame-pooled; None without truth."""
-    if "iou" not in tracked:
-        return None
-    rows = tracked[tracked["scored"].astype(bool)] if "scored" in tracked else tracked
-    values = rows["iou"].to_numpy(float)
-    values = values[np.isfinite(values)]
-    return metrics.success_curve(values) if len(values) else None
 
 
 # ------------------------------------------------------------------------------------------ speed
@@ -157,7 +149,7 @@ def fps_interval(timed: pd.DataFrame, value: float | None = None) -> Interval:
     rounds = _round_fps(timed)
     point = fps(timed) if value is None else value
     if len(rounds) >= FEWEST_ROUNDS:
-        low, high = _student(np.log(rounds.to_numpy(float)))
+        low, high = student(np.log(rounds.to_numpy(float)))
         return Interval(point, float(np.exp(low)), float(np.exp(high)), f"{len(rounds)} rounds")
     blocks = _blocks(timed)
     if len(blocks) < 2:
@@ -178,9 +170,9 @@ def speed_ratio(own: pd.DataFrame, base: pd.DataFrame, value: float | None = Non
     mine, other = _round_fps(own), _round_fps(base)
     if min(len(mine), len(other)) >= FEWEST_ROUNDS:
         if mine.index.equals(other.index):
-            low, high = _student(np.log(mine.to_numpy(float)) - np.log(other.to_numpy(float)))
+            low, high = student(np.log(mine.to_numpy(float)) - np.log(other.to_numpy(float)))
         else:
-            low, high = _welch(np.log(mine.to_numpy(float)), np.log(other.to_numpy(float)))
+            low, high = welch(np.log(mine.to_numpy(float)), np.log(other.to_numpy(float)))
         basis = f"{min(len(mine), len(other))} rounds"
         return Interval(point, float(np.exp(low)), float(np.exp(high)), basis)
     return _ratio_from_blocks(point, _blocks(own), _blocks(base))
@@ -213,95 +205,21 @@ def _blocks(timed: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"n": grouped.count().astype(float), "s": grouped.sum()})
 
 
-def _t95(freedom: float) -> float:
-    """Student's two-sided 95 % point; beyond the table by the Cornish-Fisher expansion around the normal's 1.960."""
-    if freedom <= len(_T95):
-        return _T95[max(int(freedom), 1) - 1]
-    z = 1.959964
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+def student(values: Floats) -> tuple[float, float]:
+    """95 % interval of the mean of ``values`` ``[R]``, R >= 2, by Student's t."""
+    from scipy import stats  # loaded only where there are rounds: it takes most of a second
+
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(LEVEL)
+    return float(low), float(high)
 
 
-def _student(values: Floats) -> tuple[float, float]:
-    """95 % interval of the mean of ``values`` [R], R >= 2."""
-    centre = float(values.mean())
-    half = _t95(len(values) - 1) * float(values.std(ddof=1)) / np.sqrt(len(values))
-    return centre - float(half), centre + float(half)
-
-
-def _welch(first: Floats, second: Floats) -> tuple[float, float]:
+def welch(first: Floats, second: Floats) -> tuple[float, float]:
     """95 % interval of the difference of two means with unequal variances (Welch-Satterthwaite)."""
-    a, b = first.var(ddof=1) / len(first), second.var(ddof=1) / len(second)
-    centre = float(first.mean() - second.mean())
-    if a + b == 0:
-        return centre, centre
-    freedom = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
-    half = _t95(float(freedom)) * float(np.sqrt(a + b))
-    return centre - half, centre + half
+    from scipy import stats
 
-
-# -------------------------------------------------------------------------------------- agreement
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far a run's boxes are the baseline's, frame 0 dropped, repetition 1.
-
-    ``table`` has a row a sequence, the worst first: ``sequence``, ``frames``, ``mean_iou``, ``identical`` (share of boxes
-    equal in all four shipped numbers), ``differs`` (first frame, 0-based, whose boxes are not the same), ``below_0.9`` and
-    ``below_0.5`` (first frame with IoU under it; NaN where never). ``overlaps``: the IoU of each sequence's frames 1, 2, ...
-    """
-
-    mean_iou: float
-    identical: float
-    first_divergent: int | None
-    frames: int
-    table: pd.DataFrame
-    overlaps: dict[str, Floats]
-
-    def metrics(self) -> dict[str, float]:
-        """``agreement/*`` as in the table of metric names; no first divergent frame where all boxes are the same."""
-        values = {"agreement/mean_iou": self.mean_iou, "agreement/identical_boxes": self.identical}
-        if self.first_divergent is not None:
-            values["agreement/first_divergent_frame"] = float(self.first_divergent)
-        return values
-
-
-def agreement(own: pd.DataFrame, base: pd.DataFrame) -> Agreement | None:
-    """Compares the boxes of the sequences that are in both; None where none is, or where lengths differ."""
-    if not {"sequence", "frame", *BOX} <= set(own.columns) & set(base.columns):
-        return None
-    mine, other = _boxes(own), _boxes(base)
-    try:
-        found = metrics.agreement(mine, other)
-    except DataError:
-        return None
-    rows, overlaps = [], {}
-    for name in sorted(mine.keys() & other.keys()):
-        values = metrics.iou(mine[name][1:], other[name][1:])
-        if not len(values):
-            continue
-        overlaps[name] = values
-        same = (mine[name][1:] == other[name][1:]).all(axis=1)
-        row: dict[str, object] = {"sequence": name, "frames": len(values), "mean_iou": float(values.mean())}
-        row |= {"identical": float(same.mean()), "differs": metrics.first_divergent_frame(mine[name], other[name])}
-        for threshold in PARTING:
-            row[f"below_{threshold}"] = metrics.first_divergent_frame(mine[name], other[name], threshold)
-        rows.append(row)
-    if not rows or "agreement/mean_iou" not in found:
-        return None
-    table = pd.DataFrame(rows).sort_values(["mean_iou", "sequence"], ignore_index=True)
-    first = found.get("agreement/first_divergent_frame")
-    return Agreement(
-        mean_iou=found["agreement/mean_iou"],
-        identical=found["agreement/identical_boxes"],
-        first_divergent=None if first is None else int(first),
-        frames=int(table["frames"].sum()),
-        table=table.astype({"differs": float, **{f"below_{threshold}": float for threshold in PARTING}}),
-        overlaps=overlaps,
-    )
-
-
-def _boxes(tracked: pd.DataFrame) -> dict[str, Floats]:
-    """Boxes ``[T, 4]`` of each sequence in the order of frames, of the first repetition."""
-    rows = tracked[tracked["repetition"] == tracked["repetition"].min()].sort_values(["sequence", "frame"])
-    return {str(name): group[list(BOX)].to_numpy(float) for name, group in rows.groupby("sequence", sort=True)}
+    if np.ptp(first) == 0 and np.ptp(second) == 0:
+        return float(first[0] - second[0]), float(first[0] - second[0])
+    low, high = stats.ttest_ind(first, second, equal_var=False).confidence_interval(LEVEL)
+    return float(low), float(high)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.report import plots
-from harness.report.plots import Picture
-from harness.report.sections import Section
-from harness.report.sources import Job
+from harness.present import theme
+from harness.present.picture import Picture, drawing, new_figure
+from harness.present.section import Section
+from harness.scoring.compared import Comparison, Job
 
 HEAD = ["step", "ms a frame", "fps", "adds ms", "rounds spread"]
-UP, DOWN, WHOLE, REST = "#D55E00", "#009E73", "#0072B2", "#7F7F7F"
+UP, DOWN, WHOLE, REST = theme.ORANGE, theme.GREEN, theme.BLUE, theme.GREY
 
 
-def section(job: Job) -> Section | None:
-    """The ladder of a job, or None where it has none."""
+def sections(found: Comparison) -> list[Section]:
+    """The ladder of each job that has one."""
+    made = [_section(row.job) for row in found.well]
+    return [section for section in made if section is not None]
+
+
+def _section(job: Job) -> Section | None:
     ladder = job.results.details.get("ladder")
     if not isinstance(ladder, dict):
         return None
     body = [_line(row) for row in ladder["rows"]]
     title = f"From benchmark_app to the tracker: {job.shown or job.results.name}"
-    return Section(f"gap-{job.id[:8]}", title, HEAD, body, notes(ladder), [waterfall(job, ladder)])
+    return Section(f"gap-{job.id[:8]}", title, HEAD, body, notes(ladder), [waterfall(job, ladder)], 40, job.id)
 
 
 def _line(row: dict[str, Any]) -> list[str]:
@@ -53,8 +58,8 @@ def notes(ladder: dict[str, Any]) -> list[str]:
 def waterfall(job: Job, ladder: dict[str, Any]) -> Picture:
     """Milliseconds of a frame, from benchmark_app's (top) to the loop's (bottom); each bar between starts where the last ended."""
     rows = ladder["rows"]
-    with plots._drawing():
-        figure, axis = plots._figure(0.6 + 0.36 * (len(rows) + 1), 9.0)
+    with drawing():
+        figure, axis = new_figure(0.6 + 0.36 * (len(rows) + 1), 9.0)
         before = 0.0
         for place, row in enumerate(rows):
             step = row["step_ms"]

@@ -1,15 +1,12 @@
-"""The int8 section of a report: each int8 run against its own fp32, from ``details["int8"]`` of its results."""
+"""What an evaluation adds to a report: each int8 run against its own fp32."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.report.sections import Section
-
-if TYPE_CHECKING:
-    from harness.report.comparison import Comparison
-    from harness.report.sources import Job
+from harness.present.section import Section
+from harness.scoring.compared import Comparison, Job
 
 NONE = "-"
 HEAD = [
@@ -29,22 +26,22 @@ HEAD = [
 SHOWN_LAYERS = 6
 
 
-def section(found: Comparison) -> Section | None:
-    """The section over all int8 runs of a comparison, or None where there is none."""
+def sections(found: Comparison) -> list[Section]:
+    """The section over all int8 runs of a comparison, or nothing where there is none."""
     rows = [row for row in found.well if _told(row.job)]
     if not rows:
-        return None
+        return []
     body = [line(row.shown, row.job.metrics) for row in rows]
     notes = [
         "Each run against its own fp32, both opened alike and in turns on the same frames: files and largest weights as shares "
         "of fp32's; fps and median latency as multiples of fp32's speed; the largest output difference on the same inputs as a "
         "share of that output's range; overlap with fp32's boxes free running (each follows its own boxes, errors feed back) "
         "and teacher-forced (int8 sees the crops of fp32's boxes), with the first frame, counted from 0, where they "
-        "overlap less than 0.5; AO less fp32's with its paired 95 % interval over sequences; layers that ran in int8."
+        "overlap less than 0.5; AO minus fp32's with its paired 95 % interval over sequences; layers that ran in int8."
     ]
     for row in rows:
         notes += sentences(row.shown, row.job)
-    return Section("int8", "int8 against its own fp32", HEAD, body, notes)
+    return [Section("int8", "int8 against its own fp32", HEAD, body, notes, order=20)]
 
 
 def _told(job: Job) -> Mapping[str, Any]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.report import plots
-from harness.report.plots import Picture
-from harness.report.sections import Section
-from harness.report.sources import Job
+from harness.present import theme
+from harness.present.picture import Picture, drawing, new_figure
+from harness.present.section import Section
+from harness.scoring.compared import Comparison, Job
 
 HEAD = ["layer", "type", "ms", "share"]
 MOST_TYPES = 10
 LONGEST_NAME = 56
 
 
-def section(job: Job) -> Section | None:
-    """The profile of a job, or None where it has none."""
+def sections(found: Comparison) -> list[Section]:
+    """The profile of each job that has one."""
+    made = [_section(row.job) for row in found.well]
+    return [section for section in made if section is not None]
+
+
+def _section(job: Job) -> Section | None:
     found = job.results.details.get("profile")
     if not isinstance(found, dict) or not found.get("types"):
         return None
@@ -27,7 +32,7 @@ def section(job: Job) -> Section | None:
         f"an inference takes {found['plain_ms']:.2f} ms (median)."
     ]
     title = f"Slowest layers: {job.shown or job.results.name}"
-    return Section(f"profile-{job.id[:8]}", title, HEAD, body, notes, [bars(job, found)])
+    return Section(f"profile-{job.id[:8]}", title, HEAD, body, notes, [bars(job, found)], 50, job.id)
 
 
 def _types(found: dict[str, Any]) -> list[dict[str, Any]]:
@@ -42,10 +47,10 @@ def _short(name: str) -> str:
 def bars(job: Job, found: dict[str, Any]) -> Picture:
     """Two panels: milliseconds by type, and of the slowest layers by name."""
     types, names = _types(found), found["layers"]
-    color = plots.BACKENDS.get(plots._backend(job), plots.OTHERS[0])
-    with plots._drawing():
+    color = theme.color_of(job.results.choice("backend") or job.results.name)
+    with drawing():
         rows = max(len(types), len(names))
-        figure, axes = plots._figure(0.9 + 0.24 * rows, 10.0, ncols=2, squeeze=False)
+        figure, axes = new_figure(0.9 + 0.24 * rows, 10.0, ncols=2, squeeze=False)
         for axis, items, key, title in (
             (axes[0][0], types, "type", "by type"),
             (axes[0][1], names, "name", "by name"),

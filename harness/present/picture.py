@@ -1,0 +1,75 @@
+"""A picture: a figure with what its reader needs, drawn without a screen. Matplotlib is loaded when it is needed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.files import write_bytes
+from harness.present import theme
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass
+class Picture:
+    """A figure with what a reader needs: ``key`` is its file's stem, ``caption`` explains axes and marks."""
+
+    key: str
+    title: str
+    caption: str
+    figure: Figure
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Everything is drawn inside of this: it sets type, grid and colours."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(dict(theme.RC)):
+        yield
+
+
+def new_figure(height: float, width: float = theme.WIDTH, **layout: Any) -> tuple[Figure, Any]:
+    """A figure of inches, and its axes as ``Figure.subplots(**layout)`` gives them."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Plain
+
+    figure = Plain(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(**layout)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG."""
+    buffer = io.BytesIO()
+    with drawing():
+        _settle(figure)
+        figure.savefig(buffer, format="png", dpi=theme.DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG, text as outlines, so that it looks the same everywhere; dense lines are pixels inside it."""
+    buffer = io.BytesIO()
+    with drawing():
+        _settle(figure)
+        figure.savefig(buffer, format="svg", dpi=theme.DPI, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def save_png(picture: Picture, folder: Path) -> Path:
+    """Writes ``folder/<key>.png`` atomically."""
+    return write_bytes(folder / f"{picture.key}.png", png(picture.figure))
+
+
+def _settle(figure: Figure) -> None:
+    """Works out the layout once: it costs more than drawing, and each figure is written twice."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")

@@ -1,0 +1,51 @@
+"""A table of text: for a terminal and as Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Table:
+    """Cells as text, the first column to the left, the others to the right.
+
+    Attributes:
+        head: The columns' titles.
+        body: The lines. A line shorter than the head (a run without results) runs over the other columns.
+    """
+
+    head: list[str]
+    body: list[list[str]]
+
+    def lines(self, rule: bool = True) -> list[str]:
+        """Aligned lines for a terminal, with a rule under the head if wanted."""
+        whole = [line for line in self.body if len(line) == len(self.head)]
+        widths = [max(len(line[index]) for line in [self.head, *whole]) for index in range(len(self.head))]
+        widths[0] = max([widths[0], *(len(line[0]) for line in self.body)])
+        rules = ["  ".join("-" * width for width in widths)] if rule else []
+        return [_line(self.head, widths), *rules, *(_line(line, widths) for line in self.body)]
+
+    def text(self, rule: bool = True) -> str:
+        """The same as one text."""
+        return "\n".join(self.lines(rule)) + "\n"
+
+    def markdown(self) -> list[str]:
+        """Lines of Markdown; what is in the cells stays text."""
+        padded = [line + [""] * (len(self.head) - len(line)) for line in [self.head, *self.body]]
+        rows = ["| " + " | ".join(markdown_text(cell) for cell in line) + " |" for line in padded]
+        rows.insert(1, "|" + " --- |" + " ---: |" * (len(self.head) - 1))
+        return rows
+
+
+def _line(line: list[str], widths: list[int]) -> str:
+    if len(line) < len(widths):
+        return "  ".join([line[0].ljust(widths[0]), *line[1:]])
+    cells = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
+    return "  ".join([line[0].ljust(widths[0]), *cells]).rstrip()
+
+
+def markdown_text(text: str) -> str:
+    """Text that Markdown and the HTML made of it leave as it is."""
+    for mark in "\\`*_{}[]<>|#":
+        text = text.replace(mark, "\\" + mark)
+    return text.replace("\n", " ")
