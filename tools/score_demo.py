@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT)]
 from harness.core.interfaces import Array, Arrays, Dataset, GraphSpec, NamedArrays  # noqa: E402
 from harness.datasets.demo.dataset import Demo  # noqa: E402
 from harness.datasets.folder import Folder  # noqa: E402
-from harness.scoring.metrics import ao, iou, sr  # noqa: E402
+from harness.scoring.overlap import ao, iou, sr  # noqa: E402
 from harness.trackers.smat.graphs import graphs  # noqa: E402
 from harness.trackers.smat.tracker import Smat  # noqa: E402
 from harness.tracking.loop import Runner  # noqa: E402

@@ -1,7 +1,7 @@
 """Makes job folders and sweeps as the harness writes them, from drawn numbers: for tests of the report alone.
 
 Nothing here was measured. Boxes are the truth plus noise, times are drawn around a given latency, and the metrics are
-computed from both by harness.scoring.metrics, so that a report's figures can be checked against its input.
+computed from both by harness.scoring, so that a report's figures can be checked against its input.
 """
 
 from __future__ import annotations
@@ -125,13 +125,13 @@ def _measure(
         if drift and drift[0] == index:
             boxes[drift[1] :] = [5.0, 5.0, 20.0, 20.0]
         boxes = shipped(boxes)
-        iou = np.full(frames, np.nan)
+        ious = np.full(frames, np.nan)
         if truth and not random_weights:
-            iou[1:] = iou(boxes[1:], real[1:])
-            scored_iou.append(iou[1:])
+            ious[1:] = iou(boxes[1:], real[1:])
+            scored_iou.append(ious[1:])
             results.sequences[name] = {
-                "frames": frames, "ao": ao(iou[1:]), "sr50": sr(iou[1:], 0.5),
-                "sr75": sr(iou[1:], 0.75),
+                "frames": frames, "ao": ao(ious[1:]), "sr50": sr(ious[1:], 0.5),
+                "sr75": sr(ious[1:], 0.75),
             }  # fmt: skip
         else:
             results.sequences[name] = {"frames": frames}
@@ -141,8 +141,8 @@ def _measure(
                 pd.DataFrame(
                     {
                         "sequence": name, "repetition": 1, "round": turn, "frame": np.arange(frames),
-                        "x": boxes[:, 0], "y": boxes[:, 1], "w": boxes[:, 2], "h": boxes[:, 3], "iou": iou,
-                        "scored": np.isfinite(iou), "seconds": inference + 0.0012, "decode": 0.003,
+                        "x": boxes[:, 0], "y": boxes[:, 1], "w": boxes[:, 2], "h": boxes[:, 3], "iou": ious,
+                        "scored": np.isfinite(ious), "seconds": inference + 0.0012, "decode": 0.003,
                         "preprocess": 0.0008, "inference": inference, "postprocess": 0.0004,
                     }
                 )

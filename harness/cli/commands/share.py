@@ -26,10 +26,11 @@ def run(args: argparse.Namespace) -> int:
     from harness.core.errors import ConfigError
     from harness.publish.bundle import write_bundle
     from harness.report import sources
+    from harness.scoring.compared import Job
 
     if args.output.suffix.lower() != ".zip":
         raise ConfigError(f"-o {args.output}: a bundle is a zip file; give a name that ends in .zip.")
-    found: dict[Path, sources.Job] = {}
+    found: dict[Path, Job] = {}
     for word in args.runs:
         for job in sources.resolve(word, args.outputs):
             found.setdefault(job.folder.resolve(), job)

@@ -16,8 +16,8 @@ import numpy as np
 
 from harness.core.errors import DataError
 from harness.core.interfaces import Boxes, Dataset
-from harness.datasets.layouts.got10k import frame_count
 from harness.core.words import listed
+from harness.datasets.layouts.got10k import frame_count
 
 TEST_FACTS = Path(__file__).with_name("got10k_test.csv")
 

@@ -123,7 +123,9 @@ def test_a_changed_file(tmp_path: Path) -> None:
 
 
 def test_a_file_too_many_and_one_too_few(tmp_path: Path) -> None:
-    refused(write(tmp_path / "b.zip", {**FILES, "jobs/two": b"x"}, manifest_of(FILES)), "'jobs/two' is not in the manifest")
+    refused(
+        write(tmp_path / "b.zip", {**FILES, "jobs/two": b"x"}, manifest_of(FILES)), "'jobs/two' is not in the manifest"
+    )
     fewer = {"jobs/one/results.json": FILES["jobs/one/results.json"]}
     refused(write(tmp_path / "c.zip", fewer, manifest_of(FILES)), "a.png' is missing")
 

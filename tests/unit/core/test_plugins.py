@@ -24,9 +24,12 @@ def package(folder: Path, name: str, entries: str, files: dict[str, str]) -> Non
 
 def test_a_package_on_the_path_is_found_and_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package(
-        tmp_path, "added", "[harness.metrics]\nmiles = added_package.numbers:Numbers.miles\n",
+        tmp_path,
+        "added",
+        "[harness.metrics]\nmiles = added_package.numbers:Numbers.miles\n",
         {
-            "added_package/__init__.py": "", "added_package/numbers.py": "class Numbers:\n    miles = 7\n",
+            "added_package/__init__.py": "",
+            "added_package/numbers.py": "class Numbers:\n    miles = 7\n",
             "added_package/conf/tracker/far.yaml": "# Far.\nname: far\n",
         },
     )

@@ -77,9 +77,7 @@ def test_tracks_lie_in_the_toolkits_layout(tmp_path: Path) -> None:
     assert read_numbers(track_paths(tmp_path, "s")[1]).shape == (2, 2)
 
 
-@pytest.mark.parametrize(
-    ("text", "line"), [("1,2,3,4\n1,2,3\n", 2), ("1,2\nx,2\n", 2), ("1,2\n\n3,4\n", 2)]
-)
+@pytest.mark.parametrize(("text", "line"), [("1,2,3,4\n1,2,3\n", 2), ("1,2\nx,2\n", 2), ("1,2\n\n3,4\n", 2)])
 def test_a_fault_in_a_number_file_is_named_with_its_line(tmp_path: Path, text: str, line: int) -> None:
     path = tmp_path / "a.txt"
     path.write_text(text)

@@ -16,7 +16,10 @@ def empty(monkeypatch: pytest.MonkeyPatch) -> None:
 WHOLE = [
     ("http://user:s3cret@host:5000", "http://host:5000"),
     ("https://token@host/path", "https://host/path"),
-    ("postgresql+psycopg2://u:s3cret@db:5432/mlflow?sslmode=require", "postgresql+psycopg2://db:5432/mlflow?sslmode=require"),
+    (
+        "postgresql+psycopg2://u:s3cret@db:5432/mlflow?sslmode=require",
+        "postgresql+psycopg2://db:5432/mlflow?sslmode=require",
+    ),
     ("http://user:p@s3cret@host", "http://host"),
     ("mysql://db/x?user=a&password=s3cret", "mysql://db/x?user=a&password=***"),
     ("http://host?access_token=s3cret&x=1", "http://host?access_token=***&x=1"),

@@ -10,8 +10,9 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.report import differences, gates
-from harness.report.comparison import Comparison, compare, find_baseline
-from harness.report.sources import Job, jobs_of, load
+from harness.report.comparison import compare, find_baseline
+from harness.report.sources import jobs_of, load
+from harness.scoring.compared import Comparison, Job
 
 
 def pair(tmp_path: Path, **second: Any) -> list[Job]:

@@ -14,9 +14,10 @@ import make_runs
 import numpy as np
 import pytest
 
+from harness.core.catalog import catalog
 from harness.core.errors import DataError
 from harness.core.files import write_json
-from harness.report import native, plots, sources, summary, tables
+from harness.report import looks, native, plots, sources, summary
 from harness.report.comparison import compare
 from harness.report.sources import jobs_of, load, resolve
 
@@ -194,10 +195,10 @@ def test_job_plots(tmp_path: Path) -> None:
 
 def test_each_run_looks_different_and_a_backend_keeps_its_colour(sweep: Path) -> None:
     jobs = jobs_of(sweep)[:4]
-    looks = plots.styles(jobs)
-    assert len({look.color for look in looks.values()}) == 4
-    alone = plots.styles([jobs[1]])
-    assert alone[jobs[1].folder].color == looks[jobs[1].folder].color
+    found = looks.styles(jobs)
+    assert len({look.color for look in found.values()}) == 4
+    alone = looks.styles([jobs[1]])
+    assert alone[jobs[1].folder].color == found[jobs[1].folder].color
 
 
 # --------------------------------------------------------------------------------------------- MLflow
@@ -287,7 +288,7 @@ def test_bundles_are_opened_by_who_knows_them(tmp_path: Path) -> None:
 
 
 def test_the_best_is_marked_in_the_direction_that_is_better() -> None:
-    better = {column.key: column.better for column in tables.COLUMNS}
+    better = {entry.name: entry.better for entry in catalog()}
     assert better["fps"] == better["ao"] == better["speed_up"] == "higher"
     assert better["latency_ms/p99"] == better["rss_mb/peak"] == better["model_mb"] == "lower"
 

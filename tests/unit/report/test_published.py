@@ -8,10 +8,11 @@ import pytest
 from make_runs import make_job, make_sweep
 
 from harness.core.results import Results
-from harness.report import comparison, published, sections
-from harness.report.sections import Section
+from harness.present.section import Section
+from harness.report import comparison, page, sections
 from harness.report.sources import jobs_of
 from harness.report.summary import summarise
+from harness.scoring.compared import Comparison
 from harness.tasks.explain_gap import ladder as gap_ladder
 from harness.tasks.explain_gap.ladder import Round, account
 
@@ -21,12 +22,12 @@ def recipe(name: str, hint: str = "none", backend: str | None = None) -> dict:
     return found | ({"backend": {"name": backend}} if backend else {})
 
 
-def compared(folder: Path) -> comparison.Comparison:
+def compared(folder: Path) -> Comparison:
     return comparison.compare(jobs_of(folder))
 
 
 def section(folder: Path) -> Section:
-    (found,) = published.sections(compared(folder))
+    (found,) = sections.of(compared(folder))
     return found
 
 
@@ -113,7 +114,7 @@ def test_no_drift_is_said_too(tmp_path):
 
 def test_no_recipe_no_table(tmp_path):
     make_job(tmp_path / "0")
-    assert published.sections(compared(tmp_path)) == []
+    assert sections.of(compared(tmp_path)) == []
 
 
 def test_summary_prints_the_table_and_draws_the_chart(tmp_path):
@@ -143,7 +144,7 @@ def test_rounds_are_all_shown_and_noise_is_called_noise(tmp_path, speeds, last):
 
 
 def test_ladder_becomes_a_table_and_a_waterfall(tmp_path):
-    make_job(tmp_path / "0")
+    make_job(tmp_path / "0", config={"task": {"name": "explain_gap"}})
     results = Results.load(tmp_path / "0")
     rungs = {key: 30.0 + place for place, key in enumerate(gap_ladder.RUNGS)}
     timers = {"inference": 35.0, "preprocess": 1.0, "postprocess": 1.0, "decode": 1.0}
@@ -162,7 +163,11 @@ def test_ladder_becomes_a_table_and_a_waterfall(tmp_path):
     assert list((tmp_path / "plots").glob("gap_*.png"))
 
 
-def test_names_of_runs_are_text_in_a_section():
-    found = Section("x", "a <b>", ["h"], [["<script>"]], ["1 < 2"]).html()
+def test_names_of_runs_are_text_in_a_section(tmp_path):
+    make_job(tmp_path / "0")
+    own = Section("x", "a <b>", ["h"], [["<script>"]], ["1 < 2"])
+    found = page.html(compared(tmp_path), [], "title", "today", sections=[own])
     assert "<script>" not in found
     assert "&lt;script&gt;" in found
+    assert "a &lt;b&gt;" in found
+    assert "1 &lt; 2" in found

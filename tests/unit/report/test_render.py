@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import ConfigError, DataError
-from harness.report import plots, render
+from harness.report import looks, render
 from harness.report.sources import load
 
 FRAMES, SIZE = 30, (400, 240)
@@ -62,7 +62,7 @@ def test_boxes_stand_where_the_run_has_them(runs: list[Path]) -> None:
     source = render.find_sequence(job, "seq_000")
     assert job.frames is not None
     box = job.frames[(job.frames["sequence"] == "seq_000") & (job.frames["frame"] == 7)].iloc[0]
-    color = np.array([round(255 * part) for part in plots.styles([job])[job.folder].color][::-1])
+    color = np.array([round(255 * part) for part in looks.styles([job])[job.folder].color][::-1])
     picture = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
     own = [layer for layer in render._layers([job], source) if layer.name != "truth"]
     render.draw(picture, source, own, 7, 1.0)
@@ -123,9 +123,3 @@ def test_no_name_leaves_the_folder(name: str, stem: str) -> None:
 
 def test_names_that_differ_in_signs_alone_get_files_of_their_own() -> None:
     assert len({render._safe(name) for name in ("a b", "a_b", "a/b", "a:b")}) == 4
-
-
-def test_labels_break_at_signs_before_words_are_cut() -> None:
-    assert plots._wrapped("int8_accuracy", 11) == "int8_\naccuracy"
-    assert plots._wrapped("OpenVINO with throughput hint", 11) == "OpenVINO\nwith\nthroughput\nhint"
-    assert all(len(line) <= 8 for line in plots._wrapped("averyverylongword", 8).splitlines())

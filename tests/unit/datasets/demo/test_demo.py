@@ -27,7 +27,7 @@ from harness.datasets.demo.dataset import Demo
 from harness.datasets.demo.drawing import draw
 from harness.datasets.demo.maps import affine, generator
 from harness.datasets.layouts.got10k import read_sequence
-from harness.scoring.metrics import ao, iou
+from harness.scoring.overlap import ao, iou
 
 SHORT = Script("short", "ellipse", covers=1)
 

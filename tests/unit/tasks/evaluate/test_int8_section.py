@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from harness.report import int8
+from harness.tasks.evaluate import section
 
 CONTROL = {
     "validation": {"sequences": ["v1", "v2"], "frames": 90},
@@ -53,12 +53,11 @@ def comparison(metrics: dict[str, float], details: dict[str, Any] | None) -> Any
 
 
 def test_without_int8_there_is_no_section() -> None:
-    assert int8.section(comparison({}, None)) is None
+    assert section.sections(comparison({}, None)) == []
 
 
 def test_every_figure_stands_in_the_line() -> None:
-    found = int8.section(comparison(METRICS, DETAILS))
-    assert found is not None
+    (found,) = section.sections(comparison(METRICS, DETAILS))
     assert found.body == [
         ["int8", "0.68x", "0.31x", "1.40x", "1.50x", "18.4%", "0.9200", "frame 67", "0.9400", "never",
          "-0.0055 [-0.0183, +0.0043]", "93%"]
@@ -69,17 +68,15 @@ def test_every_figure_stands_in_the_line() -> None:
     assert "0.7000 in fp32, 0.6500 in int8 throughout (drop +0.0500), 0.6950 kept (drop +0.0050, at most 0.01)" in text
     assert "6 of 8 layers in int8, reverted: conv_1, conv_2" in text
     assert "cost most" not in text
-    assert "int8 against its own fp32" in found.html()
+    assert found.title == "int8 against its own fp32"
 
 
 def test_slow_int8_shows_its_costly_layers() -> None:
-    found = int8.section(comparison({**METRICS, "int8/latency_ratio": 0.9}, DETAILS))
-    assert found is not None
+    (found,) = section.sections(comparison({**METRICS, "int8/latency_ratio": 0.9}, DETAILS))
     assert "int8 is not faster here, and these cost most: conv_9 (Convolution f32, 3.00 ms)" in found.text()
 
 
 def test_random_weights_leave_accuracy_out() -> None:
     speed = {key: value for key, value in METRICS.items() if "iou" not in key and "ao" not in key and "frame" not in key}
-    found = int8.section(comparison(speed, DETAILS))
-    assert found is not None
+    (found,) = section.sections(comparison(speed, DETAILS))
     assert found.body[0][6:11] == ["-", "-", "-", "-", "-"]
