@@ -14,8 +14,9 @@ from harness.core.config import at_least
 from harness.core.errors import ConfigError
 from harness.core.interfaces import Boxes, Context, Dataset, Metrics, Sequence, Task, TaskResult, TrackerSpec
 from harness.imaging.decoding import decoder_name
-from harness.scoring import metrics
 from harness.scoring.budget import over_budget, target_of
+from harness.scoring.got10k import score_tracks
+from harness.scoring.speed import fps, latency_summary
 from harness.tasks.realtime.live import Durations, Fixed, Live, Measured, track
 from harness.tasks.realtime.schedule import Schedule, camera, exact
 from harness.tasks.realtime.store import TABLE, LiveStore, Recorded, rate_name, table, write_table
@@ -163,7 +164,7 @@ class Realtime(Task):
             schedules = {name: live.schedule for name, live in runs[rate].items()}
             own = traffic(list(schedules.values()))
             if accurate:
-                scores = metrics.score_tracks(
+                scores = score_tracks(
                     [runs[rate][item.name].scored(item.name) for item in sequences], sequences, seed=context.seed
                 )
                 own |= {key: scores.metrics[key] for key in ("ao", "sr50", "sr75") if key in scores.metrics}
@@ -189,7 +190,7 @@ class Realtime(Task):
         seconds = np.array([value for rate in runs.values() for live in rate.values() for value in live.seconds[1:]])
         if not len(seconds):
             return {}
-        return {"fps": metrics.fps(seconds), **metrics.latency_summary(seconds), **over_budget(seconds, target_fps)}
+        return {"fps": fps(seconds), **latency_summary(seconds), **over_budget(seconds, target_fps)}
 
     def _details(
         self, context: Context, runs: Mapping[float, Runs], rows: list[dict[str, Any]], resumed: int
