@@ -15,6 +15,7 @@ from harness.core.preparing import Conversion, Handover, Quantization
 
 PRODUCT = "harness.backends.openvino"
 DEVICES = ("cpu", "gpu", "npu", "auto", "hetero", "multi")
+VIRTUAL = ("auto", "hetero", "multi")
 HINTS = ("none", "latency", "throughput", "cumulative_throughput")
 PRECISIONS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
 
@@ -51,6 +52,9 @@ class OpenVino(Backend):
     _times: Metrics = field(default_factory=dict, init=False, repr=False)
     _parallel: int = field(default=1, init=False, repr=False)
     _core: Any = field(default=None, init=False, repr=False)
+    _asked: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    _told: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+    _notices: list[str] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -74,7 +78,10 @@ class OpenVino(Backend):
     def open(self, artifact: Artifact) -> dict[str, Session]:
         session = _heavy("session")
         if artifact.key not in self._compiled:
-            self._compiled[artifact.key], self._times = session.compile_graphs(self, artifact)
+            asked = self.settings()
+            self._compiled[artifact.key], self._times, notices = session.compile_graphs(self, artifact, asked)
+            self._notices += notices
+            self._asked, self._told = asked, session.properties_of(self._last_model())
         compiled = self._compiled[artifact.key]
         return {name: session.OpenVinoSession(artifact.graphs[name], model) for name, model in compiled.items()}
 
@@ -96,26 +103,42 @@ class OpenVino(Backend):
         chosen: dict[str, Any] = {}
         if self.hint != "none":
             chosen["PERFORMANCE_HINT"] = self.hint.upper()
-        if self.device == "cpu":
-            chosen["INFERENCE_NUM_THREADS"] = self.threads
-            if self.precision != "device":
-                chosen["INFERENCE_PRECISION_HINT"] = PRECISIONS[self.precision]
-            if self.pinning is not None:
-                chosen["ENABLE_CPU_PINNING"] = self.pinning
-        elif self.device == "gpu" and self.precision != "device":
+        if self.device != "npu" and self.precision != "device":
             chosen["INFERENCE_PRECISION_HINT"] = PRECISIONS[self.precision]
-        streams = self.streams
-        if streams is None and self._parallel > 1 and self.hint == "none":
-            streams = self._parallel
-        if streams is not None:
-            chosen["NUM_STREAMS"] = str(streams)
         if self.requests is not None:
             chosen["PERFORMANCE_HINT_NUM_REQUESTS"] = str(self.requests)
         if self.model_cache and self.cache:
             folder = Path(self.cache) / "openvino"
             folder.mkdir(parents=True, exist_ok=True)
             chosen["CACHE_DIR"] = str(folder)
-        return chosen | dict(self.properties)
+        own = self._own_settings()
+        if self.device in VIRTUAL:
+            own |= {name: value for name, value in self.properties.items() if name in own}
+            # these pass nothing on that is not addressed to a device: not the threads, not the streams
+            chosen |= {"DEVICE_PROPERTIES": {"CPU": own}} if own and self._may_use_cpu() else {}
+        else:
+            chosen |= own
+        return _merged(chosen, self.properties)
+
+    def _own_settings(self) -> dict[str, Any]:
+        """Properties of the device itself: on the processor the thread budget and pinning; streams."""
+        chosen: dict[str, Any] = {}
+        if self.device == "cpu" or self.device in VIRTUAL:
+            chosen["INFERENCE_NUM_THREADS"] = self.threads
+            if self.pinning is not None:
+                chosen["ENABLE_CPU_PINNING"] = self.pinning
+        streams = self.streams
+        if streams is None and self._parallel > 1 and self.hint == "none":
+            streams = self._parallel
+        if streams is not None:
+            chosen["NUM_STREAMS"] = str(streams)
+        return chosen
+
+    def _may_use_cpu(self) -> bool:
+        return not self.priorities or any(name.partition("(")[0].upper() == "CPU" for name in self.priorities)
+
+    def warnings(self) -> list[str]:
+        return [*self._notices, *unmet(self._asked, self._told)]
 
     # --------------------------------------------------------------------------------- what it does
 
@@ -131,9 +154,11 @@ class OpenVino(Backend):
         return max(int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) for model in models)
 
     def describe(self) -> dict[str, str]:
-        model = list(next(iter(self._compiled.values())).values())[-1]
-        told: dict[str, str] = _heavy("session").describe(self, model)
+        told: dict[str, str] = _heavy("session").describe(self, self._last_model())
         return told
+
+    def _last_model(self) -> Any:
+        return list(list(self._compiled.values())[-1].values())[-1]
 
     def load_times(self) -> Metrics:
         return dict(self._times)
@@ -200,6 +225,54 @@ class OpenVino(Backend):
             properties["PERFORMANCE_HINT"] = hint.upper()
         options = {"device": str(effective.get("provider") or "CPU"), "properties": properties}
         return Handover("openvino", _heavy("export").SESSION, options)
+
+
+WORDS = {
+    "INFERENCE_NUM_THREADS": "threads",
+    "NUM_STREAMS": "backend.streams",
+    "INFERENCE_PRECISION_HINT": "backend.precision",
+    "PERFORMANCE_HINT": "hint",
+    "ENABLE_CPU_PINNING": "backend.pinning",
+}
+"""Properties by the words of the command line. Others keep their names."""
+SAME = {"f32": "float32", "fp32": "float32", "f16": "float16", "fp16": "float16", "bf16": "bfloat16", "yes": "true", "no": "false"}
+NOT_COMPARED = ("CACHE_DIR", "PERFORMANCE_HINT_NUM_REQUESTS", "CACHE_ENCRYPTION_CALLBACKS", "PERF_COUNT")
+"""Properties that say nothing of how a network is computed, or that a device reads back in another unit."""
+
+
+def unmet(asked: Mapping[str, Any], told: Mapping[str, str]) -> list[str]:
+    """A sentence for each property of ``asked`` that the device has set otherwise; ``told`` is what it reports, by name.
+
+    A property that the device does not report is not judged.
+    """
+    flat: dict[str, Any] = {}
+    for name, value in asked.items():
+        if name == "DEVICE_PROPERTIES" and isinstance(value, Mapping):
+            flat |= {key: item for own in value.values() if isinstance(own, Mapping) for key, item in own.items()}
+        else:
+            flat[name] = value
+    found = []
+    for name, value in flat.items():
+        got = told.get(name, "")
+        if name not in NOT_COMPARED and got and _plain(got) != _plain(value):
+            found.append(f"{WORDS.get(name, name)}: {_plain(value)} was asked for, and the device runs with {_plain(got)}.")
+    return found
+
+
+def _plain(value: Any) -> str:
+    """A property's value in one spelling: ``f32``, ``<Type: 'float32'>`` -> ``float32``; ``YES``, True -> ``true``."""
+    text = str(getattr(value, "name", value)).removeprefix("<Type: '").removesuffix("'>").rpartition(".")[2].strip().lower()
+    return SAME.get(text, text)
+
+
+def _merged(chosen: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """``chosen`` with a person's ``own`` properties, which win: within DEVICE_PROPERTIES too, device by device."""
+    found = {**chosen, **own}
+    both = [item.get("DEVICE_PROPERTIES") for item in (chosen, own)]
+    if all(isinstance(item, Mapping) for item in both):
+        ours, theirs = both[0] or {}, both[1] or {}
+        found["DEVICE_PROPERTIES"] = {name: {**ours.get(name, {}), **theirs.get(name, {})} for name in {**ours, **theirs}}
+    return found
 
 
 def _heavy(name: str) -> Any:

@@ -31,10 +31,13 @@ def make_core(driver: OpenVino) -> Any:
     return core
 
 
-def compile_graphs(driver: OpenVino, artifact: Artifact) -> tuple[dict[str, Any], Metrics]:
-    """The compiled model of each graph, and the seconds spent reading and compiling."""
-    with cache_to_itself(driver.settings().get("CACHE_DIR")):
-        return _compile(driver, artifact)
+def compile_graphs(
+    driver: OpenVino, artifact: Artifact, settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], Metrics, list[str]]:
+    """The compiled model of each graph, the seconds spent reading and compiling, and what a person should know of it."""
+    with cache_to_itself(settings.get("CACHE_DIR")):
+        compiled, times = _compile(driver, artifact, settings)
+        return compiled, times, []
 
 
 @contextlib.contextmanager
@@ -59,7 +62,9 @@ def cache_to_itself(folder: str | None) -> Iterator[None]:
         lock.release()
 
 
-def _compile(driver: OpenVino, artifact: Artifact) -> tuple[dict[str, Any], Metrics]:
+def _compile(
+    driver: OpenVino, artifact: Artifact, settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], Metrics]:
     core = driver.core()
     times = {"read": 0.0, "compile": 0.0}
     compiled = {}
@@ -68,7 +73,7 @@ def _compile(driver: OpenVino, artifact: Artifact) -> tuple[dict[str, Any], Metr
         try:
             model = core.read_model(str(artifact.files[name]))
             read = perf_counter()
-            compiled[name] = core.compile_model(model, driver.device_string(), driver.settings())
+            compiled[name] = core.compile_model(model, driver.device_string(), dict(settings))
         except RuntimeError as error:
             raise BackendError(f"OpenVINO cannot open {artifact.files[name]}: {telling_line(error)}") from error
         times["read"] += read - begin
@@ -84,18 +89,39 @@ def describe(driver: OpenVino, model: Any) -> dict[str, str]:
         full_name = str(driver.core().get_property(first.split(".")[0], "FULL_DEVICE_NAME"))
     except RuntimeError:
         full_name = first
+    told = properties_of(model)
     return {
         "runtime": f"openvino {ov.__version__}",
         "device": f"{devices} {full_name}".strip(),
-        "threads": property_of(model, "INFERENCE_NUM_THREADS"),
-        "streams": property_of(model, "NUM_STREAMS"),
-        "precision": property_of(model, "INFERENCE_PRECISION_HINT"),
+        "threads": told.get("INFERENCE_NUM_THREADS", ""),
+        "streams": told.get("NUM_STREAMS", ""),
+        "precision": told.get("INFERENCE_PRECISION_HINT", ""),
         "provider": driver.device_string(),
-        "hint": property_of(model, "PERFORMANCE_HINT"),
-        "requests": property_of(model, "OPTIMAL_NUMBER_OF_INFER_REQUESTS"),
-        "pinning": property_of(model, "ENABLE_CPU_PINNING"),
-        "from_cache": property_of(model, "LOADED_FROM_CACHE"),
+        "hint": told.get("PERFORMANCE_HINT", ""),
+        "requests": told.get("OPTIMAL_NUMBER_OF_INFER_REQUESTS", ""),
+        "pinning": told.get("ENABLE_CPU_PINNING", ""),
+        "from_cache": told.get("LOADED_FROM_CACHE", ""),
     }
+
+
+def properties_of(model: Any) -> dict[str, str]:
+    """All properties of a compiled model as text.
+
+    AUTO, MULTI and HETERO report those of the devices that they run on apart, in DEVICE_PROPERTIES: these are taken as the
+    model's own, with the device's name where several devices differ.
+    """
+    found = {name: text for name in model.get_property("SUPPORTED_PROPERTIES") if (text := property_of(model, name))}
+    if found.pop("DEVICE_PROPERTIES", None) is None:
+        return found
+    apart: dict[str, dict[str, str]] = {}
+    for device, own in dict(model.get_property("DEVICE_PROPERTIES")).items():
+        for name, value in dict(own).items():
+            apart.setdefault(name, {})[device] = _text(value)
+    for name, values in apart.items():
+        alike = set(values.values())
+        text = alike.pop() if len(alike) == 1 else ", ".join(f"{device} {value}" for device, value in values.items())
+        found[name] = found.get(name) or text
+    return found
 
 
 class OpenVinoSession:
@@ -147,6 +173,10 @@ def property_of(model: Any, name: str) -> str:
         value = model.get_property(name)
     except RuntimeError:
         return ""
+    return _text(value)
+
+
+def _text(value: Any) -> str:
     text = str(getattr(value, "name", value))
     return text.removeprefix("<Type: '").removesuffix("'>").removeprefix("PerformanceMode.")
 

@@ -137,7 +137,8 @@ def run(settings: Settings, folder: Path, on_second: Callable[[str, int], None] 
     if settings.properties:
         # the app's file maps a device to properties; a list of devices (MULTI:GPU,CPU) is known by its first word
         device = settings.device.partition(":")[0]
-        config = write_json(folder / "config.json", {device: dict(settings.properties)})
+        properties = {name: _in_file(value) for name, value in settings.properties.items()}
+        config = write_json(folder / "config.json", {device: properties})
     words = command(settings, folder, config)
     began = time.perf_counter()
     code = _wait(words, settings, folder / LOG, on_second)
@@ -150,6 +151,14 @@ def run(settings: Settings, folder: Path, on_second: Callable[[str, int], None] 
     report = parse(read_json(folder / REPORT), log, time.perf_counter() - began)
     check_inputs(report.inputs, settings)
     return report
+
+
+def _in_file(value: Any) -> Any:
+    """A property as the app's file takes it: properties of single devices are a text, ``{CPU:{NAME:value,NAME:value}}``."""
+    if not isinstance(value, Mapping):
+        return value
+    inner = (f"{name}:{_in_file(item) if isinstance(item, Mapping) else item}" for name, item in value.items())
+    return "{" + ",".join(inner) + "}"
 
 
 def _wait(words: list[str], settings: Settings, log: Path, on_second: Callable[[str, int], None]) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from harness.backends.openvino.backend import HINTS, OpenVino
+from harness.backends.openvino.backend import HINTS, OpenVino, unmet
 from harness.core.config import at_least, class_of
 from harness.core.errors import ConfigError, SkipJob
 from harness.core.files import write_json
@@ -197,18 +197,14 @@ def runtime(config: Mapping[str, Any], threads: int) -> OpenVino:
 
 def properties(driver: OpenVino, streams: int | None) -> dict[str, Any]:
     """The device's properties as the tracker's own session has them; the hint and the requests have options of their own."""
-    chosen = dict(driver.settings())
-    if streams is not None:
-        chosen["NUM_STREAMS"] = str(streams)
+    chosen = (driver if streams is None else replace(driver, streams=streams)).settings()
     for key in ("PERFORMANCE_HINT", "PERFORMANCE_HINT_NUM_REQUESTS"):
         chosen.pop(key, None)
-    return {key: value if isinstance(value, (str, bool)) else str(value) for key, value in chosen.items()}
+    return {key: value if isinstance(value, (str, bool, Mapping)) else str(value) for key, value in chosen.items()}
 
 
 def percentile_of(settings: app.Settings, value: int) -> app.Settings:
     """The same run with another percentile, without counters."""
-    from dataclasses import replace
-
     return replace(settings, percentile=value, counters="no_counters")
 
 
@@ -257,11 +253,8 @@ def warnings_of(runs: list[app.Report], settings: app.Settings, main: app.Report
         found.append(f"benchmark_app's throughput spread over {spread:.0%} in runs alike ({listed}): this is noise.")
     if settings.counters != "no_counters":
         found.append("Performance counters were on: they slow the network down.")
-    asked = {"INFERENCE_NUM_THREADS": "threads", "NUM_STREAMS": "streams"}
-    for key, word in asked.items():
-        wanted, got = settings.properties.get(key), main.settings.get(key)
-        if wanted is not None and got is not None and str(wanted) != got:
-            found.append(f"{word}: {wanted} asked for, the device runs with {got}.")
+    asked = dict(settings.properties) | ({"PERFORMANCE_HINT": settings.hint} if settings.hint != "none" else {})
+    found += unmet(asked, main.settings)
     if settings.requests is not None and settings.requests != main.requests:
         found.append(f"requests: {settings.requests} asked for, benchmark_app ran {main.requests}.")
     return found
