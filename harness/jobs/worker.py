@@ -144,6 +144,7 @@ def outcome(experiment: Experiment, artifact: Artifact, result: TaskResult) -> d
     return {
         **asdict(result),
         "metrics": metrics,
+        "warnings": [*result.warnings, *(experiment.backend.warnings() if opened else [])],
         "effective": result.details.get("effective") or (experiment.backend.describe() if opened else {}),
         "artifact": describe_artifact(artifact),
         "dataset": describe_dataset(experiment, result),

@@ -12,7 +12,7 @@ from small_jobs import small_experiment
 
 from harness.backends.onnx.backend import Onnx
 from harness.backends.onnx.session import pool_affinities
-from harness.backends.openvino.backend import OpenVino
+from harness.backends.openvino.backend import OpenVino, unmet
 from harness.backends.torch.backend import Torch
 from harness.core.errors import BackendError, ConfigError, DeviceError, SkipJob
 from harness.core.interfaces import Arrays, Artifact, Backend, GraphSpec
@@ -219,3 +219,46 @@ def test_pinning_is_passed_on(artifacts: dict[str, Artifact]) -> None:
 def test_onnx_runtimes_pool_gets_the_cores_after_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.backends.onnx.session.allowed_cores", lambda: [2, 4, 6, 8])
     assert pool_affinities(3) == "5;7"
+
+
+@pytest.mark.parametrize("device", ["auto", "multi", "hetero"])
+def test_openvinos_virtual_devices_keep_threads_and_arithmetic(device: str, artifacts: dict[str, Artifact]) -> None:
+    """They pass on what is addressed to a device alone: without that, all threads, and bf16 where the processor has it."""
+    artifact = artifacts["openvino"]
+    _, inputs = search_inputs(artifact)
+    expected = OpenVino(threads=1).open(artifact)["search"].run(inputs)
+    backend = OpenVino(threads=1, device=device)
+    found = backend.open(artifact)["search"].run(inputs)
+    told = backend.describe()
+    assert (told["threads"], told["precision"]) == ("1", "float32")
+    assert backend.warnings() == []
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto", "multi", "hetero"])
+def test_a_setting_that_openvino_clamps_is_told(device: str, artifacts: dict[str, Artifact]) -> None:
+    backend = OpenVino(threads=4000, device=device)
+    backend.open(artifacts["openvino"])
+    taken = backend.describe()["threads"]
+    assert 0 < int(taken) < 4000
+    assert backend.warnings() == [f"threads: 4000 asked for, the device runs with {taken}."]
+
+
+def test_a_persons_own_properties_win_on_every_device() -> None:
+    own = {"DEVICE_PROPERTIES": {"CPU": {"INFERENCE_NUM_THREADS": 2}, "GPU": {"NUM_STREAMS": "2"}}}
+    chosen = OpenVino(threads=1, device="auto", properties=own).settings()
+    assert chosen["DEVICE_PROPERTIES"] == {"CPU": {"INFERENCE_NUM_THREADS": 2}, "GPU": {"NUM_STREAMS": "2"}}
+    plain = OpenVino(threads=1, device="multi", properties={"INFERENCE_NUM_THREADS": 2}).settings()
+    assert plain["DEVICE_PROPERTIES"]["CPU"]["INFERENCE_NUM_THREADS"] == 2
+    assert "DEVICE_PROPERTIES" not in OpenVino(threads=1, device="auto", priorities=["GPU"]).settings()
+
+
+def test_properties_are_compared_whatever_their_spelling() -> None:
+    asked = {"INFERENCE_PRECISION_HINT": "bf16", "ENABLE_CPU_PINNING": True, "CACHE_DIR": "x", "DEVICE_PROPERTIES": {"CPU": {"A": 1}}}
+    same = {"INFERENCE_PRECISION_HINT": "<Type: 'bfloat16'>", "ENABLE_CPU_PINNING": "YES", "CACHE_DIR": "", "A": "1"}
+    assert unmet(asked, same) == []
+    assert unmet(asked, {"A": "2", "INFERENCE_PRECISION_HINT": "float32"}) == [
+        "precision: bfloat16 asked for, the device runs with float32.",
+        "A: 1 asked for, the device runs with 2.",
+    ]

@@ -229,10 +229,10 @@ class OpenVino(Backend):
 
 WORDS = {
     "INFERENCE_NUM_THREADS": "threads",
-    "NUM_STREAMS": "backend.streams",
-    "INFERENCE_PRECISION_HINT": "backend.precision",
+    "NUM_STREAMS": "streams",
+    "INFERENCE_PRECISION_HINT": "precision",
     "PERFORMANCE_HINT": "hint",
-    "ENABLE_CPU_PINNING": "backend.pinning",
+    "ENABLE_CPU_PINNING": "pinning",
 }
 """Properties by the words of the command line. Others keep their names."""
 SAME = {"f32": "float32", "fp32": "float32", "f16": "float16", "fp16": "float16", "bf16": "bfloat16", "yes": "true", "no": "false"}
@@ -255,7 +255,7 @@ def unmet(asked: Mapping[str, Any], told: Mapping[str, str]) -> list[str]:
     for name, value in flat.items():
         got = told.get(name, "")
         if name not in NOT_COMPARED and got and _plain(got) != _plain(value):
-            found.append(f"{WORDS.get(name, name)}: {_plain(value)} was asked for, and the device runs with {_plain(got)}.")
+            found.append(f"{WORDS.get(name, name)}: {_plain(value)} asked for, the device runs with {_plain(got)}.")
     return found
 
 

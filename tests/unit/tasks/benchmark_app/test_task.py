@@ -113,6 +113,23 @@ def test_app_runs_on_recorded_crops_and_reports_its_real_figures(tmp_path, prepa
     assert not list((tmp_path / "job").glob(".inputs*"))
 
 
+def test_app_keeps_threads_and_arithmetic_on_a_virtual_device(tmp_path):
+    experiment, artifact = small_experiment(
+        tmp_path / "cache", "backend=openvino", "task=benchmark_app", "device=auto", "threads=1", "task.iterations=10",
+        "task.percentiles=[]",
+    )  # fmt: skip
+    result = experiment.task.run(context_of(experiment, artifact, tmp_path / "job", 1))
+    assert result.details["effective"]["threads"] == "1"
+    assert result.details["effective"]["precision"] == "float32"
+    assert not any("asked for" in warning for warning in result.warnings)
+
+
+def test_a_precision_that_the_device_does_not_take_is_warned_of():
+    settings = replace(SETTINGS, properties={"INFERENCE_PRECISION_HINT": "f32"})
+    other = replace(REPORT, settings={"INFERENCE_PRECISION_HINT": "bfloat16"})
+    assert warnings_of([other], settings, other) == ["precision: float32 asked for, the device runs with bfloat16."]
+
+
 def test_counters_asked_for_are_there(tmp_path, prepared):
     experiment, artifact = small_experiment(
         prepared, "backend=openvino", "task=benchmark_app", "task.iterations=10", "task.percentiles=[]",
