@@ -36,7 +36,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.core import plugins
 from harness.core.config import conf_folder
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, told
 from harness.jobs import launchers
 from harness.jobs.complaints import in_our_words
 from harness.jobs.paths import anchored
@@ -89,7 +89,9 @@ class Plan:
         words: The command line as it was given.
         multirun: Whether it is a sweep.
         jobs: (overrides, resolved configuration) of each job; empty where a sweeper decides as it goes (``known``).
-        varied: The keys whose values differ between jobs.
+        varied: The keys whose values differ between jobs; where a sweeper decides, those that it is told to vary.
+        given: The keys that the call sets for all jobs alike.
+        sweeper: Class of the sweeper.
         folder: Where it is to write.
         timed: Whether ``folder`` is named by the time: a name that another command may choose too.
         launcher: Class of the launcher.
@@ -106,6 +108,8 @@ class Plan:
     varied: list[str]
     folder: str = ""
     timed: bool = False
+    given: list[str] = field(default_factory=list)
+    sweeper: str = BASIC_SWEEPER
     launcher: str = launchers.BASIC
     skips: dict[int, str] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
@@ -164,7 +168,7 @@ def hydra_of(config_dir: str | None = None) -> Iterator[tuple[Any, OnceLoader]]:
     """Hydra over our configuration, the plug-ins' and ``config_dir``; what it keeps for a whole process is put back."""
     kept = HydraConfig.instance().cfg
     version.setbase("1.3")
-    Plugins.instance().register(PluginSearchPath)
+    _register()
     search_path = create_config_search_path(str(conf_folder()))
     if config_dir:
         search_path.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema"))
@@ -178,6 +182,16 @@ def hydra_of(config_dir: str | None = None) -> Iterator[tuple[Any, OnceLoader]]:
     finally:
         GlobalHydra.instance().clear()
         HydraConfig.instance().cfg = kept
+
+
+def _register() -> None:
+    """Adds our search-path plug-in to those that Hydra finds in the namespace ``hydra_plugins``."""
+    try:
+        Plugins.instance().register(PluginSearchPath)
+    except Exception as error:  # whatever somebody's plug-in raises while Hydra imports it
+        raise ConfigError(
+            f"a plug-in of Hydra cannot be loaded ({told(error)}); update or uninstall the package that puts it into hydra_plugins."
+        ) from error
 
 
 @contextmanager
@@ -212,9 +226,11 @@ def _add_jobs(plan: Plan, overrides: list[str]) -> None:
     """Adds the jobs that Hydra's own sweeper will launch, composed; another sweeper decides for itself while it runs."""
     assert plan.composed is not None
     root, loader = plan.composed.root, plan.composed.loader
-    if root.hydra.sweeper.get("_target_") != BASIC_SWEEPER:
-        plan.known = False
-        plan.varied = [key_of(text) for text in (*_params(root), *_swept(loader, overrides))]
+    swept = _swept(loader, overrides)
+    plan.sweeper = str(root.hydra.sweeper.get("_target_"))
+    plan.given = [key_of(text) for text in overrides if text not in swept]
+    if plan.sweeper != BASIC_SWEEPER:
+        plan.known, plan.varied = False, [key_of(text) for text in (*_params(root), *swept)]
         return
     task = OmegaConf.to_container(root.hydra.overrides.task, resolve=False)
     parsed = OverridesParser.create(config_loader=loader).parse_overrides([*_params(root), *task])  # type: ignore[misc]

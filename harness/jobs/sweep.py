@@ -32,7 +32,7 @@ def begin(plan: Plan, sweep: Path) -> None:
         "count": len(plan.jobs),
         "jobs": plan.folders,
     }
-    write_json(sweep / SWEEP_FILE, record if plan.known else {**record, "open": True})
+    write_json(sweep / SWEEP_FILE, record if plan.known else {**record, "open": True, "given": plan.given})
 
 
 def close(sweep: Path) -> list[Path]:
@@ -45,7 +45,9 @@ def close(sweep: Path) -> list[Path]:
     started = dict(_started(sweep, record["call"]))
     planned = dict(enumerate(record["jobs"]))
     names = [started.get(number) or planned[number] for number in sorted(started | planned)]
-    record.pop("open", None)
+    if record.pop("open", False):
+        chosen = [key for name in names for key in read_json(sweep / name / JOB_FILE)["varied"]]
+        record["varied"] = list(dict.fromkeys(chosen))
     write_json(sweep / SWEEP_FILE, {**record, "count": len(names), "jobs": names})
     return [sweep / name for name in names]
 
@@ -91,4 +93,5 @@ def log_parent(sweep: Path, target: mlflow_log.Target, failed: bool) -> None:
 
 def _name(plan: Plan) -> str:
     names = [str((plan.config.get(group) or {}).get("name", "")) for group in ("task", "tracker")]
-    return f"{' '.join(name for name in names if name)}: {', '.join(plan.varied) or 'one job'}"
+    chosen = ", ".join(plan.varied) or ("one job" if plan.known else plan.sweeper.rpartition(".")[2])
+    return f"{' '.join(name for name in names if name)}: {chosen}"

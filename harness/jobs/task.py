@@ -88,7 +88,8 @@ def make_job(
     """A job as the runner takes it; named by what its sweep varies."""
     chosen = {key_of(text): plain_value(text.partition("=")[2]) for text in overrides}
     record = read_json(sweep / SWEEP_FILE) if sweep else {}
-    varied = {key: chosen[key] for key in record.get("varied", []) if key in chosen}
+    keys = [key for key in chosen if key not in record["given"]] if record.get("open") else record.get("varied", [])
+    varied = {key: chosen[key] for key in keys if key in chosen}
     return runner.Job(config, folder, list(overrides), varied, sweep is not None, number, str(record.get("call", "")))
 
 

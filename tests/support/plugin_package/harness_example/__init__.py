@@ -1,0 +1,1 @@
+"""One product of every kind."""
