@@ -45,6 +45,7 @@ def close(sweep: Path) -> list[Path]:
     started = dict(_started(sweep, record["call"]))
     planned = dict(enumerate(record["jobs"]))
     names = [started.get(number) or planned[number] for number in sorted(started | planned)]
+    record.pop("given", None)
     if record.pop("open", False):
         chosen = [key for name in names for key in read_json(sweep / name / JOB_FILE)["varied"]]
         record["varied"] = list(dict.fromkeys(chosen))
