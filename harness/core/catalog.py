@@ -154,6 +154,7 @@ METRICS: tuple[Metric, ...] = (
     _timing("latency", "stage_ms/preprocess", "preprocess", "median time before the first inference of a frame", digits=2),
     _timing("latency", "stage_ms/inference", "inference", "median time inside the runtime", digits=2),
     _timing("latency", "stage_ms/postprocess", "postprocess", "median time after the inference of a frame", digits=2),
+    _timing("latency", "stage_ms/tracker", "tracker", "median time of a frame by the clock of a tracker that runs as it is", digits=2),
     _timing("start", "load_ms/read", "read", "time to read the model files", sequences=""),
     _timing("start", "load_ms/compile", "compile", "time to compile the graphs for the device", sequences=""),
     _timing("start", "fixed_s/start", "start", "from the start of the process to the first tracked frame",

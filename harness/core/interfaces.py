@@ -237,9 +237,10 @@ class Backend(ABC):
         Raises SkipJob where they cannot be.
         """
         if source != self.format:
+            other = "" if source == "native" else ", or give tracker.weights a checkpoint if the tracker takes one"
             raise SkipJob(
                 f"the tracker is loaded from {SOURCES.get(source, source)}, which backend={self.name} cannot run; choose "
-                f"backend={source}, or give tracker.weights a checkpoint if the tracker takes one."
+                f"backend={source}{other}."
             )
         return source
 
@@ -289,15 +290,28 @@ class Backend(ABC):
         """Whether each of several tracking threads is to stay on cores of its own, as it computes itself."""
         return False
 
+    # processes of its own -----------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Ends what ``open`` started outside this process; called once a job has measured."""
+        return
+
+    def outside_rss_mb(self) -> float:
+        """Peak resident memory in MiB of the processes that ``close`` has ended."""
+        return 0.0
+
 
 class Tracker(ABC):
     """A running tracker of one target. Created by ``TrackerSpec.start``.
 
     ``confidence`` may be set by ``update``: how sure the tracker is of the box that it returned, higher is surer (where a
     network scores cells: the chosen cell's score after its activation, before window and penalty). None: it does not tell.
+    ``seconds`` is how long the last ``init`` or ``update`` took by the tracker's own clock, where it runs in another process
+    and passing frames is not to be charged to it. None: the time of the call counts.
     """
 
     confidence: float | None = None
+    seconds: float | None = None
 
     @abstractmethod
     def init(self, image: Image, box: Boxes) -> None:
@@ -321,6 +335,8 @@ class TrackerSpec(ABC):
     name: str
     color: ClassVar[Literal["rgb", "bgr"]] = "rgb"
     deterministic: ClassVar[bool] = True
+    placeable: ClassVar[bool] = True
+    """Whether ``Tracker.place`` works."""
 
     @property
     def per_frame(self) -> tuple[str, ...]:

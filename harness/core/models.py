@@ -76,8 +76,13 @@ class GraphSpec:
             )
 
 
-SourceKind = Literal["torch", "onnx", "openvino"]
-SOURCES: Mapping[str, str] = {"torch": "a checkpoint of torch", "onnx": "ONNX files", "openvino": "OpenVINO's IR"}
+SourceKind = Literal["torch", "onnx", "openvino", "native"]
+SOURCES: Mapping[str, str] = {
+    "torch": "a checkpoint of torch",
+    "onnx": "ONNX files",
+    "openvino": "OpenVINO's IR",
+    "native": "its own code, to run as it is",
+}
 """The kinds of sources, in words."""
 
 
@@ -87,7 +92,8 @@ class Source:
 
     ``factory`` is ``"package.module:function"``, called as ``factory(weights, seed=seed, **options)``. It returns
     ``{graph name: model}``: a ``torch.nn.Module`` for ``kind="torch"``, an ``onnx.ModelProto`` for ``"onnx"``, an
-    ``openvino.Model`` for ``"openvino"``; for the last two a path of a file will do. Graphs that exist only as OpenVINO's IR
+    ``openvino.Model`` for ``"openvino"``; for the last two a path of a file will do. For ``"native"``, a tracker without
+    graphs, it returns plain values: the recipe by which backend native starts it. Graphs that exist only as OpenVINO's IR
     run on backend openvino alone. ``weights`` holds the files that the factory reads, in order (paths or strings; one
     file may stand without a list; an IR's ``.bin`` need not be named); empty means random weights drawn with ``seed``.
     ``code`` names further modules whose source enters the artifact's key (the factory's own module always does).

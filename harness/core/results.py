@@ -23,6 +23,8 @@ RESULTS_FILE = "results.json"
 FRAMES_FILE = "frames.parquet"
 STAGES = ("decode", "preprocess", "inference", "postprocess")
 """What a frame's time is made of, in order; columns of frames.parquet."""
+OWN_STAGE = "tracker"
+"""The one stage, beside decoding, of a tracker that runs as it is and times itself; then a further column."""
 
 
 # ------------------------------------------------------------------------------------- results.json

@@ -116,6 +116,7 @@ def measure(experiment: Experiment, folder: Path, round_: int) -> None:
         add_submission(context, result)
     finally:
         context.progress.close()
+        experiment.backend.close()  # before the load is told: what it had started is no stranger
     result.details["other_load_cores"] = round(watch.stop(), 3)
     write_json(folder / outcome_file(round_), outcome(experiment, artifact, result))
 
@@ -136,8 +137,9 @@ def outcome(experiment: Experiment, artifact: Artifact, result: TaskResult) -> d
     metrics = dict(result.metrics)
     opened = experiment.backend.load_times() if experiment.task.uses_backend else {}
     metrics |= {f"load_ms/{key}": seconds * 1e3 for key, seconds in opened.items()}
-    metrics.setdefault("rss_mb/peak", peak_rss_mb())
-    metrics["model_mb"] = float(artifact.info.get("mb", 0.0))
+    metrics.setdefault("rss_mb/peak", peak_rss_mb() + experiment.backend.outside_rss_mb())
+    if artifact.info.get("mb"):
+        metrics["model_mb"] = float(artifact.info["mb"])
     found = parity.summary(artifact.info)
     if found:
         metrics["parity/max_abs_diff"] = parity.largest(found)

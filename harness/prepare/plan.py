@@ -127,7 +127,14 @@ def checker_of(backend: Backend) -> str:
     return f"{type(backend).__module__}:{type(backend).__qualname__}"
 
 
-SOURCE_PACKAGES = {"torch": ("torch", "onnx"), "onnx": ("onnx", "onnxruntime"), "openvino": ("openvino",)}
+NATIVE = "native"
+"""Format and precision of what runs as it is."""
+SOURCE_PACKAGES: dict[str, tuple[str, ...]] = {
+    "torch": ("torch", "onnx"),
+    "onnx": ("onnx", "onnxruntime"),
+    "openvino": ("openvino",),
+    NATIVE: (),
+}
 """The packages whose versions enter the key of a source of each kind."""
 
 
@@ -145,7 +152,7 @@ def source_step(tracker: TrackerSpec, seed: int) -> Step:
     }
     return make_step(
         source.kind,
-        "fp32",
+        NATIVE if source.kind == NATIVE else "fp32",
         f"harness.prepare.sources:from_{source.kind}",
         options,
         None,

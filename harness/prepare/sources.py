@@ -128,6 +128,15 @@ def from_openvino(step: Step, parent: Artifact | None, folder: Path) -> Built:
     return files, {"exporter": "the authors' files", "converter": "none (published IR)"}
 
 
+def from_native(step: Step, parent: Artifact | None, folder: Path) -> Built:
+    """Keeps the recipe of a tracker that runs as it is: no graphs, nothing to convert."""
+    del parent
+    path = folder / "tracker.json"
+    path.write_text(json.dumps(call_factory(_recipe(step)), indent=1))
+    size = sum(Path(item).stat().st_size for item in step.options["weights"])
+    return {"tracker": path}, {"parameter_bytes": size, "exporter": "none"}
+
+
 def _name_ports(ports: Sequence[Any], wanted: Sequence[str]) -> list[str]:
     """The names of an IR's inputs or outputs; where a tensor has several, the wanted one becomes its only one."""
     names = []

@@ -17,6 +17,13 @@ def check(spec: TrackerSpec) -> None:
     if spec.color not in ("rgb", "bgr"):
         raise ConfigError(f"{name}.color is {spec.color!r}; accepted: rgb, bgr.")
     graphs = _ask(f"{name}.graphs", lambda: spec.graphs)
+    source = _ask(f"{name}.source", spec.source)
+    if not isinstance(source, Source):
+        raise ConfigError(f"{name}.source returned a {type(source).__name__}; accepted: a Source.")
+    if source.kind == "native":
+        if graphs:
+            raise ConfigError(f"{name}.graphs names {', '.join(graphs)}, and its source is native, which has none; return {{}}.")
+        return
     _check_graphs(f"{name}.graphs", graphs)
     runs = _ask(f"{name}.per_frame", lambda: tuple(spec.per_frame))
     unknown = [graph for graph in runs if graph not in graphs]
@@ -24,9 +31,6 @@ def check(spec: TrackerSpec) -> None:
         raise ConfigError(
             f"{name}.per_frame names {', '.join(map(str, unknown)) or 'nothing'}; graphs: {', '.join(graphs)}."
         )
-    source = _ask(f"{name}.source", spec.source)
-    if not isinstance(source, Source):
-        raise ConfigError(f"{name}.source returned a {type(source).__name__}; accepted: a Source.")
 
 
 def _ask(what: str, question: Callable[[], T]) -> T:

@@ -18,7 +18,7 @@ FAMILIES = {"torch": "#D55E00", "onnx": "#0072B2", "openvino": "#009E73"}
 """Families that keep their colour from report to report; others get one of ``OTHERS``, in order of appearance."""
 ALIASES = {"pytorch": "torch", "onnxruntime": "onnx"}
 OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#6F4E7C", "#7F7F7F")
-STAGES = {"decode": "#BBBBBB", "preprocess": "#56B4E9", "inference": "#0072B2", "postprocess": "#E69F00"}
+STAGES = {"decode": "#BBBBBB", "preprocess": "#56B4E9", "inference": "#0072B2", "postprocess": "#E69F00", "tracker": "#009E73"}
 
 BLUE, ORANGE, GREEN, GREY, PALE, INK = "#0072B2", "#D55E00", "#009E73", "#7F7F7F", "#9A9A9A", "#222222"
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.core.results import STAGES
+from harness.core.results import OWN_STAGE, STAGES
 from harness.report.sources import load
 from harness.scoring.compared import Job
 from harness.scoring.frames import success
@@ -98,6 +98,6 @@ def _percentiles(job: Job) -> pd.DataFrame:
 
 
 def _stages(job: Job) -> pd.DataFrame:
-    values = {stage: job.metrics.get(f"stage_ms/{stage}") for stage in STAGES}
+    values = {stage: job.metrics.get(f"stage_ms/{stage}") for stage in (*STAGES, OWN_STAGE)}
     rows = [{"stage": stage, "p50_ms": value} for stage, value in values.items() if value is not None]
     return pd.DataFrame(rows)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from harness.core.errors import DataError
 from harness.core.interfaces import Array, Boxes, Track
-from harness.core.results import STAGES
+from harness.core.results import OWN_STAGE, STAGES
 from harness.scoring.agreement import Agreement, agreement
 from harness.scoring.got10k import Scores
 from harness.scoring.overlap import success_curve
@@ -48,6 +48,7 @@ def frames_table(
             "contended": np.full(count, track.sequence in contended),
             "seconds": track.seconds,
             **{stage: track.stages.get(stage, np.full(count, np.nan)) for stage in STAGES},
+            **({OWN_STAGE: track.stages[OWN_STAGE]} if OWN_STAGE in track.stages else {}),
         }
         for name, values in columns.items():
             parts.setdefault(name, []).append(np.asarray(values))

@@ -2,7 +2,7 @@
 
 ``seconds`` covers crop, inference and postprocessing of one update; decoding is timed apart. Stage times need no help
 from a tracker: its sessions are wrapped, and what lies before the first run is ``preprocess``, what lies within
-runs is ``inference``, the rest is ``postprocess``.
+runs is ``inference``, the rest is ``postprocess``. A tracker that times itself (``Tracker.seconds``) has one stage, ``tracker``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harness.core.interfaces import (
     Tracker,
     TrackerSpec,
 )
-from harness.core.results import STAGES
+from harness.core.results import OWN_STAGE, STAGES
 from harness.imaging.decoding import read_image
 
 
@@ -129,7 +129,7 @@ class Runner:
                     found = sequence.init_box
                 end = perf_counter()
                 boxes[index] = box_of(found)
-                seconds[index] = end - begin
+                seconds[index] = end - begin if tracker.seconds is None else tracker.seconds
                 stages["preprocess"][index], stages["inference"][index], stages["postprocess"][index] = clock.stages(
                     end
                 )
@@ -140,6 +140,8 @@ class Runner:
         finally:
             if collecting:
                 gc.enable()
+        if tracker.seconds is not None:
+            stages = {"decode": stages["decode"], OWN_STAGE: seconds.copy()}
         return Track(sequence.name, boxes, seconds, stages, repetition)
 
 

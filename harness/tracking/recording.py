@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.core.errors import ConfigError, DataError
+from harness.core.errors import ConfigError, DataError, SkipJob
 from harness.core.interfaces import Array, Arrays, Boxes, Dataset, Sequence, Session, TensorSpec, TrackerSpec
 from harness.tracking.loop import Runner
 
@@ -88,7 +88,9 @@ def save(inputs: Seq[Arrays], folder: Path) -> Path:
 
 
 def graph_of(spec: TrackerSpec, wanted: str | None) -> str:
-    """The graph to measure: ``wanted``, else the last that runs on every frame. Raises ConfigError."""
+    """The graph to measure: ``wanted``, else the last that runs on every frame. Raises ConfigError, SkipJob."""
+    if not spec.graphs:
+        raise SkipJob(f"tracker {spec.name} runs as it is: it has no graph that could be measured by itself.")
     if wanted is None:
         return spec.per_frame[-1]
     if wanted not in spec.graphs:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.interfaces import Metrics
-from harness.core.results import STAGES
+from harness.core.results import OWN_STAGE, STAGES
 from harness.scoring.budget import over_budget
 from harness.scoring.speed import fps, fps_got10k, latency_summary
 from harness.tracking.store import Done
@@ -36,7 +36,7 @@ def speed_metrics(
     found |= {key: value for key, value in speeds.items() if np.isfinite(value)}
     found |= latency_summary(updates, first)
     found |= over_budget(updates, target_fps)
-    for stage in STAGES:
+    for stage in (*STAGES, OWN_STAGE):
         samples = [track.stages[stage][1:] for track in tracks if stage in track.stages]
         if samples and np.concatenate(samples).size:
             found[f"stage_ms/{stage}"] = float(np.median(np.concatenate(samples)) * 1e3)

@@ -178,6 +178,8 @@ class OpenVino(Backend):
                     "backend.source out."
                 )
             return source
+        if source not in ("torch", "onnx"):
+            return super().start_from(source)
         if self.source == "torch" and source != "torch":
             raise SkipJob("backend.source=torch needs a tracker whose weights are torch's; this one comes from ONNX files.")
         return "torch" if self.source == "torch" else "onnx"

@@ -109,13 +109,14 @@ def stage_breakdown(jobs: list[Job]) -> Picture | None:
     own = [job for job in jobs if any(f"stage_ms/{stage}" in job.metrics for stage in theme.STAGES)]
     if not own:
         return None
+    shown = {stage for stage in theme.STAGES if any(f"stage_ms/{stage}" in job.metrics for job in own)}
     with drawing():
         figure, axis = new_figure(1.2 + 0.5 * len(own))
         for index, job in enumerate(own):
             left = 0.0
             for stage, color in theme.STAGES.items():
                 value = job.metrics.get(f"stage_ms/{stage}", 0.0)
-                axis.barh(index, value, 0.62, left=left, color=color, label=stage if index == 0 else None)
+                axis.barh(index, value, 0.62, left=left, color=color, label=stage if index == 0 and stage in shown else None)
                 left += value
                 job_total = sum(job.metrics.get(f"stage_ms/{name}", 0.0) for name in theme.STAGES)
                 if value > 0.07 * max(job_total, _longest(own) * 0.6):

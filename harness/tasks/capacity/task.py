@@ -13,7 +13,7 @@ from typing import Any, Literal
 import cv2
 
 from harness.core.config import at_least
-from harness.core.errors import ConfigError, DataError
+from harness.core.errors import ConfigError, DataError, SkipJob
 from harness.core.files import plain, read_json, write_json
 from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
 from harness.imaging.decoding import decoder_name
@@ -61,6 +61,11 @@ class Capacity(Task):
 
     def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
         check_dataset(dataset)
+        if not tracker.placeable:
+            raise SkipJob(
+                f"task=capacity puts trackers back at the first box where a clip ends, and tracker {tracker.name} cannot be put "
+                "anywhere; it runs as it is."
+            )
         if self.truth_feedback(tracker) and not dataset.has_truth:
             raise ConfigError(
                 f"tracker {tracker.name} has random weights, so its crops must follow the ground truth, which "

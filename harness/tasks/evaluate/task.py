@@ -11,7 +11,7 @@ from typing import Any, Literal
 import cv2
 
 from harness.core.config import at_least
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, SkipJob
 from harness.core.interfaces import Boxes, Context, Dataset, Sequence, Task, TaskResult, TrackerSpec
 from harness.core.results import FRAMES_FILE, write_frames
 from harness.imaging.decoding import decoder_name
@@ -67,6 +67,11 @@ class Evaluate(Task):
                     "task.mode=both takes latency from some sequences, and a cluster's workers disturb each other; with "
                     "task.executor=ray use task.mode=serial or parallel (one sequence at a time in each worker)."
                 )
+        if self.truth_feedback(tracker) and not tracker.placeable:
+            raise SkipJob(
+                f"task.feedback=truth puts the tracker at the true box before each frame, and tracker {tracker.name} cannot be "
+                "put anywhere; use task.feedback=self."
+            )
         if self.truth_feedback(tracker) and not dataset.has_truth:
             raise ConfigError(
                 f"tracker {tracker.name} has random weights, so its crops must follow the ground truth, which "

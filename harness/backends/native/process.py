@@ -1,0 +1,237 @@
+"""A tracker's process as the harness sees it: started, asked by messages, given frames through memory, and allowed to die."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, perf_counter
+from typing import IO, Any
+
+import numpy as np
+
+from harness.backends.native import child
+from harness.core.errors import BackendError, ConfigError, TrackingError
+from harness.core.interfaces import Image
+
+LAST_WORDS = 20
+"""Lines of a process's output that are told when it has failed."""
+GLANCE_S = 0.5
+"""Seconds after which it is seen whether a process that does not answer is still there."""
+GOODBYE_S = 5.0
+"""Seconds that a process gets to end by itself."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a tracker's process is started.
+
+    Args:
+        python: the interpreter.
+        folder: its working folder.
+        variables: its environment.
+        load: the message that builds the tracker.
+        start_timeout: seconds that building may take.
+        timeout: seconds that one frame may take.
+        verbose: whether its output goes to ours at once, instead of being kept for its last words.
+    """
+
+    python: str
+    folder: Path
+    variables: Mapping[str, str]
+    load: Mapping[str, Any]
+    start_timeout: float
+    timeout: float
+    verbose: bool = False
+
+
+class ForeignProcess:
+    """One process with one tracker. ``facts`` is what it said of itself, ``rss_mb`` its peak memory once it has ended."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._memory = SharedFrames()
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
+        self._scratch = tempfile.TemporaryDirectory(prefix="harness-tracker-", dir=memory_folder())
+        self.facts: dict[str, str] = {}
+        self.rss_mb = 0.0
+        begin = perf_counter()
+        self._start()
+        self._ask({**launch.load, "scratch": self._scratch.name}, launch.start_timeout, "building the tracker")
+        self.load_seconds = perf_counter() - begin
+
+    # ---------------------------------------------------------------------------------- what it is asked
+
+    def init(self, image: Image, box: Sequence[float]) -> dict[str, Any]:
+        """Starts the tracker on a target. The first call of a tracker may load what building did not."""
+        size = self._memory.put(image)
+        request = {"do": "init", "image": image.shape[:2], "memory": size, "box": [float(value) for value in box]}
+        return self._ask(request, self._launch.start_timeout, "init")
+
+    def update(self, image: Image) -> dict[str, Any]:
+        """Follows the target into ``image``."""
+        size = self._memory.put(image)
+        return self._ask({"do": "update", "image": image.shape[:2], "memory": size}, self._launch.timeout, "update")
+
+    def close(self) -> None:
+        """Ends the process, by force where it does not leave. May be called again."""
+        if self._process.poll() is None:
+            with contextlib.suppress(OSError, ValueError):
+                self._send({"do": "bye"})
+                reply = self._receive(GOODBYE_S)
+                self.rss_mb = max(self.rss_mb, float(reply.get("rss_mb", 0.0))) if reply else self.rss_mb
+        self._end(GOODBYE_S)
+        self._log.close()
+        self._scratch.cleanup()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.close()
+
+    # ------------------------------------------------------------------------------------- the process
+
+    def _start(self) -> None:
+        requests, self._requests = os.pipe()
+        self._replies, replies = os.pipe()
+        handed = (requests, replies, self._memory.descriptor)
+        try:
+            self._process = subprocess.Popen(
+                [self._launch.python, child.__file__, *(str(descriptor) for descriptor in handed)],
+                cwd=self._launch.folder,
+                env=dict(self._launch.variables),
+                stdin=subprocess.DEVNULL,
+                stdout=None if self._launch.verbose else self._log,
+                stderr=None if self._launch.verbose else subprocess.STDOUT,
+                pass_fds=handed,
+            )
+        except OSError as error:
+            os.close(self._requests)
+            os.close(self._replies)
+            raise ConfigError(f"tracker.python={self._launch.python} cannot be started ({error.strerror}).") from error
+        finally:
+            os.close(requests)
+            os.close(replies)
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        os.write(self._requests, child.pack(dict(message)))
+
+    def _receive(self, timeout: float) -> dict[str, Any] | None:
+        """The next reply; None where the process has ended. Raises TimeoutError."""
+        deadline = monotonic() + timeout
+        while not select.select([self._replies], [], [], max(0.0, min(GLANCE_S, deadline - monotonic())))[0]:
+            if self._process.poll() is not None:
+                return None  # its own forked children may hold the pipe open
+            if monotonic() >= deadline:
+                raise TimeoutError
+        return child.read_message(self._replies)
+
+    def _ask(self, request: Mapping[str, Any], timeout: float, what: str) -> dict[str, Any]:
+        try:
+            self._send(request)
+            reply = self._receive(timeout)
+        except TimeoutError:
+            self._end(0)
+            self._tell()
+            key = "tracker.timeout" if what == "update" else "tracker.start_timeout"
+            raise TrackingError(
+                f"{what} took more than {timeout:g} s, and the tracker's process was ended; {key} sets the limit."
+            ) from None
+        except OSError:  # the pipe has no reader any more
+            reply = None
+        if reply is None:
+            raise TrackingError(f"{what}: {self._ending()}{self._tell()}")
+        if "error" in reply:
+            said = self._tell()
+            if reply.get("mistake"):
+                raise ConfigError(reply["error"])
+            if request["do"] == "load":
+                raise BackendError(f"{what} failed: {reply['error']}{said}")
+            raise TrackingError(f"{what} raised {reply['error']}{said}")
+        self.facts.update(reply.get("facts", {}))
+        return reply
+
+    def _ending(self) -> str:
+        """How the process ended, in words."""
+        self._end(GOODBYE_S)
+        code = self._process.returncode
+        if code < 0:
+            hint = " (out of memory?)" if code == -signal.SIGKILL else ""
+            return f"the tracker's process was ended by {signal.Signals(-code).name}{hint}"
+        return f"the tracker's process ended with exit code {code}"
+
+    def _end(self, patience: float) -> None:
+        """Waits ``patience`` seconds for the process to leave, then ends it, and closes the pipes."""
+        for descriptor in (self._requests, self._replies):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._requests = self._replies = -1
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _tell(self) -> str:
+        """Repeats the process's last lines on standard error, where the job's log is; returns the last as part of a sentence."""
+        lines = last_lines(self._log)
+        for line in lines:
+            print(f"tracker: {line}", file=sys.stderr)
+        sys.stderr.flush()
+        return f"; its last words: {lines[-1][:300]}" if lines else ""
+
+
+def last_lines(log: IO[bytes]) -> list[str]:
+    """The last lines of a process's output that are not empty."""
+    try:
+        descriptor, length = log.fileno(), 64 << 10
+        start = max(0, os.fstat(descriptor).st_size - length)
+        text = os.pread(descriptor, length, start).decode("utf-8", "replace")  # moves no offset: the process writes at it
+    except ValueError:  # closed
+        return []
+    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.splitlines()]
+    return [line for line in lines if line][-LAST_WORDS:]
+
+
+# ---------------------------------------------------------------------------------------------- frames
+
+
+class SharedFrames:
+    """Memory that two processes see, large enough for the last frame."""
+
+    def __init__(self) -> None:
+        if hasattr(os, "memfd_create"):
+            self.descriptor = os.memfd_create("harness-frames")
+        else:
+            with tempfile.TemporaryFile() as file:
+                self.descriptor = os.dup(file.fileno())
+        self._size = 0
+        self._bytes: np.memmap[Any, np.dtype[np.uint8]] | None = None
+
+    def put(self, image: Image) -> int:
+        """Writes a frame; returns how many bytes the memory has."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise TrackingError(f"a frame is {image.dtype} {image.shape}; frames are uint8 [H, W, 3].")
+        if self._bytes is None or image.nbytes > self._size:
+            self._size = image.nbytes
+            os.ftruncate(self.descriptor, self._size)
+            with os.fdopen(os.dup(self.descriptor), "r+b") as file:
+                self._bytes = np.memmap(file, np.uint8, "r+", shape=(self._size,))
+        self._bytes[: image.nbytes].reshape(image.shape)[:] = image
+        return self._size
+
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError):
+            os.close(self.descriptor)
+
+
+def memory_folder() -> str | None:
+    """A folder in memory, where the system has one."""
+    folder = "/dev/shm"  # noqa: S108 (a folder of our own with a random name is made in it)
+    return folder if os.path.isdir(folder) and os.access(folder, os.W_OK) else None
