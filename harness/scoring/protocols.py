@@ -31,14 +31,19 @@ class Accuracy:
     scored_frames: int
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals over sequences, of the scores by the protocols asked for."""
+        pooled = self.got10k.intervals if "got10k" in self.protocols else {}
+        return {**({} if self.ope is None else self.ope.intervals), **pooled}
+
     def details(self) -> dict[str, Any]:
         """Curves and intervals, for a job's record."""
-        found: dict[str, Any] = {"intervals": dict(self.got10k.intervals) if "got10k" in self.protocols else {}}
+        found: dict[str, Any] = {"intervals": self.intervals}
         if "got10k" in self.protocols and self.got10k.curve is not None:
             found["success_curve"] = self.got10k.curve
         if self.ope is not None:
             found["ope"] = self.ope.record()
-            found["intervals"] |= self.ope.intervals
         return found
 
     def scoring(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fakes import tiny_dataset
 from harness.core.files import write_json
 from harness.core.interfaces import Track
 from harness.core.results import Results, read_numbers, write_tracks
+from harness.publish.submission.reference import Wanted
 from harness.publish.submission.scoring import score_all, write_job
 
 
@@ -28,7 +29,7 @@ def scored_sweep(folder: Path, jobs: int = 3, sequences: int = 4, frames: int = 
     """A sweep's folder of ``jobs`` scored jobs at ``folder/sweep``; the data set at ``folder/data``."""
     data = tiny_dataset(folder / "data", sequences=sequences, frames=frames)
     paths = [drawn_results(folder / f"made_{number}", data, 1.0 + number, number) for number in range(jobs)]
-    scored, references = score_all(paths, data, "val", None, False)
+    scored, references = score_all(paths, Wanted(data, "val"))
     sweep = folder / "sweep"
     for number, (item, against) in enumerate(zip(scored, references, strict=True)):
         write_job(item, against, sweep / str(number), False, ["score", f"made_{number}"])

@@ -77,6 +77,7 @@ def score_files(words: list[str], stack: ExitStack) -> dict[str, Job]:
     a folder that ``stack`` removes.
     """
     from harness.publish.submission.formats import holds_results
+    from harness.publish.submission.reference import Wanted
     from harness.publish.submission.scoring import score_all, write_job
     from harness.report import sources
 
@@ -84,7 +85,7 @@ def score_files(words: list[str], stack: ExitStack) -> dict[str, Job]:
     if not bare:
         return {}
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scored-")))
-    scored, references = score_all([Path(word) for word in bare], None, None, None, False)
+    scored, references = score_all([Path(word) for word in bare], Wanted())
     found = {}
     for number, (word, item, against) in enumerate(zip(bare, scored, references, strict=True)):
         found[word] = sources.load(write_job(item, against, scratch / str(number), False, ["compare", word]))

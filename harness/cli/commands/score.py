@@ -1,4 +1,4 @@
-"""python -m harness score: result folders of any tool, by GOT-10k's protocol, beside our own runs."""
+"""python -m harness score: result files of any tool, by GOT-10k's protocol or by OPE, beside our own runs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.protocols import PROTOCOLS
+
 if TYPE_CHECKING:
     from harness.publish.submission.scoring import Scored
 
-SUMMARY = "score result folders of any tool by GOT-10k's protocol, and log them as runs beside ours"
+SUMMARY = "score result files of any tool by GOT-10k's protocol or by OPE, and log them as runs beside ours"
 EXAMPLE = "python -m harness score results/mine results/published --dataset /data/got10k --split val"
-COLUMNS = ("ao", "sr50", "sr75", "mao", "fps", "fps_got10k")
+ACCURACY = ("auc", "op50", "op75", "precision20", "norm_precision20", "ao", "sr50", "sr75", "mao")
+COLUMNS = (*ACCURACY, "fps", "fps_got10k")
 WORST = 5
 
 
@@ -23,16 +26,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "results",
         nargs="+",
         type=Path,
-        help="folders of result files: the toolkit's layout, flat NAME.txt files, or jobs; the first is the baseline",
+        help="folders of result files: the GOT-10k toolkit's layout, flat NAME.txt files (PySOT, PyTracking), OTB's NAME.json or "
+        "NAME_TRACKER.mat, or jobs; the first is the baseline",
     )
     parser.add_argument(
         "--dataset",
         type=Path,
         metavar="ROOT",
-        help="the data set's folder; one with groundtruth.txt files alone is accepted (then neither mask nor bounds "
-        "are applied); without it speed and agreement are reported",
+        help="the data set's folder, in its benchmark's own layout (recognised); annotations alone are enough: groundtruth.txt "
+        "files or a benchmark's anno/NAME.txt (then neither mask nor bounds are applied); without it speed and agreement are "
+        "reported",
     )
-    parser.add_argument("--split", help="its subfolder (default: the one that has the results' sequences)")
+    parser.add_argument("--layout", metavar="NAME", help="the data set's name (otb, uav123, lasot, ...), if not to be recognised")
+    parser.add_argument(
+        "--split", help="its subfolder or list, such as 2013 of OTB (default: the one that has the results' sequences)"
+    )
+    parser.add_argument(
+        "--protocol",
+        action="append",
+        choices=tuple(PROTOCOLS),
+        help="how to score; may be given twice (default: the data set's own: ope, or got10k for its layout)",
+    )
     parser.add_argument("--sequences", nargs="+", metavar="NAME", help="names or patterns of the sequences to score")
     parser.add_argument(
         "--drop-first-time",
@@ -48,9 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from harness.core.files import new_folder
+    from harness.publish.submission.reference import Wanted
     from harness.publish.submission.scoring import score_all, write_job
 
-    scored, references = score_all(args.results, args.dataset, args.split, args.sequences, args.drop_first_time)
+    protocols = tuple(args.protocol) if args.protocol else None
+    wanted = Wanted(args.dataset, args.split, args.sequences, protocols, args.layout)
+    scored, references = score_all(args.results, wanted, args.drop_first_time)
     out = args.out or new_folder(Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S"))
     words = ["score", *map(str, args.results)]
     for number, (item, against) in enumerate(zip(scored, references, strict=True)):
@@ -84,9 +101,11 @@ def _print(scored: list[Scored]) -> None:
         rows.append([item.name, str(len(item.scores.sequences)), str(item.scores.scored_frames), *cells])
     print(table(rows))
     for item in scored:
-        low = item.scores.intervals.get("ao")
-        if low and "ao" in item.scores.metrics:
-            print(f"{item.name}: 95 % interval of ao over sequences [{low[0]:.5f}, {low[1]:.5f}]")
+        for key in ("auc", "ao"):
+            low = item.scores.intervals.get(key)
+            if low and key in item.scores.metrics:
+                print(f"{item.name}: 95 % interval of {key} over sequences [{low[0]:.5f}, {low[1]:.5f}]")
+    _print_parts(scored)
     for warning in dict.fromkeys(warning for item in scored for warning in item.warnings):
         print(f"note: {warning}", file=sys.stderr)
     for item in scored[1:]:
@@ -96,7 +115,29 @@ def _print(scored: list[Scored]) -> None:
 
 def _cell(item: Scored, key: str) -> str:
     value = item.scores.metrics.get(key)
-    return "-" if value is None else f"{value:.5f}" if key in ("ao", "sr50", "sr75", "mao") else f"{value:.2f}"
+    return "-" if value is None else f"{value:.5f}" if key in ACCURACY else f"{value:.2f}"
+
+
+def _print_parts(scored: list[Scored]) -> None:
+    """OPE scores of a benchmark's lists and attributes, a column a result folder."""
+    own = [item for item in scored if item.scores.ope is not None]
+    lists = list(dict.fromkeys(name for item in own for name in item.lists if len(item.lists) > 1))
+    if lists:
+        rows = [["auc / precision20 of list", *(item.name for item in own)]]
+        for name in lists:
+            cells = [item.lists.get(name) for item in own]
+            rows.append([name, *(f"{cell['auc']:.3f} / {cell['precision20']:.3f}" if cell else "-" for cell in cells)])
+        print("\n" + table(rows))
+    attributes = list(dict.fromkeys(name for item in own if item.scores.ope for name in item.scores.ope.attributes))
+    if attributes:
+        rows = [["auc / precision20 by attribute", *(item.name for item in own)]]
+        for name in attributes:
+            found = [item.scores.ope.attributes.get(name) for item in own if item.scores.ope is not None]
+            scores = [None if entry is None else entry[0].scores() for entry in found]
+            count = next(len(entry[1]) for entry in found if entry is not None)
+            shown = [f"{cell['auc']:.3f} / {cell['precision20']:.3f}" if cell else "-" for cell in scores]
+            rows.append([f"{name} ({count})", *shown])
+        print("\n" + table(rows))
 
 
 def _print_agreement(name: str, found: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ def _hint(path: Path) -> None:
 def choose_facts(root: Path | None, split: str | None) -> SplitFacts:
     """The facts of the data set under ``root``, or the shipped list. Raises DataError."""
     from harness.publish.submission import facts_of, shipped_test_facts
-    from harness.publish.submission.scoring import TruthFolder
+    from harness.publish.submission.reference import TruthFolder
 
     if root is None:
         return shipped_test_facts()

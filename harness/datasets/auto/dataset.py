@@ -98,15 +98,21 @@ def layouts() -> dict[str, type[Dataset]]:
 
 def recognise(root: Path) -> tuple[str, type[Dataset], str]:
     """Name and class of the data set whose layout ``root`` has, and the split that is there. Raises DataError where none or several fit."""
+    fitting = candidates(root)
+    if not fitting:
+        raise DataError(
+            f"{root} has none of the layouts that are known ({', '.join(sorted(layouts()))}); name the data set by dataset=..., whose "
+            "error then says what is missing."
+        )
+    if len(fitting) > 1:
+        names = " or ".join(name for name, _, _ in fitting)
+        raise DataError(f"{root} may be {names}; say which by dataset=... and dataset.root={root}.")
+    return fitting[0]
+
+
+def candidates(root: Path) -> list[tuple[str, type[Dataset], str]]:
+    """Name, class and split of every data set whose layout fits ``root`` best; empty where none fits."""
     known = layouts()
     found = {name: cls.recognise(root) for name, cls in known.items()}
     best = max((item.rank for item in found.values()), default=0)
-    fitting = [name for name, item in found.items() if item.rank == best]
-    if best == 0:
-        raise DataError(
-            f"{root} has none of the layouts that are known ({', '.join(sorted(known))}); name the data set by dataset=..., whose error "
-            "then says what is missing."
-        )
-    if len(fitting) > 1:
-        raise DataError(f"{root} may be {' or '.join(fitting)}; say which by dataset=... and dataset.root={root}.")
-    return fitting[0], known[fitting[0]], found[fitting[0]].split
+    return [(name, known[name], item.split) for name, item in found.items() if item.rank == best > 0]

@@ -31,6 +31,7 @@ class Lasot(BenchmarkDataset):
     splits: ClassVar[tuple[str, ...]] = ("test", "extension", "train")
     shape: ClassVar[str] = "a folder per sequence (in a folder per class) with img/00000001.jpg ... and groundtruth.txt"
     rule: ClassVar[str] = "lasot"
+    cuts_results: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.facts = [row for row in read_facts(__package__) if row["split"] == self.split]

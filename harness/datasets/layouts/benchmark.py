@@ -18,7 +18,7 @@ from harness.core.protocols import protocol_names
 from harness.datasets.layouts.checking import check_images
 from harness.datasets.layouts.got10k import image_size, select_names
 from harness.datasets.layouts.ranges import Fit, Range, fit_all, fit_range, in_order
-from harness.datasets.layouts.reading import numbered_images, read_boxes, read_flags
+from harness.datasets.layouts.reading import key_of, numbered_images, read_boxes, read_flags
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,12 @@ class BenchmarkDataset(Dataset):
     """The coordinate of an image's first pixel in the annotations: 1 in MATLAB's way."""
     splits: ClassVar[tuple[str, ...]] = ("",)
     """What ``split`` may be, for recognising a folder; its default first."""
+    lists: ClassVar[tuple[str, ...]] = ()
+    """Further values of ``split`` that name parts of the same sequences, the largest first."""
+    prefixes: ClassVar[tuple[str, ...]] = ()
+    """What other tools put before a sequence's name, such as ``nfs_``."""
+    cuts_results: ClassVar[bool] = False
+    """Whether the benchmark's own code cuts results that are longer than the annotation."""
     rule: ClassVar[str] = "otb"
     """How a frame without a valid truth counts in the benchmark's own code (``harness.scoring.ope.TRUTH_RULES``)."""
 
@@ -215,6 +221,46 @@ class BenchmarkDataset(Dataset):
             total.update(b"-" if sequence.visible is None else np.packbits(sequence.visible).tobytes())
             total.update(" ".join(sequence.attributes).encode())
         return total.hexdigest()
+
+    # ----------------------------------------------------------------------- results of other tools
+
+    def resolve(self, name: str) -> str | None:
+        """The sequence that other tools' result files mean by ``name``; None where it is none of these."""
+        keys = {key_of(known): known for known in self.entries} | self.aliases()
+        key = key_of(name)
+        for start in ("", *map(key_of, self.prefixes)):
+            if start and not key.startswith(start):
+                continue
+            if key.removeprefix(start) in keys:
+                return keys[key.removeprefix(start)]
+        return None
+
+    def aliases(self) -> dict[str, str]:
+        """Other names of sequences, as ``key_of`` writes them."""
+        return {}
+
+    def as_published(self) -> BenchmarkDataset:
+        """The data set with the lines of its annotations as the benchmark's published results count them."""
+        return self
+
+    def with_all_frames(self, name: str) -> Sequence | None:
+        """The sequence without the frames that the benchmark leaves out at its start; None where it leaves out none."""
+        entry = self.entries[name]
+        return self.read(replace(entry, omit=0)) if entry.omit else None
+
+    def shortened(self, sequence: Sequence, frames: int) -> Sequence:
+        """The sequence's first ``frames`` frames, for results that are shorter."""
+        truth, visible = sequence.truth, sequence.visible
+        return replace(
+            sequence,
+            frames=sequence.frames[:frames],
+            truth=None if truth is None else truth[:frames],
+            visible=None if visible is None else visible[:frames],
+        )
+
+    def list_members(self) -> dict[str, list[str]]:
+        """The sequences of each of ``lists`` and of the default, by the list's name."""
+        return {}
 
     # ------------------------------------------------------------------------------------- checking
 

@@ -22,6 +22,7 @@ class UavDataset(BenchmarkDataset):
 
     home: ClassVar[str] = "https://cemse.kaust.edu.sa/ivul/uav123"
     shape: ClassVar[str]
+    prefixes: ClassVar[tuple[str, ...]] = ("uav_",)
     facts_package: ClassVar[str]
     frames_folder: ClassVar[str]
     """The folder under ``data_seq``."""

@@ -46,6 +46,7 @@ class Nfs(BenchmarkDataset):
     splits: ClassVar[tuple[str, ...]] = ("30", "240")
     shape: ClassVar[str] = "NAME/30/NAME/00001.jpg ... and NAME/30/NAME.txt (likewise 240), or sequences/NAME and anno/nfs_NAME.txt"
     first_pixel: ClassVar[int] = 0
+    prefixes: ClassVar[tuple[str, ...]] = ("nfs_",)
 
     def __post_init__(self) -> None:
         self.split = str(self.split)

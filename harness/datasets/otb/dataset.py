@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from harness.core.errors import ConfigError, DataError
+from harness.core.interfaces import Sequence
 from harness.datasets.layouts.benchmark import BenchmarkDataset, Entry
 from harness.datasets.layouts.places import by_key, frame_folder, roots
 from harness.datasets.layouts.ranges import Range
@@ -34,6 +35,8 @@ class Otb(BenchmarkDataset):
     title: ClassVar[str] = "OTB"
     home: ClassVar[str] = "http://cvlab.hanyang.ac.kr/tracker_benchmark/datasets.html"
     splits: ClassVar[tuple[str, ...]] = ("100",)
+    lists: ClassVar[tuple[str, ...]] = ("2013", "50")
+    prefixes: ClassVar[tuple[str, ...]] = ("otb_",)
     shape: ClassVar[str] = "a folder per sequence with img/0001.jpg ... and groundtruth_rect.txt, or anno/NAME.txt files alone"
 
     def __post_init__(self) -> None:
@@ -48,6 +51,25 @@ class Otb(BenchmarkDataset):
 
     def official(self) -> list[str]:
         return [row["name"] for row in self.facts]
+
+    def aliases(self) -> dict[str, str]:
+        return {key_of("Human4"): "Human4-2"}
+
+    def as_published(self) -> Otb:
+        """Published results line up with the whole annotation, also those of Tiger1, which were begun at frame 6."""
+        return replace(self, omit=False)
+
+    def shortened(self, sequence: Sequence, frames: int) -> Sequence:
+        """Where as many frames are missing as the benchmark leaves out, the first result is not the given box."""
+        left_out = next((int(row["omit"]) for row in self.facts if row["name"] == sequence.name), 0)
+        found = super().shortened(sequence, frames)
+        if left_out and sequence.truth is not None and len(sequence.truth) - frames == left_out:
+            return replace(found, meta={**found.meta, "first_given": "no"})
+        return found
+
+    def list_members(self) -> dict[str, list[str]]:
+        rows = read_facts(__package__)
+        return {name: [row["name"] for row in rows if name in row["lists"].split()] for name in ("2013", "50", "100")}
 
     def find(self) -> list[Entry]:
         for place in roots(self.folder):

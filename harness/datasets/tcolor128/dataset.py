@@ -26,6 +26,7 @@ class TColor128(BenchmarkDataset):
 
     title: ClassVar[str] = "TColor-128"
     home: ClassVar[str] = "https://www3.cs.stonybrook.edu/~hling/data/TColor-128/TColor-128.html"
+    prefixes: ClassVar[tuple[str, ...]] = ("tpl_",)
     shape: ClassVar[str] = "a folder per sequence with img/0001.jpg ..., NAME_gt.txt and NAME_frames.txt"
 
     def __post_init__(self) -> None:
@@ -50,11 +51,16 @@ class TColor128(BenchmarkDataset):
                     found.append(
                         Entry(row["name"], annotation, frame_folder(folder), stated, attributes=_attributes(folder, row["name"]))
                     )
-                elif key in files:
-                    found.append(Entry(row["name"], files[key], None, frames))
+                elif key in files or key_of(f"{row['name']}_gt") in files:
+                    path = files.get(key) or files[key_of(f"{row['name']}_gt")]
+                    found.append(Entry(row["name"], path, None, frames))
             if found:
                 return found
         return []
+
+    def fits(self, entry: Entry) -> int:
+        """A file that is not called NAME_gt.txt fits less well: OTB has many of the same sequences."""
+        return min(super().fits(entry), 2 if entry.annotation.stem.casefold().endswith("_gt") else 1)
 
 
 def stated_range(path: Path) -> Range:

@@ -13,7 +13,7 @@ from harness.core.errors import DataError, HarnessError
 from harness.core.files import read_json
 from harness.core.interfaces import Dataset, Sequence
 from harness.core.results import Results
-from harness.publish.submission.scoring import TruthFolder
+from harness.publish.submission.reference import TruthFolder
 
 
 def truth_of(results: Results) -> dict[str, Any] | str | None:

@@ -1,10 +1,12 @@
 """Result folders of this and other tools, read into tracks.
 
-Two layouts are known:
+Three layouts are known:
 
 - the toolkit's: a folder per sequence with ``NAME_001.txt`` (a box file per repetition) and ``NAME_time.txt`` (seconds,
   a column per repetition); a job of this harness keeps it under ``tracks/``;
-- flat, as PyTracking and its descendants write it: ``NAME.txt`` and ``NAME_time.txt`` side by side.
+- flat, as PyTracking and its descendants write it: ``NAME.txt`` and ``NAME_time.txt`` side by side (PySOT writes no times, the
+  GOT-10k toolkit's other experiments put them into ``times/``);
+- OTB's: ``NAME.json`` (Python toolkit) or ``NAME_TRACKER.mat`` (MATLAB toolkit).
 
 Numbers may be separated by commas, tabs or spaces.
 """
@@ -22,12 +24,13 @@ import numpy as np
 from harness.core.errors import DataError
 from harness.core.interfaces import Track
 from harness.core.results import read_numbers
+from harness.publish.submission.otb_files import is_otb_json, read_otb
 
 SIDE_FILES = ("_time", "_all_boxes", "_all_scores", "_object_presence_scores")
 """Endings of the files that flat result folders hold beside the box files."""
 LAYOUTS = (
     "either a folder per sequence with NAME_001.txt and NAME_time.txt (GOT-10k toolkit), or NAME.txt and NAME_time.txt "
-    "side by side (PyTracking)"
+    "side by side (PyTracking), or NAME.json or NAME_TRACKER.mat (OTB's toolkits)"
 )
 
 
@@ -45,19 +48,21 @@ class ResultFolder:
 
     path: Path
     name: str
-    layout: Literal["toolkit", "flat"]
+    layout: Literal["toolkit", "flat", "otb"]
     sequences: dict[str, ResultFiles]
 
     def tracks(self, names: Iterable[str] | None = None) -> list[Track]:
         """The tracks of ``names`` (all if None), one per repetition. Raises DataError with file and line."""
         chosen = self.sequences if names is None else names
+        if self.layout == "otb":
+            return [read_otb(name, self.sequences[name].boxes[0]) for name in chosen]
         return [track for name in chosen for track in read_tracks(name, self.sequences[name])]
 
 
 def holds_results(path: Path) -> bool:
     """Whether ``path`` is a folder of result files in one of the layouts."""
     root = path / "tracks" if (path / "tracks").is_dir() else path
-    return path.is_dir() and bool(_toolkit(root) or _flat(root))
+    return path.is_dir() and bool(_toolkit(root) or _flat(root) or _otb(root))
 
 
 def find_results(path: Path) -> ResultFolder:
@@ -74,7 +79,10 @@ def find_results(path: Path) -> ResultFolder:
     flat = _flat(root)
     if flat:
         return ResultFolder(root, name, "flat", flat)
-    inner = sorted(item.name for item in root.iterdir() if item.is_dir() and (_toolkit(item) or _flat(item)))
+    otb = _otb(root)
+    if otb:
+        return ResultFolder(root, name, "otb", otb)
+    inner = sorted(item.name for item in root.iterdir() if item.is_dir() and holds_results(item))
     hint = f"; these folders in it do: {', '.join(inner[:5])}" if inner else ""
     raise DataError(f"{path} holds no result files{hint}. Accepted: {LAYOUTS}.")
 
@@ -95,9 +103,21 @@ def _flat(root: Path) -> dict[str, ResultFiles]:
     for path in sorted(root.glob("*.txt")):
         if path.stem.endswith(SIDE_FILES) or not path.is_file() or path.stem == "list":
             continue
-        times = path.with_name(f"{path.stem}_time.txt")
-        found[path.stem] = ResultFiles((path,), times if times.is_file() else None)
+        places = (path.with_name(f"{path.stem}_time.txt"), root / "times" / f"{path.stem}_time.txt")
+        times = next((place for place in places if place.is_file()), None)
+        found[path.stem] = ResultFiles((path,), times)
     return found
+
+
+def _otb(root: Path) -> dict[str, ResultFiles]:
+    """OTB's files by sequence; ``NAME_TRACKER.mat`` has the tracker's name after the last underscore."""
+    found = {path.stem: ResultFiles((path,), None) for path in sorted(root.glob("*.json")) if is_otb_json(path)}
+    if found:
+        return found
+    paths = sorted(root.glob("*.mat"))
+    ends = {path.stem.rpartition("_")[2] for path in paths}
+    named = (len(ends) == 1 and len(paths) > 1) or all("_" in path.stem for path in paths)
+    return {(path.stem.rpartition("_")[0] if named else path.stem): ResultFiles((path,), None) for path in paths}
 
 
 def read_tracks(name: str, files: ResultFiles) -> list[Track]:

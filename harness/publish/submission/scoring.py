@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,24 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.errors import DataError, StoreError
+from harness.core.errors import StoreError
 from harness.core.files import write_json, write_text
-from harness.core.interfaces import Boxes, Sequence, Track
+from harness.core.interfaces import Boxes, Metrics, Track
 from harness.core.results import RESULTS_FILE, Results, track_paths, write_frames
-from harness.datasets.layouts.got10k import (
-    LIST_FILE,
-    FolderDataset,
-    TruthKind,
-    frame_count,
-    read_names,
-    read_sequence,
-    select_names,
-)
 from harness.machine import environment
+from harness.publish.submission.aligning import align
 from harness.publish.submission.formats import ResultFolder, find_results
+from harness.publish.submission.reference import Reference, Wanted, reference
 from harness.scoring.agreement import agreement
 from harness.scoring.frames import frames_table
-from harness.scoring.got10k import Scores, score_tracks
+from harness.scoring.ope import mean_curves
+from harness.scoring.protocols import Accuracy, score_by
 from harness.scoring.speed import latency_summary
 
 AGREEMENT_FILE = "agreement.json"
@@ -41,25 +34,19 @@ TARGET_LOST = 0.5
 
 
 @dataclass
-class Reference:
-    """What results are scored against. ``dataset`` is the description for results.json; ``notes`` say what lacks."""
-
-    sequences: dict[str, Sequence]
-    dataset: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass
 class Scored:
     """One result folder with its tracks and scores."""
 
     results: ResultFolder
     tracks: list[Track]
-    scores: Scores
+    scores: Accuracy
     warnings: list[str]
     own: Results | None = None
     agreement: dict[str, Any] | None = None
     folder: Path = Path()
+    benchmark: bool = False
+    lists: dict[str, Metrics] = field(default_factory=dict)
+    """OPE scores of the benchmark's lists that are among the sequences, by the list's name."""
 
     @property
     def name(self) -> str:
@@ -81,129 +68,50 @@ class Scored:
         return {name: tracks[0].boxes for name, tracks in self._grouped.items()}
 
 
-# --------------------------------------------------------------------------------------- reference
-
-
-@dataclass
-class TruthFolder(FolderDataset):
-    """A data set's folder of which only the truth need be there: no images, labels or ``meta_info.ini``."""
-
-    def truth_kind(self) -> TruthKind:
-        return "any"
-
-    def read(self, name: str) -> Sequence:
-        return read_sequence(self.folder / name, truth="any", images=False)
-
-    def missing(self) -> str:
-        return "give --dataset a folder with a groundtruth.txt per sequence"
-
-
-def reference(root: Path | None, split: str | None, wanted: list[str] | None, results: ResultFolder) -> Reference:
-    """The sequences to score against: those under ``root``, or without one those of ``results``, without truth."""
-    if root is None:
-        return _results_alone(results, wanted)
-    chosen = _find_split(root, results) if split is None else split
-    dataset = TruthFolder(root=str(root), split=chosen, sequences=wanted)
-    sequences = {sequence.name: sequence for sequence in dataset}
-    found = Reference(
-        sequences,
-        {
-            "name": root.resolve().name,
-            "root": str(root),
-            "split": chosen,
-            "digest": dataset.digest(),
-            "sequences": len(sequences),
-            "frames": sum(frame_count(sequence) for sequence in sequences.values()),
-            "truth": dataset.has_truth,
-        },
-    )
-    found.notes += _what_lacks(found)
-    return found
-
-
-def _find_split(root: Path, results: ResultFolder) -> str:
-    """The split under ``root`` whose list names the results' sequences; empty where ``root`` is no set of splits."""
-    splits = sorted(path.parent for path in root.glob(f"*/{LIST_FILE}"))
-    if (root / LIST_FILE).is_file() or not splits:
-        return ""
-    fitting = [split.name for split in splits if results.sequences.keys() & set(read_names(split / LIST_FILE))]
-    if len(fitting) != 1:
-        names = ", ".join(split.name for split in splits)
-        raise DataError(f"{root} has the splits {names}; say by --split which of them {results.path} is of.")
-    return fitting[0]
-
-
-def _what_lacks(found: Reference) -> list[str]:
-    """Sentences about truth, mask and bounds that are not there."""
-    if not found.dataset["truth"]:
-        return ["The data set has first boxes alone (a test split): speed and agreement are reported, no accuracy."]
-    notes = []
-    unmasked = sum(sequence.visible is None for sequence in found.sequences.values())
-    unbounded = sum(sequence.size is None for sequence in found.sequences.values())
-    if unmasked:
-        notes.append(f"No mask is applied to {unmasked} sequences: they have no cover.label, so covered frames count.")
-    if unbounded:
-        notes.append(
-            f"No bounds are applied to {unbounded} sequences: they have neither meta_info.ini nor images, so boxes are "
-            "not clipped to the image."
-        )
-    return notes
-
-
-def _results_alone(results: ResultFolder, wanted: list[str] | None) -> Reference:
-    names = select_names(list(results.sequences), wanted, None, results.path)
-    boxes = {track.sequence: track.boxes for track in results.tracks(names)}
-    sequences = {name: Sequence(name, (), found[0]) for name, found in boxes.items()}
-    facts = "".join(f"{name}:{len(found)}:{found[0].tolist()}\n" for name, found in boxes.items())
-    kind = "got10k test" if all(name.startswith("GOT-10k_Test_") for name in names) else "results alone"
-    dataset = {
-        "name": kind,
-        "split": "",
-        "digest": hashlib.sha256(facts.encode()).hexdigest(),
-        "sequences": len(sequences),
-        "frames": sum(map(len, boxes.values())),
-        "truth": False,
-    }
-    return Reference(sequences, dataset, ["No truth is given: speed and agreement are reported, no accuracy."])
-
-
 # ----------------------------------------------------------------------------------------- scoring
 
 
 def score_folder(results: ResultFolder, against: Reference, drop_first_time: bool, seed: int = 0) -> Scored:
     """Scores one result folder. Raises DataError where sequences are missing or lengths differ."""
-    missing = [name for name in against.sequences if name not in results.sequences]
-    if missing:
-        raise DataError(
-            f"{results.path} lacks {len(missing)} of {len(against.sequences)} sequences ({', '.join(missing[:3])}"
-            f"{', ...' if len(missing) > 3 else ''}); complete it, or name those to score by --sequences."
-        )
-    tracks = results.tracks(against.sequences)
-    _check_lengths(results, tracks, against)
     own = _own_results(results)
-    sequences = list(against.sequences.values())
-    notes = list(against.notes)
+    aligned = align(results, against.sequences.values(), against.benchmark, own is not None)
+    tracks, sequences = aligned.tracks, aligned.sequences
+    notes = [*against.notes, *aligned.notes]
     if own is not None and own.scoring.get("random_weights"):
         sequences = [replace(sequence, truth=None) for sequence in sequences]
         notes.append(f"{own.name}: random weights; speed alone is meant, so no accuracy is reported.")
     # as read: files of other tools may have more decimals than a submission, and the toolkit uses them all
-    scores = score_tracks(tracks, sequences, as_shipped=False, drop_first_time=drop_first_time, seed=seed)
+    scores = score_by(
+        against.protocols,
+        against.truth_rule,
+        tracks,
+        sequences,
+        as_shipped=False,
+        drop_first_time=drop_first_time,
+        seed=seed,
+    )
     notes += [*scores.warnings, *_file_warnings(results, tracks, against)]
-    return Scored(results, tracks, scores, notes, own)
+    return Scored(results, tracks, scores, notes, own, benchmark=against.benchmark is not None, lists=_lists(scores, against))
 
 
-def _check_lengths(results: ResultFolder, tracks: list[Track], against: Reference) -> None:
-    for track in tracks:
-        frames = frame_count(against.sequences[track.sequence])
-        if frames and frames != len(track.boxes):
-            raise DataError(
-                f"{results.path}: {track.sequence} has {len(track.boxes)} boxes for {frames} frames; they must be equal."
-            )
+def _lists(scores: Accuracy, against: Reference) -> dict[str, Metrics]:
+    """Scores of the benchmark's lists that are scored as a whole, where there is more than one."""
+    if against.benchmark is None or scores.ope is None:
+        return {}
+    curves = scores.ope.sequence_curves
+    members = against.benchmark.list_members()
+    whole = {name: names for name, names in members.items() if all(item in curves for item in names)}
+    return {name: mean_curves([curves[item] for item in names]).scores() for name, names in whole.items()}
 
 
 def _file_warnings(results: ResultFolder, tracks: list[Track], against: Reference) -> list[str]:
     found = []
-    extra = results.sequences.keys() - against.sequences.keys()
+    benchmark = against.benchmark
+    extra = {
+        name
+        for name in results.sequences
+        if (name if benchmark is None else benchmark.resolve(name)) not in against.sequences
+    }
     if extra:
         found.append(f"{len(extra)} sequences are not among those to score and are left out ({min(extra)}, ...).")
     untimed = {track.sequence for track in tracks if not np.isfinite(track.seconds).any()}
@@ -227,7 +135,10 @@ def agree(scored: Scored, baseline: Scored) -> dict[str, Any]:
     ``sequences`` maps a name to ``mean_iou``, ``first_divergent_frame`` (0-based; None if all boxes are equal) and
     ``first_below_0.5`` (the first frame whose boxes overlap less), worst mean first.
     """
-    agreed = agreement(scored.boxes(), baseline.boxes())
+    mine, theirs = scored.boxes(), baseline.boxes()
+    if scored.benchmark:  # published results of one sequence differ in length
+        mine = {name: boxes for name, boxes in mine.items() if name in theirs and len(boxes) == len(theirs[name])}
+    agreed = agreement(mine, theirs)
     rows = {
         item.sequence: {
             "mean_iou": item.mean_iou if item.frames else None,
@@ -248,7 +159,7 @@ def write_job(scored: Scored, against: Reference, folder: Path, drop_first_time:
         raise StoreError(f"{folder} already holds a job; choose another folder by --out.")
     for name in against.sequences:
         _write_exact(folder / "tracks", scored.repetitions(name))
-    write_frames(folder, frames_table(scored.tracks, scored.scores))
+    write_frames(folder, frames_table(scored.tracks, scored.scores.got10k))
     if scored.agreement is not None:
         write_json(folder / AGREEMENT_FILE, {key: scored.agreement.get(key) for key in AGREEMENT})
     scored.folder = folder
@@ -274,12 +185,13 @@ def _results(scored: Scored, against: Reference, drop_first_time: bool, words: l
     details: dict[str, Any] = {
         "scored_from": str(scored.results.path),
         "drop_first_time": drop_first_time,
-        "intervals": {key: list(value) for key, value in scores.intervals.items()},
-        "success_curve": None if scores.curve is None else scores.curve.tolist(),
+        **scores.details(),
     }
+    if scored.lists:
+        details["lists"] = scored.lists
     if scored.agreement is not None:
         details["agreement"] = scored.agreement
-    scoring = {"protocol": "got10k", "feedback": "self", "mask": scores.mask, "bounds": scores.bounds}
+    scoring = {**scores.scoring(), "feedback": "self"}
     scoring["random_weights"] = bool(scored.own and scored.own.scoring.get("random_weights"))
     return Results(
         id=uuid.uuid4().hex,
@@ -317,7 +229,7 @@ def _environment(scored: Scored) -> dict[str, Any]:
 
 
 def score_all(
-    paths: list[Path], root: Path | None, split: str | None, wanted: list[str] | None, drop_first_time: bool
+    paths: list[Path], wanted: Wanted, drop_first_time: bool = False
 ) -> tuple[list[Scored], list[Reference]]:
     """Scores every folder against the same data; the first is the baseline of the others' agreement."""
     scored: list[Scored] = []
@@ -325,7 +237,9 @@ def score_all(
     for path in paths:
         results = find_results(path)
         # without a data set the first folder's sequences are everyone's
-        against = references[0] if references else reference(root, split, wanted, results)
+        again = references and (wanted.root is None or references[0].benchmark is None)
+        against = references[0] if again else reference(wanted, results)
+        wanted = replace(wanted, split=str(against.dataset["split"])) if wanted.root is not None else wanted
         references.append(against)
         scored.append(score_folder(results, against, drop_first_time))
         if len(scored) > 1:

@@ -13,6 +13,7 @@ from harness.core.files import read_json
 from harness.core.interfaces import Track
 from harness.core.results import Results, read_frames, write_tracks
 from harness.datasets.folder import Folder
+from harness.publish.submission.reference import Wanted
 from harness.publish.submission.scoring import Scored, score_all, write_job
 
 TRUTH = np.tile([2.0, 2, 8, 8], (5, 1))
@@ -34,8 +35,9 @@ def results(folder: Path, boxes: np.ndarray = TRUTH, names: tuple[str, ...] = ("
 
 
 def score(*paths: Path, root: Path | None = None, **more: object) -> list[Scored]:
-    settings = {"split": None, "wanted": None, "drop_first_time": False, **more}
-    return score_all(list(paths), root, **settings)[0]  # type: ignore[arg-type]
+    drop = bool(more.pop("drop_first_time", False))
+    wanted = Wanted(root, more.pop("split", None), more.pop("wanted", None))  # type: ignore[arg-type]
+    return score_all(list(paths), wanted, drop)[0]
 
 
 def test_the_split_is_found_by_its_names(root, tmp_path):
@@ -49,7 +51,7 @@ def test_the_split_is_found_by_its_names(root, tmp_path):
 
 def test_the_data_is_the_evaluations_own(root, tmp_path):
     """Scored results and our own runs over the same data bear the same digest, so they can be compared."""
-    against = score_all([results(tmp_path / "mine")], root, "val", None, False)[1][0]
+    against = score_all([results(tmp_path / "mine")], Wanted(root, "val"))[1][0]
     assert against.dataset["digest"] == Folder(root=str(root), split="val").digest()
 
 
@@ -79,8 +81,8 @@ def test_truth_alone_has_neither_mask_nor_bounds_and_says_so(tmp_path):
     (tmp_path / "truth/a/groundtruth.txt").write_text(lines(TRUTH))
     (found,) = score(results(tmp_path / "mine", names=("a",)), root=tmp_path / "truth")
     assert found.scores.metrics["ao"] == pytest.approx(1)
-    assert not found.scores.mask
-    assert not found.scores.bounds
+    assert not found.scores.got10k.mask
+    assert not found.scores.got10k.bounds
     assert any("No mask is applied to 1 sequences" in warning for warning in found.warnings)
     assert any("No bounds are applied to 1 sequences" in warning for warning in found.warnings)
 
@@ -125,7 +127,7 @@ def test_missing_times_are_told(root, tmp_path):
 
 
 def job(root: Path | None, path: Path, folder: Path) -> Results:
-    scored, references = score_all([path], root, None, None, False)
+    scored, references = score_all([path], Wanted(root))
     write_job(scored[0], references[0], folder, False, ["score"])
     return Results.load(folder)
 
@@ -183,7 +185,7 @@ def test_jobs_are_not_overwritten(root, tmp_path):
 
 
 def test_agreement_lies_beside_the_results(root, tmp_path):
-    scored, references = score_all([results(tmp_path / "a"), results(tmp_path / "b")], root, None, None, False)
+    scored, references = score_all([results(tmp_path / "a"), results(tmp_path / "b")], Wanted(root))
     write_job(scored[1], references[1], tmp_path / "job", False, [])
     assert read_json(tmp_path / "job/agreement.json") == {
         "agreement/mean_iou": pytest.approx(1),
