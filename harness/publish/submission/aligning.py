@@ -9,10 +9,10 @@ import numpy as np
 
 from harness.core.errors import DataError
 from harness.core.interfaces import Sequence, Track
+from harness.core.words import listed
 from harness.datasets.layouts.benchmark import BenchmarkDataset
 from harness.datasets.layouts.got10k import frame_count
 from harness.publish.submission.formats import ResultFolder
-from harness.core.words import listed
 
 
 @dataclass
