@@ -125,15 +125,17 @@ def _module(arrange: Any) -> Any:
 
 
 def save_ir(path: Path, outputs: tuple[str, str] = ("mean", "most"), dtype: type = np.uint8) -> Path:
-    """The graph as IR at ``path``."""
+    """The graph as IR at ``path``, with a convolution that changes nothing, so that there is a layer to quantise."""
     import openvino as ov
     from openvino import opset13 as op
 
     patch = op.parameter([1, 8, 8, 3], dtype, name="patch")
     patch.output(0).set_names({"patch"})
-    pixels = op.convert(patch, "f32") if dtype == np.uint8 else patch
+    planes = op.transpose(op.convert(patch, "f32"), op.constant(np.array([0, 3, 1, 2])))
+    kernel = op.constant(np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1))
+    pixels = op.convolution(planes, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
     made = []
-    for name, node in zip(outputs, (op.reduce_mean(pixels, [1, 2]), op.reduce_max(pixels, [1, 2])), strict=True):
+    for name, node in zip(outputs, (op.reduce_mean(pixels, [2, 3]), op.reduce_max(pixels, [2, 3])), strict=True):
         node.output(0).set_names({name})
         made.append(op.result(node))
     ov.save_model(ov.Model(made, [patch], "search"), str(path), compress_to_fp16=False)
