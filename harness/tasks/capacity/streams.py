@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence as Seq
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.core.errors import TrackingError
 from harness.core.interfaces import Array, Arrays, GraphSpec, Image, Sequence, Session, Tracker, TrackerSpec
 from harness.imaging.decoding import Color, read_image
 from harness.machine.environment import pin_thread
+from harness.tracking.loop import ask, box_of
 
 
 @dataclass(frozen=True)
@@ -66,21 +68,27 @@ class Stream:
     index: int = 0
 
     def begin(self) -> None:
-        """Initialises the tracker on the first frame."""
-        self.tracker.init(self.clip.image(0), self.clip.sequence.init_box)
+        """Initialises the tracker on the first frame. Raises TrackingError."""
+        ask(self.tracker.init, self.clip.image(0), self.clip.sequence.init_box)
         self.index = 0
 
     def step(self) -> None:
-        """Processes the next frame."""
+        """Processes the next frame. Raises TrackingError with the sequence and the frame."""
+        try:
+            self._step()
+        except TrackingError as error:
+            raise TrackingError(f"{self.clip.sequence.name}, frame {self.index + 1}: {error}") from error
+
+    def _step(self) -> None:
         sequence, before = self.clip.sequence, self.index
         self.index += 1
         if self.index >= self.clip.frames:
             before, self.index = 0, 1
-            self.tracker.place(sequence.init_box)
+            ask(self.tracker.place, sequence.init_box)
         image = self.clip.image(self.index)
         if self.truthful and sequence.truth is not None and sequence.truth[before][2:].min() > 0:
-            self.tracker.place(sequence.truth[before])
-        self.tracker.update(image)
+            ask(self.tracker.place, sequence.truth[before])
+        box_of(ask(self.tracker.update, image))
 
 
 @dataclass

@@ -13,10 +13,10 @@ from typing import Protocol
 import numpy as np
 
 from harness.core.errors import TrackingError
-from harness.core.interfaces import Boxes, Sequence, Track, Tracker
+from harness.core.interfaces import Boxes, Sequence, Track
 from harness.imaging.decoding import read_image
 from harness.tasks.realtime.schedule import Camera, Schedule, exact
-from harness.tracking.loop import Runner
+from harness.tracking.loop import Runner, ask, box_of
 
 
 class Durations(Protocol):
@@ -88,13 +88,15 @@ def track(
         image = read_image(Path(sequence.frames[frame]), runner.spec.color)
         decode.append(perf_counter() - begin)
         if frame and feedback is not None and feedback[before][2:].min() > 0:
-            tracker.place(feedback[before])
+            ask(tracker.place, feedback[before])
         begin = runner.clock.start()
-        box = _update(tracker, frame, image, sequence.init_box)
+        if frame:
+            found: object = ask(tracker.update, image)
+        else:
+            ask(tracker.init, image, sequence.init_box)
+            found = sequence.init_box
         seconds.append(perf_counter() - begin)
-        if not np.isfinite(box).all():
-            raise TrackingError("the tracker's box is not finite.")
-        boxes.append(np.array(box, float))
+        boxes.append(np.array(box_of(found)))
         if on_frame is not None:
             on_frame(seconds[-1])
         return durations(sequence.name, frame, seconds[-1] + (decode[-1] if count_decoding else 0.0))
@@ -114,9 +116,3 @@ def track(
             gc.enable()
     return Live(camera.schedule(), np.array(boxes), seconds, decode)
 
-
-def _update(tracker: Tracker, frame: int, image: np.ndarray, init_box: Boxes) -> Boxes:
-    if frame:
-        return tracker.update(image)
-    tracker.init(image, init_box)
-    return init_box

@@ -15,7 +15,7 @@ from harness.core.errors import ConfigError
 from harness.core.interfaces import Boxes, Context, Dataset, Metrics, Sequence, Task, TaskResult, TrackerSpec
 from harness.imaging.decoding import decoder_name
 from harness.scoring.budget import over_budget, target_of
-from harness.scoring.got10k import score_tracks
+from harness.scoring.protocols import score_by
 from harness.scoring.speed import fps, latency_summary
 from harness.tasks.realtime.live import Durations, Fixed, Live, Measured, track
 from harness.tasks.realtime.schedule import Schedule, camera, exact
@@ -26,6 +26,7 @@ from harness.tracking.serial import warm_up
 
 FASTEST = 100_000.0
 """Frames a second; above this a rate is a slip of the pen."""
+SCORES = ("ao", "sr50", "sr75", "auc", "precision20")
 Runs = dict[str, Live]
 
 
@@ -154,34 +155,34 @@ class Realtime(Task):
     def _result(
         self, context: Context, sequences: list[Sequence], runs: Mapping[float, Runs], resumed: int
     ) -> TaskResult:
-        accurate = context.dataset.has_truth and not context.tracker.random_weights
+        dataset = context.dataset
+        accurate = dataset.has_truth and not context.tracker.random_weights
         found: Metrics = {}
         per_sequence: dict[str, Metrics] = {item.name: {"frames": float(len(item))} for item in sequences}
-        warnings: list[str] = []
+        warnings = dataset.notes()
         rows: list[dict[str, Any]] = []
-        scored = 0
+        scored, how = 0, {"protocol": ", ".join(dataset.chosen_protocols())}
         for rate in self.fps:
-            schedules = {name: live.schedule for name, live in runs[rate].items()}
-            own = traffic(list(schedules.values()))
+            own = traffic([live.schedule for live in runs[rate].values()])
+            row: dict[str, Any] = {"fps": rate}
             if accurate:
-                scores = score_tracks(
-                    [runs[rate][item.name].scored(item.name) for item in sequences], sequences, seed=context.seed
-                )
-                own |= {key: scores.metrics[key] for key in ("ao", "sr50", "sr75") if key in scores.metrics}
+                tracks = [runs[rate][item.name].scored(item.name) for item in sequences]
+                scores = score_by(dataset.chosen_protocols(), dataset.truth_rule, tracks, sequences, seed=context.seed)
+                own |= {key: scores.metrics[key] for key in SCORES if key in scores.metrics}
+                row["intervals"] = {key: value for key, value in scores.details()["intervals"].items() if key in SCORES}
                 warnings += [line for line in scores.warnings if line not in warnings]
-                for name, row in scores.sequences.items():
-                    if "ao" in row:
-                        per_sequence[name][f"realtime/{rate_name(rate)}/ao"] = row["ao"]
-                        per_sequence[name]["scored_frames"] = row["scored_frames"]
-                scored = scores.scored_frames
-                rows.append({"fps": rate, **own, "interval": scores.intervals.get("ao")})
-            else:
-                rows.append({"fps": rate, **own})
+                scored, how = scores.scored_frames, scores.scoring()
+                _add_sequences(per_sequence, rate, scores.sequences)
+            rows.append(row | own)
             found |= {f"realtime/{rate_name(rate)}/{key}": value for key, value in own.items()}
         if self.clock == "measured":
             found |= self._speed(runs, target_of(context.config))
-        details = self._details(context, runs, rows, resumed)
-        details["scored_frames"] = scored
+        details = self._details(rows, resumed) | {"scored_frames": scored}
+        details["scoring"] = {
+            **how,
+            "feedback": "truth" if self.truth_feedback(context.tracker) else "self",
+            "random_weights": context.tracker.random_weights,
+        }
         write_table(context.folder, table(runs))
         return TaskResult(found, [TABLE], per_sequence, details, warnings)
 
@@ -192,9 +193,7 @@ class Realtime(Task):
             return {}
         return {"fps": fps(seconds), **latency_summary(seconds), **over_budget(seconds, target_fps)}
 
-    def _details(
-        self, context: Context, runs: Mapping[float, Runs], rows: list[dict[str, Any]], resumed: int
-    ) -> dict[str, Any]:
+    def _details(self, rows: list[dict[str, Any]], resumed: int) -> dict[str, Any]:
         return {
             "decoder": decoder_name(),
             "resumed_runs": resumed,
@@ -207,14 +206,14 @@ class Realtime(Task):
                 "count_decoding": self.count_decoding,
                 "rates": rows,
             },
-            "scoring": {
-                "protocol": "got10k",
-                "feedback": "truth" if self.truth_feedback(context.tracker) else "self",
-                "random_weights": context.tracker.random_weights,
-                "mask": any(item.visible is not None for item in context.dataset),
-                "bounds": any(item.size is not None for item in context.dataset),
-            },
         }
+
+
+def _add_sequences(found: dict[str, Metrics], rate: float, scores: Mapping[str, Metrics]) -> None:
+    """Enters each sequence's scores at ``rate``."""
+    for name, row in scores.items():
+        found[name] |= {f"realtime/{rate_name(rate)}/{key}": row[key] for key in SCORES if key in row}
+        found[name] |= {key: row[key] for key in ("scored_frames",) if key in row}
 
 
 def traffic(schedules: list[Schedule]) -> Metrics:

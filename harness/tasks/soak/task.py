@@ -23,7 +23,7 @@ from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult,
 from harness.machine.energy import NONE, Meter, meter
 from harness.tasks.soak.changes import LEAST_CHANGE, Change, change_points, memory_growth
 from harness.tasks.soak.sampler import SAMPLE_S, MachineProbe, Sample, watch
-from harness.tracking.loop import Runner, decoded
+from harness.tracking.loop import Runner, ask, box_of, decoded
 from harness.tracking.recording import check_dataset
 from harness.tracking.serial import warm_up
 
@@ -96,13 +96,15 @@ class Soak(Task):
             for index, (image, _) in enumerate(decoded(sequence, runner.spec.color)):
                 try:
                     if before is None:
-                        tracker.init(image, sequence.init_box)
+                        ask(tracker.init, image, sequence.init_box)
                     else:
                         if truthful and sequence.truth is not None and sequence.truth[before][2:].min() > 0:
-                            tracker.place(sequence.truth[before])
+                            ask(tracker.place, sequence.truth[before])
                         begin = runner.clock.start()
-                        tracker.update(image)
-                        yield perf_counter() - begin
+                        found = ask(tracker.update, image)
+                        spent = perf_counter() - begin
+                        box_of(found)
+                        yield spent
                 except TrackingError as error:
                     raise TrackingError(f"{sequence.name}, frame {index + 1}: {error}") from error
                 before = index
