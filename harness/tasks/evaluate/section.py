@@ -1,4 +1,4 @@
-"""What an evaluation adds to a report: each int8 run against its own fp32."""
+"""What an evaluation adds to a report: verdicts on a camera's rate, and each int8 run against its own fp32."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.present.section import Section
 from harness.scoring.compared import Comparison, Job
+from harness.tasks.evaluate import budget_section
 
 NONE = "-"
 HEAD = [
@@ -27,7 +28,11 @@ SHOWN_LAYERS = 6
 
 
 def sections(found: Comparison) -> list[Section]:
-    """The section over all int8 runs of a comparison, or nothing where there is none."""
+    """The verdicts on a camera's rate, and the section over all int8 runs; nothing where there are none."""
+    return [*budget_section.sections(found), *_int8(found)]
+
+
+def _int8(found: Comparison) -> list[Section]:
     rows = [row for row in found.well if _told(row.job)]
     if not rows:
         return []

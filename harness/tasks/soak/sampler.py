@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Protocol
 
 import psutil
@@ -12,6 +15,7 @@ from harness.machine import sensors
 from harness.machine.energy import Meter
 from harness.machine.environment import LoadWatch
 
+SAMPLES = "soak.csv"
 SAMPLE_S = 1.0
 
 
@@ -102,3 +106,19 @@ def watch(updates: Iterable[float], seconds: float, probe: Probe, now: Timer) ->
         if elapsed >= seconds:
             break
     return samples
+
+
+def as_csv(samples: list[Sample]) -> str:
+    """A line a sample, empty where there is no value."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([item.name for item in fields(Sample)])
+    for sample in samples:
+        writer.writerow(["" if value is None else value for value in asdict(sample).values()])
+    return buffer.getvalue()
+
+
+def read_csv(path: Path) -> list[dict[str, float | None]]:
+    """The samples as written by ``as_csv``."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)]

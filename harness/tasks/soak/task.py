@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import gc
-import io
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from itertools import cycle
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
@@ -22,12 +19,11 @@ from harness.core.files import write_text
 from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
 from harness.machine.energy import NONE, Meter, meter
 from harness.tasks.soak.changes import LEAST_CHANGE, Change, change_points, memory_growth
-from harness.tasks.soak.sampler import SAMPLE_S, MachineProbe, Sample, watch
+from harness.tasks.soak.sampler import SAMPLE_S, SAMPLES, MachineProbe, Sample, as_csv, watch
 from harness.tracking.loop import Runner, ask, box_of, decoded
 from harness.tracking.recording import check_dataset
 from harness.tracking.serial import warm_up
 
-SAMPLES = "soak.csv"
 END_SHARE = 0.2
 """The share of a short run that each of its ends is."""
 QUOTA_SHARE = 0.02
@@ -239,19 +235,3 @@ def throttled(samples: list[Sample]) -> dict[str, float | None]:
         values = column(samples, name)
         found[name] = float(np.nansum(values)) if np.isfinite(values).any() else None
     return found
-
-
-def as_csv(samples: list[Sample]) -> str:
-    """A line a sample, empty where there is no value."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([item.name for item in fields(Sample)])
-    for sample in samples:
-        writer.writerow(["" if value is None else value for value in asdict(sample).values()])
-    return buffer.getvalue()
-
-
-def read_csv(path: Path) -> list[dict[str, float | None]]:
-    """The samples as written by ``as_csv``."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)]

@@ -15,8 +15,7 @@ from harness.core.errors import ConfigError, TrackingError
 from harness.machine.energy import Meter, meter
 from harness.tasks.soak import Soak
 from harness.tasks.soak.changes import change_points, memory_growth
-from harness.tasks.soak.sampler import MachineProbe, Sample, watch
-from harness.tasks.soak.task import SAMPLES, as_csv, read_csv
+from harness.tasks.soak.sampler import SAMPLES, MachineProbe, Sample, as_csv, read_csv, watch
 
 NO_METER = Meter([], "no energy counter here: none")
 PLAIN = Sample(0.0, 0, None, 3000.0, 60.0, 0, 0.0, 0.1, 500.0, None)
