@@ -47,7 +47,7 @@ DETAILS = {
 
 
 def comparison(metrics: dict[str, float], details: dict[str, Any] | None) -> Any:
-    results = SimpleNamespace(details={"int8": details} if details else {})
+    results = SimpleNamespace(details={"int8": details} if details else {}, config={})
     job = SimpleNamespace(results=results, metrics=metrics)
     return SimpleNamespace(well=[SimpleNamespace(job=job, shown="int8")])
 
