@@ -91,6 +91,20 @@ class Runner:
             raise ConfigError(f"{what} returned a {type(tracker).__name__}; accepted: an object of a class that derives from Tracker.")
         return tracker
 
+    def process(self, tracker: Tracker, image: Image, first_box: Boxes | None = None) -> tuple[Boxes, float]:
+        """One frame: the box and the seconds that it took, by the tracker's own clock where it has one.
+
+        With ``first_box`` the tracker is initialised. Raises TrackingError.
+        """
+        begin = self.clock.start()
+        if first_box is None:
+            found: object = ask(tracker.update, image)
+        else:
+            ask(tracker.init, image, first_box)
+            found = first_box
+        seconds = perf_counter() - begin
+        return box_of(found), seconds if tracker.seconds is None else tracker.seconds
+
     def track(
         self,
         sequence: Sequence,

@@ -44,7 +44,7 @@ def brightness(image: Image) -> int:
 class DriftingSpec:
     """Stands for a TrackerSpec. ``seen`` collects the brightness of all images, tracker by tracker."""
 
-    name, color, deterministic, random_weights = "drifting", "rgb", True, False
+    name, color, deterministic, random_weights, placeable = "drifting", "rgb", True, False, True
 
     def __init__(self, on_update: Callable[[], None] = lambda: None) -> None:
         self.trackers: list[list[int]] = []

@@ -11,6 +11,7 @@ from harness.core.errors import TrackingError
 from harness.core.interfaces import Array, Arrays, GraphSpec, Image, Sequence, Session, Tracker, TrackerSpec
 from harness.imaging.decoding import Color, read_image
 from harness.machine.environment import pin_thread
+from harness.tracking.feedback import true_box
 from harness.tracking.loop import ask, box_of
 
 
@@ -86,8 +87,8 @@ class Stream:
             before, self.index = 0, 1
             ask(self.tracker.place, sequence.init_box)
         image = self.clip.image(self.index)
-        if self.truthful and sequence.truth is not None and sequence.truth[before][2:].min() > 0:
-            ask(self.tracker.place, sequence.truth[before])
+        if self.truthful and (box := true_box(sequence, before)) is not None:
+            ask(self.tracker.place, box)
         box_of(ask(self.tracker.update, image))
 
 

@@ -23,6 +23,7 @@ from harness.tasks.capacity.queue import WallClock
 from harness.tasks.capacity.search import Capacity as Found, search
 from harness.tasks.capacity.streams import Streams, load_clips
 from harness.tasks.capacity.trial import SHARE, Judge, Trial, run_trial
+from harness.tracking.feedback import Feedback, check_feedback, truthful
 from harness.tracking.parallel import Split, split_threads
 from harness.tracking.recording import check_dataset
 
@@ -45,7 +46,7 @@ class Capacity(Task):
     count_decoding: bool = False
     memory_mb: float = 1024.0
     warmup: int = 5
-    feedback: Literal["auto", "self", "truth"] = "auto"
+    feedback: Feedback = "auto"
     name: str = "capacity"
 
     def __post_init__(self) -> None:
@@ -66,15 +67,7 @@ class Capacity(Task):
                 f"task=capacity puts trackers back at the first box where a clip ends, and tracker {tracker.name} cannot be put "
                 "anywhere; it runs as it is."
             )
-        if self.truth_feedback(tracker) and not dataset.has_truth:
-            raise ConfigError(
-                f"tracker {tracker.name} has random weights, so its crops must follow the ground truth, which "
-                f"dataset={dataset.name} does not have; give tracker.weights, or use a data set with truth."
-            )
-
-    def truth_feedback(self, tracker: TrackerSpec) -> bool:
-        """Whether crops follow the ground truth."""
-        return self.feedback == "truth" or (self.feedback == "auto" and tracker.random_weights)
+        check_feedback(self.feedback, tracker, dataset)
 
     @property
     def deadline_s(self) -> float:
@@ -119,7 +112,7 @@ class Capacity(Task):
         if backend.pins_callers():
             allowed = allowed_cores()
             cores = [allowed[index * split.each : (index + 1) * split.each] for index in range(split.requests)]
-        return Streams(context.tracker, sessions, clips, self.truth_feedback(context.tracker), cores), split
+        return Streams(context.tracker, sessions, clips, truthful(self.feedback, context.tracker), cores), split
 
     def _service(self, streams: Streams) -> float:
         """Mean seconds of an update by one worker alone, once each worker is warm."""

@@ -16,7 +16,8 @@ from harness.core.errors import TrackingError
 from harness.core.interfaces import Boxes, Sequence, Track
 from harness.imaging.decoding import read_image
 from harness.tasks.realtime.schedule import Camera, Schedule, exact
-from harness.tracking.loop import Runner, ask, box_of
+from harness.tracking.feedback import true_box
+from harness.tracking.loop import Runner, ask
 
 
 class Durations(Protocol):
@@ -69,14 +70,14 @@ def track(
     durations: Durations,
     *,
     count_decoding: bool = False,
-    feedback: Boxes | None = None,
+    follow_truth: bool = False,
     on_frame: Callable[[float], None] | None = None,
 ) -> Live:
     """Tracks ``sequence`` as ``camera`` lets the tracker see it.
 
     A frame that is dropped is neither decoded nor given to the tracker. With ``count_decoding`` the time of reading and
-    decoding a frame is part of its update. ``feedback`` ``[T, 4]``: before each update the tracker is put at the box of the
-    frame that it processed last. Raises TrackingError with the sequence's name.
+    decoding a frame is part of its update. With ``follow_truth`` the tracker is put, before each update, at the true box of
+    the frame that it processed last. Raises TrackingError with the sequence's name.
     """
     tracker = runner.start()
     boxes: list[Boxes] = []
@@ -87,16 +88,11 @@ def track(
         begin = perf_counter()
         image = read_image(Path(sequence.frames[frame]), runner.spec.color)
         decode.append(perf_counter() - begin)
-        if frame and feedback is not None and feedback[before][2:].min() > 0:
-            ask(tracker.place, feedback[before])
-        begin = runner.clock.start()
-        if frame:
-            found: object = ask(tracker.update, image)
-        else:
-            ask(tracker.init, image, sequence.init_box)
-            found = sequence.init_box
-        seconds.append(perf_counter() - begin)
-        boxes.append(np.array(box_of(found)))
+        if frame and follow_truth and (box := true_box(sequence, before)) is not None:
+            ask(tracker.place, box)
+        found, spent = runner.process(tracker, image, None if frame else sequence.init_box)
+        boxes.append(np.array(found))
+        seconds.append(spent)
         if on_frame is not None:
             on_frame(seconds[-1])
         return durations(sequence.name, frame, seconds[-1] + (decode[-1] if count_decoding else 0.0))

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.core.config import at_least
 from harness.core.errors import ConfigError
-from harness.core.interfaces import Boxes, Context, Dataset, Metrics, Sequence, Task, TaskResult, TrackerSpec
+from harness.core.interfaces import Context, Dataset, Metrics, Sequence, Task, TaskResult, TrackerSpec
 from harness.imaging.decoding import decoder_name
 from harness.scoring.budget import over_budget, target_of
 from harness.scoring.protocols import score_by
@@ -20,6 +20,7 @@ from harness.scoring.speed import fps, latency_summary
 from harness.tasks.realtime.live import Durations, Fixed, Live, Measured, track
 from harness.tasks.realtime.schedule import Schedule, camera, exact
 from harness.tasks.realtime.store import TABLE, LiveStore, Recorded, rate_name, table, write_table
+from harness.tracking.feedback import Feedback, check_feedback, truthful
 from harness.tracking.loop import Runner
 from harness.tracking.recording import check_dataset
 from harness.tracking.serial import warm_up
@@ -43,7 +44,7 @@ class Realtime(Task):
     recording: str | None = None
     count_decoding: bool = False
     warmup: int = 5
-    feedback: Literal["auto", "self", "truth"] = "auto"
+    feedback: Feedback = "auto"
     repeats: int = 1
     name: str = "realtime"
 
@@ -65,17 +66,9 @@ class Realtime(Task):
 
     def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
         check_dataset(dataset)
-        if self.truth_feedback(tracker) and not dataset.has_truth:
-            raise ConfigError(
-                f"tracker {tracker.name} has random weights, so its crops must follow the ground truth, which "
-                f"dataset={dataset.name} does not have; give tracker.weights, or use a data set with truth."
-            )
+        check_feedback(self.feedback, tracker, dataset)
         for rate in self.fps:
             self.durations(rate)
-
-    def truth_feedback(self, tracker: TrackerSpec) -> bool:
-        """Whether crops follow the ground truth."""
-        return self.feedback == "truth" or (self.feedback == "auto" and tracker.random_weights)
 
     def durations(self, fps: float) -> Durations:
         """What drives time at a rate."""
@@ -118,7 +111,7 @@ class Realtime(Task):
             **{group: config[group] for group in ("tracker", "backend", "device", "hint")},
             "threads": context.threads,
             "seed": context.seed,
-            "truth": self.truth_feedback(context.tracker),
+            "truth": truthful(self.feedback, context.tracker),
             **{key: getattr(self, key) for key in ("convention", "grace", "clock", "latency_ms", "init_ms", "count_decoding")},
             "recording": str(Path(self.recording).resolve()) if self.recording else None,
         }
@@ -139,16 +132,13 @@ class Realtime(Task):
                 before,
                 durations,
                 count_decoding=self.count_decoding,
-                feedback=self._feedback(context, sequence),
+                follow_truth=truthful(self.feedback, context.tracker),
                 on_frame=lambda _seconds: progress.step(1),
             )
             progress.step(live.schedule.dropped, f"{sequence.name} done")
             store.save(rate, sequence, live)
             runs[sequence.name] = live
         progress.close()
-
-    def _feedback(self, context: Context, sequence: Sequence) -> Boxes | None:
-        return sequence.truth if self.truth_feedback(context.tracker) else None
 
     # ------------------------------------------------------------------------------------- results
 
@@ -180,7 +170,7 @@ class Realtime(Task):
         details = self._details(rows, resumed) | {"scored_frames": scored}
         details["scoring"] = {
             **how,
-            "feedback": "truth" if self.truth_feedback(context.tracker) else "self",
+            "feedback": "truth" if truthful(self.feedback, context.tracker) else "self",
             "random_weights": context.tracker.random_weights,
         }
         write_table(context.folder, table(runs))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,12 +20,15 @@ from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult,
 from harness.machine.energy import NONE, Meter, meter
 from harness.tasks.soak.changes import LEAST_CHANGE, Change, change_points, memory_growth
 from harness.tasks.soak.sampler import SAMPLE_S, SAMPLES, MachineProbe, Sample, as_csv, watch
-from harness.tracking.loop import Runner, ask, box_of, decoded
+from harness.tracking.feedback import Feedback, check_feedback, true_box, truthful
+from harness.tracking.loop import Runner, ask, decoded
 from harness.tracking.recording import check_dataset
 from harness.tracking.serial import warm_up
 
 END_SHARE = 0.2
 """The share of a short run that each of its ends is."""
+COLLECT_S = 2.0
+"""Seconds between two collections of garbage, which is off while frames are timed."""
 QUOTA_SHARE = 0.02
 """Seconds kept waiting for the quota, a second: above this the quota is a cause."""
 OTHER_CORES = 0.3
@@ -41,7 +44,7 @@ class Soak(Task):
     window_s: float = 60.0
     warmup: int = 5
     least_change: float = LEAST_CHANGE
-    feedback: Literal["auto", "self", "truth"] = "auto"
+    feedback: Feedback = "auto"
     name: str = "soak"
 
     def __post_init__(self) -> None:
@@ -55,15 +58,7 @@ class Soak(Task):
 
     def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
         check_dataset(dataset)
-        if self.truth_feedback(tracker) and not dataset.has_truth:
-            raise ConfigError(
-                f"tracker {tracker.name} has random weights, so its crops must follow the ground truth, which "
-                f"dataset={dataset.name} does not have; give tracker.weights, or use a data set with truth."
-            )
-
-    def truth_feedback(self, tracker: TrackerSpec) -> bool:
-        """Whether crops follow the ground truth."""
-        return self.feedback == "truth" or (self.feedback == "auto" and tracker.random_weights)
+        check_feedback(self.feedback, tracker, dataset)
 
     def run(self, context: Context) -> TaskResult:
         cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
@@ -86,25 +81,22 @@ class Soak(Task):
 
     def _updates(self, context: Context, runner: Runner) -> Iterator[float]:
         """The seconds of each update, over all sequences again and again."""
-        truthful = self.truth_feedback(context.tracker)
+        follow, collected = truthful(self.feedback, context.tracker), perf_counter()
         for sequence in cycle(context.dataset):
             tracker, before = runner.start(), None
             for index, (image, _) in enumerate(decoded(sequence, runner.spec.color)):
                 try:
-                    if before is None:
-                        ask(tracker.init, image, sequence.init_box)
-                    else:
-                        if truthful and sequence.truth is not None and sequence.truth[before][2:].min() > 0:
-                            ask(tracker.place, sequence.truth[before])
-                        begin = runner.clock.start()
-                        found = ask(tracker.update, image)
-                        spent = perf_counter() - begin
-                        box_of(found)
-                        yield spent
+                    if before is not None and follow and (box := true_box(sequence, before)) is not None:
+                        ask(tracker.place, box)
+                    _, spent = runner.process(tracker, image, sequence.init_box if before is None else None)
                 except TrackingError as error:
                     raise TrackingError(f"{sequence.name}, frame {index + 1}: {error}") from error
+                if before is not None:
+                    yield spent
                 before = index
-            gc.collect()  # between sequences, where nothing is timed
+            if perf_counter() - collected > COLLECT_S:
+                gc.collect()  # between sequences, where nothing is timed
+                collected = perf_counter()
 
     def result(self, samples: list[Sample], counters: Meter, random_weights: bool = False) -> TaskResult:
         """What the samples say. Raises TrackingError where there are too few."""

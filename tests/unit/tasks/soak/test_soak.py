@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stub_jobs import numbered_sequences, stub_context
+from stub_jobs import DriftingSpec, numbered_sequences, stub_context
 
 from harness.core.errors import ConfigError, TrackingError
 from harness.machine.energy import Meter, meter
@@ -229,13 +229,18 @@ def test_missing_samples_keep_the_others_in_their_place() -> None:
 # --------------------------------------------------------------------------------------- the task
 
 
-def test_a_soak_runs_over_the_sequences_again_and_again_and_leaves_its_samples(tmp_path: Path) -> None:
+def test_a_soak_runs_over_the_sequences_again_and_again_and_leaves_its_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.tasks.soak.sampler.SAMPLE_S", 0.05)
     dataset = numbered_sequences(tmp_path / "data", sequences=2, frames=4)
-    found = Soak(minutes=4 / 60).run(stub_context(tmp_path / "job", dataset))
+    spec = DriftingSpec()
+    found = Soak(minutes=0.4 / 60).run(stub_context(tmp_path / "job", dataset, spec))
     assert found.files == [SAMPLES]
     rows = read_csv(tmp_path / "job" / SAMPLES)
     assert len(rows) >= 3
-    assert all((row["frames"] or 0) > 6 for row in rows)
+    assert sum(row["frames"] or 0 for row in rows) > 6
+    assert [len(seen) for seen in spec.trackers[1:-1]] == [4] * (len(spec.trackers) - 2)
     assert found.metrics["soak/fps_first"] > 0
 
 
