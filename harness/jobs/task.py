@@ -103,18 +103,19 @@ def plain_value(text: str) -> str:
 def one_job(job: runner.Job, place: compose.Place) -> Results:
     """Runs, saves and logs one job. Raises what keeps it from leaving a result."""
     sweep = place.sweep
-    count = read_json(sweep / SWEEP_FILE)["count"] if sweep else 1
-    of = f"/{count}" if count else ""
+    record = read_json(sweep / SWEEP_FILE) if sweep else {}
+    of = f"/{record['count']}" if record.get("count") else ""
     say(f"[{job.number + 1}{of}] {job.name}: {job.folder}" if sweep else f"{job.name}: {job.folder}")
     apart = sweep is not None and launchers.elsewhere(str(place.launcher.get("_target_")))
+    whole = apart or bool(record.get("open"))  # further rounds: where the first was measured, before a sweeper hears of it
     with launchers.own_cores(place.launcher if apart else {}, job.config.get("threads"), job.name):
         results = runner.run_job(job)
-        if apart and rounds_of(job.config) > 1:  # where the first was measured
+        if whole and rounds_of(job.config) > 1:
             rounds.more_rounds([job.folder], rounds_of(job.config))
             results = Results.load(job.folder)
     if results.status != "ok" and sweep is not None and results.error:
         say(f"{results.status}: {results.error['message']}")
-    if apart or rounds_of(job.config) == 1:
+    if whole or rounds_of(job.config) == 1:
         log_job(job.folder, sweep)
         if cost := runner.fixed_cost(results):
             say(cost)

@@ -105,6 +105,11 @@ def test_the_command_of_the_package_runs_and_is_in_the_help(site: Path, place: P
     assert "says a word" in told and "A tracker of another package." in told and "tracker.step=0" in told
 
 
+def test_the_backend_of_the_package_is_among_the_devices(site: Path, place: Path) -> None:
+    found = json.loads(process("devices", "--json", cwd=place, PYTHONPATH=path(site)).stdout)
+    assert found["example"] == found["torch"]
+
+
 def test_mistakes_with_the_package_are_told_as_with_ours(site: Path, place: Path) -> None:
     done = process("tracker=example", "tracker.stp=1", cwd=place, PYTHONPATH=path(site))
     assert done.returncode == 2

@@ -10,7 +10,9 @@ import subprocess
 import sys
 from typing import Any
 
-from harness.core.config import conf_folder, python_path
+from harness.core import plugins
+from harness.core.config import python_path
+from harness.core.options import choices
 
 SUMMARY = "what each backend can run on here, with full names and precisions"
 EXAMPLE = "python -m harness devices"
@@ -46,10 +48,13 @@ def run(args: argparse.Namespace) -> int:
 def backends() -> dict[str, str]:
     """Each backend's class by the name of its choice; choices that only change another's settings are left out."""
     found = {}
-    for path in sorted((conf_folder() / "backend").glob("*.yaml")):
+    for path in choices("backend"):
         target = re.search(r"^target: *(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        plugin = plugins.find("backends", path.stem)
         if target:
             found[path.stem] = target[1]
+        elif plugin is not None:
+            found[path.stem] = plugin.target.replace(":", ".")
     return found
 
 
