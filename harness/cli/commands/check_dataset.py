@@ -1,4 +1,4 @@
-"""python -m harness check-dataset: is a GOT-10k folder whole and readable?"""
+"""python -m harness check-dataset: is a data set's folder whole and readable?"""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from harness.core.errors import DataError
 
 if TYPE_CHECKING:
-    from harness.core.interfaces import Checked
+    from harness.core.interfaces import Checked, Dataset
+    from harness.datasets.layouts.benchmark import BenchmarkDataset
 
-SUMMARY = "check a folder in the GOT-10k layout: sequences, frames, images, annotations, resolution"
+SUMMARY = "check a data set's folder in its benchmark's layout: sequences, frames, images, annotations, resolution"
 EXAMPLE = "python -m harness check-dataset /data/got10k --split val"
 SPLITS = ("train", "val", "test")
 SHOWN = 100
@@ -24,21 +25,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "root",
         nargs="?",
         type=Path,
-        help="the folder that holds the splits, or a split itself (default: the environment variable GOT10K_ROOT)",
+        help="the data set's folder; of GOT-10k the one that holds the splits, or a split itself (default: the environment variable "
+        "GOT10K_ROOT)",
     )
-    parser.add_argument("--split", help="one split alone, such as val (default: every split that is there)")
+    parser.add_argument("--layout", metavar="NAME", help="the data set's name (otb, uav123, lasot, ...), if not to be recognised")
+    parser.add_argument(
+        "--split", help="one split or list alone, such as val (default: every split that is there; of a benchmark its own default)"
+    )
     parser.add_argument("--no-decode", action="store_true", help="do not decode the images: seconds instead of minutes")
     parser.add_argument("--all", action="store_true", help=f"print all faults, not the first {SHOWN} of a split")
 
 
 def run(args: argparse.Namespace) -> int:
-    folders = split_folders(_root(args.root), args.split)
+    root = _root(args.root)
+    benchmark = _benchmark(root, args.layout, args.split)
+    if benchmark is not None:
+        return _check_benchmark(benchmark, not args.no_decode, None if args.all else SHOWN)
+    folders = split_folders(root, args.split)
     whole = True
     for folder in folders:
         checked = _check(folder, not args.no_decode)
-        _print(folder, checked, not args.no_decode, None if args.all else SHOWN)
+        _print(str(folder), checked, not args.no_decode, None if args.all else SHOWN, _where_to_get())
         whole = whole and not checked.faults
     return 0 if whole else 1
+
+
+def _benchmark(root: Path, layout: str | None, split: str | None) -> BenchmarkDataset | None:
+    """The benchmark's data set under ``root``; None where it is a folder in GOT-10k's layout. Raises DataError."""
+    from harness.datasets.auto.dataset import candidates, layouts
+    from harness.datasets.layouts.benchmark import BenchmarkDataset
+
+    known = layouts()
+    if layout is not None and layout not in known:
+        raise DataError(f"--layout {layout} is no data set that is known; accepted: {', '.join(known)}.")
+    found: list[tuple[str, type[Dataset], str]]
+    found = [(layout, known[layout], "")] if layout is not None else candidates(root)
+    if len(found) > 1:
+        raise DataError(f"{root} fits several data sets ({', '.join(name for name, _, _ in found)}); say by --layout which it is.")
+    if not found:
+        return None
+    name, cls, own = found[0]
+    if not issubclass(cls, BenchmarkDataset):
+        return None
+    chosen = split or own
+    return cls(root=str(root), name=name, **({"split": chosen} if chosen else {}))  # type: ignore[arg-type]
+
+
+def _check_benchmark(dataset: BenchmarkDataset, decode: bool, most: int | None) -> int:
+    from harness.machine.environment import thread_budget
+    from harness.machine.progress import make
+
+    progress = make()
+    progress.start(f"checking {dataset.folder}", len(dataset))
+    try:
+        checked = dataset.check(decode=decode, workers=thread_budget(), on_sequence=lambda name: progress.step(1, name))
+    finally:
+        progress.close()
+    split = f", list {dataset.split}" if dataset.split else ""
+    print(f"{dataset.folder} has the layout of {dataset.title} (dataset={dataset.name}{split})")
+    _print(str(dataset.folder), checked, decode, most, dataset.missing())
+    return 0 if not checked.faults else 1
 
 
 def _root(given: Path | None) -> Path:
@@ -107,7 +153,7 @@ def known_split(folder: Path) -> tuple[list[str] | None, dict[str, int] | None]:
     return None, None
 
 
-def _print(folder: Path, checked: Checked, decoded: bool, most: int | None) -> None:
+def _print(folder: str, checked: Checked, decoded: bool, most: int | None, where: str) -> None:
     for fault in checked.faults[:most]:
         print(f"fault: {fault}", file=sys.stderr)
     if most is not None and len(checked.faults) > most:
@@ -120,4 +166,4 @@ def _print(folder: Path, checked: Checked, decoded: bool, most: int | None) -> N
     verdict = "no fault" if not checked.faults else f"{len(checked.faults)} faults"
     print(f"{folder}: {checked.sequences} sequences, {checked.frames} frames, {how}: {verdict}")
     if checked.faults:
-        print(f"To mend it: {_where_to_get()}.")
+        print(f"To mend it: {where}.")
