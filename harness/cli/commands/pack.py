@@ -1,4 +1,4 @@
-"""python -m harness pack: result files of any tool become a GOT-10k submission archive."""
+"""python -m harness pack: result files of any tool become what a benchmark's server or toolkit takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from harness.cli.commands.validate import add_facts_arguments, choose_facts
 from harness.core.errors import ArchiveError
 
-SUMMARY = "make a GOT-10k submission archive of result files (ours, the toolkit's, or PyTracking's flat folders)"
+SUMMARY = "make the archive that GOT-10k's or TrackingNet's server takes, or VOT's toolkit, of result files (ours or other tools')"
 EXAMPLE = "python -m harness pack results/my_tracker -o submission.zip"
 
 
@@ -18,10 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, help="the archive to write (default: RESULTS.zip in the current folder)"
     )
+    parser.add_argument("--layout", metavar="NAME", help="the data set (trackingnet, vot) under --dataset, if not to be recognised")
     add_facts_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    packed = _pack_benchmark(args)
+    if packed is not None:
+        return packed
     from harness.publish.submission import find_results, manifest_path, pack_tracks
 
     facts = choose_facts(args.dataset, args.split)
@@ -32,6 +36,27 @@ def run(args: argparse.Namespace) -> int:
         f"repetition(s), SHA-256 {manifest['sha256']}; no fault against {facts.source}"
     )
     print(f"{manifest_path(archive)}: its manifest")
+    return 0
+
+
+def _pack_benchmark(args: argparse.Namespace) -> int | None:
+    """Packs for another benchmark than GOT-10k; None where the data set is in GOT-10k's layout or not given."""
+    from harness.publish.submission.aligning import align
+    from harness.publish.submission.formats import find_results
+    from harness.publish.submission.reference import Wanted, reference
+
+    if args.dataset is None and args.layout is None:
+        return None
+    describe(args.results)  # refuses a job that did not end well
+    results = find_results(args.results)
+    against = reference(Wanted(args.dataset, args.split, layout=args.layout), results)
+    if against.benchmark is None:
+        return None
+    own = describe(args.results).get("id") is not None
+    aligned = align(results, against.sequences.values(), against.benchmark, own)
+    archive = args.output or Path(f"{results.name}.zip")
+    for path in against.benchmark.pack(aligned.tracks, archive):
+        print(f"{path}: {len(aligned.sequences)} sequences for {against.benchmark.title}")
     return 0
 
 

@@ -239,6 +239,11 @@ class BenchmarkDataset(Dataset):
         """Other names of sequences, as ``key_of`` writes them."""
         return {}
 
+    @classmethod
+    def tool_name(cls, name: str, tool: str) -> str:
+        """The name that ``tool`` (pysot, pytracking, otb, got10k) gives to a sequence."""
+        return f"{cls.prefixes[0]}{name}" if tool == "pytracking" and cls.prefixes else name
+
     def as_published(self) -> BenchmarkDataset:
         """The data set with the lines of its annotations as the benchmark's published results count them."""
         return self

@@ -55,6 +55,13 @@ class Otb(BenchmarkDataset):
     def aliases(self) -> dict[str, str]:
         return {key_of("Human4"): "Human4-2"}
 
+    @classmethod
+    def tool_name(cls, name: str, tool: str) -> str:
+        """Of a folder's several targets PyTracking writes ``Jogging_1``, the GOT-10k toolkit ``Jogging.1``."""
+        if tool == "got10k" and name == "Human4-2":
+            return "Human4"
+        return name.replace("-", {"pytracking": "_", "got10k": "."}.get(tool, "-"))
+
     def as_published(self) -> Otb:
         """Published results line up with the whole annotation, also those of Tiger1, which were begun at frame 6."""
         return replace(self, omit=False)

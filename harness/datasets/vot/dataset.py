@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -9,11 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from harness.core.errors import DataError
-from harness.core.interfaces import Boxes
+from harness.core.files import write_bytes
+from harness.core.interfaces import Boxes, Track
 from harness.datasets.layouts.benchmark import BenchmarkDataset, Entry
 from harness.datasets.layouts.places import frame_folder, roots
 from harness.datasets.layouts.ranges import Fit, in_order
 from harness.datasets.layouts.reading import checked_boxes, child, read_lines
+from harness.datasets.layouts.zips import zip_of
 from harness.datasets.vot.regions import box_of
 
 LIST = "list.txt"
@@ -66,6 +69,20 @@ class Vot(BenchmarkDataset):
             return Fit(in_order(images)[:lines], 0, lines, note)
         return super().fit(entry, lines, images)
 
+    def pack(self, tracks: Iterable[Track], archive: Path) -> list[Path]:
+        """A zip of the toolkit's results of its experiment ``unsupervised``: unpack it into ``results/TRACKER`` of a workspace."""
+        texts = {}
+        for track in tracks:
+            place = f"unsupervised/{track.sequence}/{track.sequence}_{track.repetition:03d}"
+            texts[f"{place}.txt"] = trajectory(track)
+            if np.isfinite(track.seconds).all():
+                texts[f"{place}_time.value"] = "".join(f"{value:.8f}\n" for value in track.seconds.tolist())
+        missing = [name for name in self.names if f"unsupervised/{name}/{name}_001.txt" not in texts]
+        if missing:
+            raise DataError(f"{len(missing)} of {len(self.names)} sequences have no results ({', '.join(missing[:3])}).")
+        write_bytes(archive, zip_of(texts))
+        return [archive]
+
     def fits(self, entry: Entry) -> int:
         """What only VOT has: the file ``sequence``, a folder ``color``, polygons or masks."""
         folder = entry.annotation.parent
@@ -73,6 +90,12 @@ class Vot(BenchmarkDataset):
             return 2
         first = read_lines(entry.annotation)[0].text
         return 2 if first[0] in "mM" or first.replace(",", " ").split()[4:] else 0
+
+
+def trajectory(track: Track) -> str:
+    """A run as the toolkit writes it: ``1`` where the tracker was given the box, then a rectangle a line."""
+    lines = ["1", *(",".join(f"{value:.4f}" for value in box) for box in track.boxes[1:].tolist())]
+    return "\n".join(lines) + "\n"
 
 
 def truth_file(folder: Path) -> Path | None:
