@@ -413,6 +413,14 @@ class TaskResult:
     warnings: list[str] = field(default_factory=list)
 
 
+class Stand(Protocol):
+    """A way of tracking that is loaded and asleep until its turn."""
+
+    def turn(self, number: int, seconds: float) -> npt.NDArray[np.float64]:
+        """Runs turn ``number`` for at least ``seconds``; returns the seconds of each update ``[N]``."""
+        ...
+
+
 class Task(ABC):
     """One kind of measurement. Subclasses are dataclasses whose fields are the keys of the task's YAML file."""
 
@@ -426,6 +434,15 @@ class Task(ABC):
 
     @abstractmethod
     def run(self, context: Context) -> TaskResult: ...
+
+    def stand(self, context: Context) -> Stand | None:
+        """What a sweep's measurement in turns runs of this task, loaded; None if its speed is not measured so."""
+        del context
+        return None
+
+    def takes_turns(self) -> bool:
+        """Whether ``stand`` gives something: asked by the parent, which loads nothing."""
+        return False
 
 
 NamedArrays = Mapping[str, Array]

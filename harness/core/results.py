@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 RESULTS_FILE = "results.json"
+SWEEP_FILE = "sweep.json"
+TURNS_FILE = "turns.json"
 FRAMES_FILE = "frames.parquet"
 STAGES = ("decode", "preprocess", "inference", "postprocess")
 """What a frame's time is made of, in order; columns of frames.parquet."""

@@ -5,19 +5,20 @@ A call may be repeated in one process; two at once may not, as Hydra keeps one c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, HarnessError, SkipJob
 from harness.core.files import new_folder
 from harness.core.results import RESULTS_FILE, Results
-from harness.jobs import compose, launchers, resume, rounds, runner, sweep as sweeps
+from harness.jobs import compose, folders, launchers, resume, rounds, runner, sweep as sweeps, turns
 from harness.jobs.compose import Plan
 from harness.jobs.experiment import build_experiment
 from harness.jobs.resume import Call
 from harness.jobs.task import JobTask, log_job, objectives, rounds_of
+from harness.machine.progress import say
 from harness.publish import mlflow as mlflow_log
 
 if TYPE_CHECKING:
@@ -146,8 +147,16 @@ def execute(call: Call, on_summary: OnSummary | None = None) -> JobRecord | Swee
         compose.settle(plan, new_folder(Path(plan.folder)))
     else:
         runner.make_folder(Path(plan.folder))
-    resume.record(call, Path(plan.folder), plan.multirun)
-    return _sweep(plan, task, on_summary) if plan.multirun else _single(plan, task, on_summary)
+    with folders.held(Path(plan.folder)):
+        if not resumes(wanted):
+            folders.check_unused(Path(plan.folder))
+        resume.record(call, Path(plan.folder), plan.multirun)
+        return _sweep(plan, task, on_summary) if plan.multirun else _single(plan, task, on_summary)
+
+
+def resumes(call: Call) -> bool:
+    """Whether a call goes on in the folder of an earlier one."""
+    return (call.value("resume") or "off") != "off"
 
 
 def check_plan(plan: Plan, task: JobTask) -> None:
@@ -208,21 +217,31 @@ def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepReco
             if not any((folder / RESULTS_FILE).is_file() for folder in sweeps.close(place)):
                 raise JobsFailed(f"{error.rstrip('.')}; see the documentation of its plug-in.") from found
     wanted = sweeps.close(place)
-    folders = [folder for folder in wanted if (folder / RESULTS_FILE).is_file()]
-    if not folders:
+    places = [folder for folder in wanted if (folder / RESULTS_FILE).is_file()]
+    if not places:
         raise JobsFailed(f"no job of the sweep left a result in {place}; see the messages above.")
-    repeats = 1 if launchers.elsewhere(plan.launcher) else max(rounds_of(Results.load(item).config) for item in folders)
-    rounds.more_rounds(folders, repeats)
+    repeats = 1 if launchers.elsewhere(plan.launcher) else max(rounds_of(Results.load(item).config) for item in places)
+    rounds.more_rounds(places, repeats)
+    if not launchers.elsewhere(plan.launcher):
+        take_turns(place, places, plan.config.get("turns") or {})
     summary = _summary(place, on_summary)
-    sweeps.keep_agreement(folders, summary.agreement)
+    sweeps.keep_agreement(places, summary.agreement)
     target = mlflow_log.target_of(plan.config)
-    for folder in folders:
+    for folder in places:
         if repeats > 1 or (folder / "agreement.json").is_file():
             log_job(folder, place, redraw=repeats > 1)
-    jobs = tuple(JobRecord(folder, Results.load(folder), target) for folder in folders)
-    failed = len(folders) < len(wanted) or any(job.results.status == "failed" for job in jobs)
+    jobs = tuple(JobRecord(folder, Results.load(folder), target) for folder in places)
+    failed = len(places) < len(wanted) or any(job.results.status == "failed" for job in jobs)
     sweeps.log_parent(place, target, failed or error is not None)
     return SweepRecord(place, jobs, target, summary, error, failed)
+
+
+def take_turns(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any]) -> None:
+    """Measures a sweep's jobs in turns; what fails there costs the intervals, never the sweep."""
+    try:
+        turns.of_sweep(sweep, jobs, settings, say)
+    except (HarnessError, OSError) as error:
+        say(f"warning: the jobs could not be measured in turns: {error}")
 
 
 def _summary(folder: Path, on_summary: OnSummary | None) -> Summary:

@@ -10,6 +10,8 @@ from harness.core.files import read_json, write_json
 
 LAST = Path("outputs/last.json")
 COMMAND_FILE = "command.json"
+COMPARING = "turns."
+"""Keys that change how jobs are compared and nothing that they measure: given alone, the rest is as it was."""
 PLACES = ("hydra.run.dir", "hydra.sweep.dir")
 
 
@@ -65,8 +67,8 @@ def continued(call: Call) -> Call:
         )
     record = read_json(folder / COMMAND_FILE)
     own = [text for text in call.overrides if key_of(text) != "resume"]
-    if not own:
-        own = list(record["overrides"])
+    if all(key_of(text).startswith(COMPARING) for text in own):
+        own = [*record["overrides"], *own]
         call = replace(call, multirun=bool(record["multirun"]), config_dir=record["config_dir"])
     own = [text for text in own if key_of(text) not in ("resume", *PLACES)]
     return replace(call, overrides=(*own, *(f"{key}={quoted(folder)}" for key in ("resume", *PLACES))))

@@ -53,7 +53,9 @@ def run_round(folder: Path, round_: int) -> None:
 
 def _append_frames(folder: Path, scratch: Path) -> None:
     if (scratch / "frames.parquet").is_file():
-        write_frames(folder, pd.concat([read_frames(folder), read_frames(scratch)], ignore_index=True))
+        new, old = read_frames(scratch), read_frames(folder)
+        old = old[~old["round"].isin(new["round"].unique())]  # a kill before the record was saved: the round is measured anew
+        write_frames(folder, pd.concat([old, new], ignore_index=True))
 
 
 def _keep_reports(folder: Path, scratch: Path, round_: int) -> None:

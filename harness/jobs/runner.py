@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import DataError, HarnessError, SkipJob, StoreError, exit_code_of
-from harness.core.files import plain, write_json
+from harness.core.files import plain, read_json, write_json
 from harness.core.results import RESULTS_FILE, Results
 from harness.jobs.children import JobFailed, ensure_prepared, measure, tail_of
 from harness.jobs.experiment import Experiment, build_experiment
+from harness.jobs.folders import start_over
 from harness.jobs.outcomes import complete, mark_failed, now
 from harness.jobs.worker import JOB_FILE
 from harness.machine import environment
+
+STEERING = ("resume", "objective", "mlflow", "turns")
+"""Sections that say how a run is kept and compared, and decide nothing that it measures."""
 
 
 @dataclass
@@ -34,6 +38,7 @@ class Job:
         call: Which start of its sweep it belongs to (``sweep.json``'s ``call``).
         chdir: Whether it works in its own folder (``hydra.job.chdir``).
         built: Its parts, where they were built before the sweep began.
+        resumed: Whether its results were there already, and nothing was measured.
     """
 
     config: Mapping[str, Any]
@@ -45,6 +50,7 @@ class Job:
     call: str = ""
     chdir: bool = False
     built: Experiment | None = field(default=None, repr=False)
+    resumed: bool = False
 
     @property
     def name(self) -> str:
@@ -76,10 +82,14 @@ class Job:
 def run_job(job: Job) -> Results:
     """Runs a job to its ``results.json``; never raises for a job's own failure, except SkipJob in a single run."""
     make_folder(job.folder)
-    write_json(job.folder / JOB_FILE, job.record())
     resumed = finished(job)
     if resumed is not None:
+        job.resumed = True
+        write_json(job.folder / JOB_FILE, job.record())
         return resumed
+    if is_another(job):
+        start_over(job.folder)
+    write_json(job.folder / JOB_FILE, job.record())
     results = Results(
         id=_identity(job.folder),
         name=job.name,
@@ -143,10 +153,24 @@ def finished(job: Job) -> Results | None:
     return None
 
 
+def is_another(job: Job) -> bool:
+    """Whether the folder holds a run of other settings, of another model or on other data: its identity must end."""
+    with contextlib.suppress(DataError, TypeError, KeyError):
+        if (job.folder / RESULTS_FILE).is_file():
+            found = Results.load(job.folder)
+            return _comparable(found.config) != _comparable(plain(job.config)) or (
+                found.status == "ok" and not _still_current(job, found)
+            )
+        if (job.folder / JOB_FILE).is_file():
+            return _comparable(read_json(job.folder / JOB_FILE)["config"]) != _comparable(plain(job.config))
+        return False
+    return True  # what cannot be read is not gone on with
+
+
 def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration as far as it decides results: the thread budget by its number, without what only steers the run."""
     threads = config.get("threads") or environment.thread_budget()
-    return {**{key: value for key, value in config.items() if key not in ("resume", "objective")}, "threads": threads}
+    return {**{key: value for key, value in config.items() if key not in STEERING}, "threads": threads}
 
 
 def _still_current(job: Job, found: Results) -> bool:

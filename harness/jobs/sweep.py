@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.files import read_json, write_json
-from harness.core.results import RESULTS_FILE, Results
+from harness.core.results import RESULTS_FILE, SWEEP_FILE, Results
 from harness.jobs import launchers, outcomes, runner
 from harness.jobs.compose import Plan
-from harness.jobs.task import SWEEP_FILE, log_job, make_job
+from harness.jobs.task import log_job, make_job
 from harness.jobs.worker import JOB_FILE
 from harness.machine.progress import say
 from harness.publish import mlflow as mlflow_log

@@ -12,15 +12,13 @@ from typing import Any
 
 from harness.core.errors import ConfigError, DataError, HarnessError, StoreError
 from harness.core.files import read_json
-from harness.core.results import Results
+from harness.core.results import SWEEP_FILE, Results
 from harness.jobs import compose, launchers, rounds, runner
 from harness.jobs.experiment import Experiment
 from harness.jobs.paths import anchored
 from harness.jobs.resume import key_of
 from harness.machine.progress import say
 from harness.publish import mlflow as mlflow_log
-
-SWEEP_FILE = "sweep.json"
 
 
 @dataclass
@@ -117,7 +115,7 @@ def one_job(job: runner.Job, place: compose.Place) -> Results:
         say(f"{results.status}: {results.error['message']}")
     if whole or rounds_of(job.config) == 1:
         log_job(job.folder, sweep)
-        if cost := runner.fixed_cost(results):
+        if not job.resumed and (cost := runner.fixed_cost(results)):
             say(cost)
     return results
 

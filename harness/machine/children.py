@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from harness.core.config import python_path
+from harness.machine.environment import limit_threads
 from harness.machine.tied import PATIENCE_SECONDS, end_tree
 
 TIED = "harness.machine.tied"
@@ -22,6 +24,12 @@ def module_words(name: str, *arguments: str) -> list[str]:
 def command_words(words: Sequence[str]) -> list[str]:
     """The command that runs a program, and ends it with all its children when this process has ended."""
     return [sys.executable, "-m", TIED, str(os.getpid()), "command", *words]
+
+
+def variables(threads: int, **more: str) -> dict[str, str]:
+    """The environment of a child that measures: this process's, our import path, and ``threads`` for every library."""
+    own = limit_threads(dict(os.environ), threads)
+    return {**own, "PYTHONPATH": python_path(), "PYTHONFAULTHANDLER": "1", **more}
 
 
 def start(words: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:

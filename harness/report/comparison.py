@@ -5,10 +5,11 @@ from __future__ import annotations
 from harness.core.catalog import SPEEDS
 from harness.core.errors import ConfigError
 from harness.report import differences
+from harness.report.contest import contest_of, mark_equals
 from harness.report.sources import give_labels
 from harness.report.verdicts import headlines, verdict
-from harness.scoring import intervals
-from harness.scoring.compared import Comparison, Job, Row
+from harness.scoring import intervals, turns
+from harness.scoring.compared import Comparison, Contest, Job, Row
 from harness.scoring.frames import frames_agreement
 from harness.scoring.intervals import Interval
 
@@ -23,14 +24,18 @@ def compare(jobs: list[Job], baseline: Job | None = None) -> Comparison:
     wanted = differences.varied(jobs)
     rows = [_row(job) for job in jobs]
     base = next((row for row in rows if row.job is base_job), None)
+    contest = contest_of(jobs)
+    mark_equals(rows)
     if base is not None:
         base.baseline = True
         for row in rows:
             if row.job.ok and row is not base:
-                _against(row, base)
+                _against(row, base, contest)
     for row in rows:
-        row.verdict = verdict(row, base)
-    return Comparison(rows, base, wanted, headlines(rows, base), _warnings(rows, base, wanted))
+        row.verdict = verdict(row, base, contest)
+    found = Comparison(rows, base, contest, wanted, warnings=_warnings(rows, base, wanted))
+    found.headlines = headlines(found)
+    return found
 
 
 def find_baseline(jobs: list[Job], wanted: list[Job], word: str) -> Job:
@@ -66,26 +71,19 @@ def _row(job: Job) -> Row:
 
 def _speed(job: Job, metric: str) -> Interval:
     value = job.metrics[metric]
-    if metric == "fps" and job.timed is not None and _repeats(job):
+    if metric == "fps" and job.timed is not None and intervals.repeats(job):
         return intervals.fps_interval(job.timed, value)
     return Interval(value)
 
 
-def _repeats(job: Job, tolerance: float = 0.05) -> bool:
-    """Whether the frames give the job's fps: if not, an interval from them would lie elsewhere than the value."""
-    if job.timed is None or "fps" not in job.metrics:
-        return False
-    return abs(intervals.fps(job.timed) / job.metrics["fps"] - 1.0) <= tolerance
-
-
-def _against(row: Row, base: Row) -> None:
+def _against(row: Row, base: Row, contest: Contest) -> None:
     own, other = row.job, base.job
     row.why_not_ratio = differences.why_not_speed(own, other)
     metric = next((name for name in SPEEDS if name in own.metrics and name in other.metrics), "")
     if not metric:
         row.why_not_ratio = row.why_not_ratio or differences.NO_SPEED
     if not row.why_not_ratio:
-        row.ratio = _ratio(own, other, metric)
+        row.ratio = _ratio(own, other, metric, contest)
     row.why_not_difference = differences.why_not_accuracy(own, other)
     if not row.why_not_difference:
         row.difference, row.why_not_difference = _difference(own, other)
@@ -95,11 +93,13 @@ def _against(row: Row, base: Row) -> None:
         row.why_not_agreement = "" if row.agreement else "the runs share no frames"
 
 
-def _ratio(own: Job, base: Job, metric: str) -> Interval:
-    value = own.metrics[metric] / base.metrics[metric]
-    if metric == "fps" and own.timed is not None and base.timed is not None and _repeats(own) and _repeats(base):
-        return intervals.speed_ratio(own.timed, base.timed, value)
-    return Interval(value)
+def _ratio(own: Job, base: Job, metric: str, contest: Contest) -> Interval:
+    """Speed over speed. An interval comes only of rounds in which both were measured side by side."""
+    if metric == "fps" and contest.holds(own.id, base.id):
+        found = turns.ratio(contest.rounds, own.id, base.id, least=contest.least)
+        if found.rounds:
+            return Interval(found.value, found.low, found.high, contest.basis if found.low is not None else "")
+    return Interval(own.metrics[metric] / base.metrics[metric])
 
 
 def _difference(own: Job, base: Job) -> tuple[dict[str, Interval], str]:
@@ -168,7 +168,7 @@ def _own_doubts(row: Row) -> list[str]:
         found = float(own.pooled()[0])
         if abs(found - row.job.metrics["ao"]) > ROUNDING:
             lines.append(f"results.json says AO {row.job.metrics['ao']:.6f}, its frames give {found:.6f}")
-    if row.job.timed is not None and "fps" in row.job.metrics and not _repeats(row.job):
+    if row.job.timed is not None and "fps" in row.job.metrics and not intervals.repeats(row.job):
         found = intervals.fps(row.job.timed)
         lines.append(f"results.json says {row.job.metrics['fps']:.2f} fps, its frames give {found:.2f}: no interval")
     return lines

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
+
 from harness.report import differences
-from harness.scoring.compared import Row
+from harness.scoring import turns
+from harness.scoring.compared import Comparison, Contest, Row
 from harness.scoring.intervals import Interval, bracket
+from harness.scoring.turns import Decision
 
 ROUNDING = 1e-6
 NEGLIGIBLE = 5e-5
 
 
-def verdict(row: Row, base: Row | None) -> str:
+def verdict(row: Row, base: Row | None, contest: Contest | None = None) -> str:
     """One sentence on a job: its speed, its accuracy and its boxes against the baseline's."""
     if not row.job.ok:
         return f"{row.shown}: {row.job.results.status} ({row.job.failure().rstrip('.')})."
     if base is None or row is base:
         return f"{row.shown} is the baseline{_figures(row)}."
-    parts = [_speed_verdict(row, base), _accuracy_verdict(row), _agreement_verdict(row)]
+    contest = contest or Contest()
+    parts = [_speed_verdict(row, base, contest), _accuracy_verdict(row), _agreement_verdict(row), _same_verdict(row)]
     return f"{row.shown} " + "; ".join(part for part in parts if part) + "."
 
 
@@ -34,14 +39,23 @@ def speed_word(metric: str) -> str:
     return words.get(metric, "frames per second")
 
 
-def _speed_verdict(row: Row, base: Row) -> str:
+def _speed_verdict(row: Row, base: Row, contest: Contest) -> str:
     if row.ratio is None:
         own = f"runs at {row.speed.value:.1f} {speed_word(row.speed_metric)}" if row.speed else "has no speed"
         return f"{own} (not divided by the baseline's: {row.why_not_ratio})"
     text = f"is {bracket(row.ratio, 2)} times as fast as {base.label}"
     if not row.ratio.known:
-        return text
-    return text + {1: "", 0: ": no difference in speed shown", -1: ": slower"}[row.ratio.excludes(1.0)]
+        return f"{text} (measured apart: no interval)"
+    decision = decision_of(contest, [base, row])
+    if decision.kind == "tie":
+        return f"{text}: no difference in speed shown"
+    return text if decision.leaders[0] == row.job.id else f"{text}: slower"
+
+
+def _same_verdict(row: Row) -> str:
+    if not row.same_as:
+        return ""
+    return f"it is the same configuration in force as {row.same_as}, so that their difference is noise"
 
 
 def _accuracy_verdict(row: Row) -> str:
@@ -67,7 +81,7 @@ def _negligible(difference: Interval) -> bool:
     return max(map(abs, ends)) < NEGLIGIBLE
 
 
-def _keeps_accuracy(row: Row) -> bool:
+def keeps_accuracy(row: Row) -> bool:
     """Whether no loss of AO is shown by an interval."""
     difference = row.difference["ao"]
     return _negligible(difference) or (difference.known and difference.excludes(0.0) >= 0)
@@ -79,27 +93,99 @@ def _agreement_verdict(row: Row) -> str:
     return f"boxes agree to mean IoU {row.agreement.mean_iou:.3f} ({row.agreement.identical:.1%} identical)"
 
 
-def headlines(rows: list[Row], base: Row | None) -> list[str]:
-    """Who wins, in a sentence or two; nothing where there is nothing to choose from."""
-    ratios = [row for row in rows if row.ratio is not None]
+# -------------------------------------------------------------------------------------------- who wins
+
+
+def headlines(found: Comparison) -> list[str]:
+    """Who wins, decided once: what every sentence, table and badge of a report agrees with. Empty with nothing to choose from."""
+    base, ratios = found.base, [row for row in found.rows if row.ratio is not None]
     if base is None or not ratios:
         return []
-    fastest = max(ratios, key=lambda row: row.ratio.value if row.ratio else 0.0)
-    assert fastest.ratio is not None
-    if fastest.ratio.value <= 1.0:
-        lines = [f"None is faster than {base.shown}, the baseline."]
-    else:
-        lines = [f"Fastest: {fastest.shown}, {bracket(fastest.ratio, 2)} times {base.label}."]
-    judged = [row for row in ratios if "ao" in row.difference]
-    safe = [row for row in judged if _keeps_accuracy(row)]
-    quick = [row for row in safe if row.ratio is not None and row.ratio.excludes(1.0) > 0]
-    if judged and not quick:
-        lines.append("None is shown to be faster without a loss of accuracy.")
-    elif quick:
-        best = max(quick, key=lambda row: row.ratio.value if row.ratio else 0.0)
-        assert best.ratio is not None
-        if best is not fastest:
-            lines.append(f"Fastest with no loss of accuracy shown: {best.shown}, {bracket(best.ratio, 2)} times.")
-        else:
-            lines.append("No loss of accuracy is shown for it.")
-    return lines
+    if not all(found.contest.holds(row.job.id, base.job.id) for row in ratios):
+        return [_apart(found)]
+    entrants = [base, *ratios]
+    decision = decision_of(found.contest, entrants)
+    if decision.kind == "again":
+        return [_again(decision, found)]
+    lines = [_speed_headline(decision, entrants, base)]
+    line = _accuracy_headline(decision, entrants, base, found.contest)
+    return [*lines, line] if line else lines
+
+
+def decision_of(contest: Contest, rows: list[Row]) -> Decision:
+    """Who of ``rows`` is fastest, by the rounds in which all were measured; nobody by less than the noise floor."""
+    margin = max(turns.MARGIN, contest.floor)
+    return turns.decide(contest.rounds, [row.job.id for row in rows], margin, contest.least)
+
+
+def _apart(found: Comparison) -> str:
+    sweeps = {row.job.sweep for row in found.well}
+    text = "No speed ratio has an interval, and none is called fastest: the runs were measured apart"
+    sweep = next(iter(sweeps))
+    if len(sweeps) != 1 or sweep is None:
+        return f"{text}; a sweep over them measures in turns."
+    return f"{text}; measure in turns by: {_command(found)}"
+
+
+def _again(decision: Decision, found: Comparison) -> str:
+    total = decision.rounds + decision.disturbed
+    return (
+        f"Not decided: others used the machine in {decision.disturbed} of {total} rounds, and {decision.rounds} quiet ones are too few. "
+        f"When it is quiet, measure again: {_command(found)}"
+    )
+
+
+def _command(found: Comparison) -> str:
+    sweep = next(row.job.sweep for row in found.well)
+    return f"python -m harness resume={shlex.quote(str(sweep))} turns.again=true"
+
+
+def _speed_headline(decision: Decision, rows: list[Row], base: Row) -> str:
+    leaders = _rows(decision, rows)
+    if base in leaders:
+        others = [row for row in leaders if row is not base]
+        if not others:
+            return f"None is faster than {base.shown}, the baseline."
+        return f"None is shown to be faster than {base.shown}, the baseline: {_with_ratios(others)} {_tie(others)} with it."
+    if len(leaders) == 1:
+        return f"Fastest: {leaders[0].shown}, {_times(leaders[0])} {base.label}."
+    return f"Fastest, a tie: {_with_ratios(leaders)} {base.label}."
+
+
+def _tie(rows: list[Row]) -> str:
+    return "ties" if len(rows) == 1 else "tie"
+
+
+def _times(row: Row) -> str:
+    assert row.ratio is not None
+    return f"{bracket(row.ratio, 2)} times"
+
+
+def _with_ratios(rows: list[Row]) -> str:
+    return " and ".join(f"{row.shown} ({_times(row)})" for row in rows)
+
+
+def _rows(decision: Decision, rows: list[Row]) -> list[Row]:
+    by_id = {row.job.id: row for row in rows}
+    return [by_id[name] for name in decision.leaders]
+
+
+def _accuracy_headline(decision: Decision, rows: list[Row], base: Row, contest: Contest) -> str:
+    """What the winner costs in accuracy, or who wins among those that cost nothing; empty where there is no accuracy."""
+    judged = [row for row in rows if "ao" in row.difference]
+    leaders = _rows(decision, rows)
+    if not judged or base in leaders:
+        return ""
+    safe = [base, *(row for row in judged if keeps_accuracy(row))]
+    if all(row in safe for row in leaders):
+        return f"No loss of accuracy is shown for {'it' if len(leaders) == 1 else 'them'}."
+    if not any(row.difference["ao"].known or _negligible(row.difference["ao"]) for row in judged):
+        return "There are too few sequences to tell what it costs in accuracy."
+    if len(safe) < 2:
+        return "None is shown to be faster without a loss of accuracy."
+    best = decision_of(contest, safe)
+    winners = _rows(best, safe) if best.kind != "again" else [base]
+    if base in winners:
+        return "None is shown to be faster without a loss of accuracy."
+    tie = ", a tie" if len(winners) > 1 else ""
+    return f"Fastest with no loss of accuracy shown{tie}: {_with_ratios(winners)} {base.label}."

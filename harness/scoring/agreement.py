@@ -128,7 +128,10 @@ def sequence_agreement(name: str, boxes: Boxes, baseline: Boxes) -> SequenceAgre
     mine, theirs = np.asarray(boxes, float), np.asarray(baseline, float)
     if mine.shape != theirs.shape:
         raise DataError(f"{name}: {len(mine)} boxes in one run, {len(theirs)} in the other; they must be equal.")
-    return SequenceAgreement(name, iou(mine[1:], theirs[1:]), (mine[1:] == theirs[1:]).all(axis=1))
+    mine, theirs = mine[1:], theirs[1:]
+    # a lost target written alike by both (zeros, NaN) is agreement, though boxes without area overlap nothing
+    same = ((mine == theirs) | (np.isnan(mine) & np.isnan(theirs))).all(axis=1)
+    return SequenceAgreement(name, np.where(same, 1.0, iou(mine, theirs)), same)
 
 
 def _first(hits: Mask) -> int | None:

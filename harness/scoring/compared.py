@@ -15,6 +15,7 @@ import pandas as pd
 from harness.core.results import FRAMES_FILE, Results, read_frames
 from harness.scoring.agreement import Agreement
 from harness.scoring.intervals import Interval
+from harness.scoring.turns import LEAST_ROUNDS, Round
 
 LATENCY = "latency_ms/p50"
 """A job without this metric did not measure latency (parallel runs, files without times)."""
@@ -113,6 +114,8 @@ class Row:
     why_not_difference: str = ""
     agreement: Agreement | None = None
     why_not_agreement: str = ""
+    same_as: str = ""
+    """The label of an earlier job with the same configuration in force; empty if there is none."""
     verdict: str = ""
 
     @property
@@ -126,12 +129,34 @@ class Row:
         return self.job.shown
 
 
+@dataclass(frozen=True)
+class Contest:
+    """What a comparison of speeds rests on: rounds in which the jobs (by id) were measured side by side.
+
+    Attributes:
+        rounds: The rounds.
+        least: Fewest quiet rounds that decide.
+        basis: What the rounds are, in a few words.
+        floor: Largest share by which two jobs of the same configuration in force differ: the noise floor; 0 if unknown.
+    """
+
+    rounds: tuple[Round, ...] = ()
+    least: int = LEAST_ROUNDS
+    basis: str = ""
+    floor: float = 0.0
+
+    def holds(self, *ids: str) -> bool:
+        """Whether all of ``ids`` were measured side by side."""
+        return any(all(name in item.seconds for name in ids) for item in self.rounds)
+
+
 @dataclass
 class Comparison:
     """What was compared, against which baseline, and what came of it."""
 
     rows: list[Row]
     base: Row | None = None
+    contest: Contest = field(default_factory=Contest)
     varied: list[str] = field(default_factory=list)
     headlines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

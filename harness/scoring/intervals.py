@@ -8,6 +8,7 @@ where there are three or more, else from blocks of consecutive frames (moving no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -141,12 +142,12 @@ def _pooled(values: Floats, counts: Floats) -> dict[str, Interval]:
 
 def fps(timed: pd.DataFrame) -> float:
     """Updates over the sum of their seconds; of several rounds the median."""
-    return float(_round_fps(timed).median())
+    return float(round_fps(timed).median())
 
 
 def fps_interval(timed: pd.DataFrame, value: float | None = None) -> Interval:
     """Frames per second with its interval, from rounds where there are enough, else from blocks."""
-    rounds = _round_fps(timed)
+    rounds = round_fps(timed)
     point = fps(timed) if value is None else value
     if len(rounds) >= FEWEST_ROUNDS:
         low, high = student(np.log(rounds.to_numpy(float)))
@@ -159,41 +160,29 @@ def fps_interval(timed: pd.DataFrame, value: float | None = None) -> Interval:
     return Interval(point, *_bounds(samples), basis=_blocks_basis(len(blocks)))
 
 
-def speed_ratio(own: pd.DataFrame, base: pd.DataFrame, value: float | None = None) -> Interval:
-    """fps of ``own`` over fps of ``base`` with its interval.
-
-    With three rounds or more in both: Student's t on the logarithm, paired by round where both have the same rounds
-    (a sweep runs its rounds interleaved, so a round shares the machine's state), else Welch's. Otherwise: bootstrap
-    over blocks of consecutive frames, which knows the noise within a run and not that between runs.
-    """
-    point = fps(own) / fps(base) if value is None else value
-    mine, other = _round_fps(own), _round_fps(base)
-    if min(len(mine), len(other)) >= FEWEST_ROUNDS:
-        if mine.index.equals(other.index):
-            low, high = student(np.log(mine.to_numpy(float)) - np.log(other.to_numpy(float)))
-        else:
-            low, high = welch(np.log(mine.to_numpy(float)), np.log(other.to_numpy(float)))
-        basis = f"{min(len(mine), len(other))} rounds"
-        return Interval(point, float(np.exp(low)), float(np.exp(high)), basis)
-    return _ratio_from_blocks(point, _blocks(own), _blocks(base))
+def repeats(job: Timed, tolerance: float = 0.05) -> bool:
+    """Whether a job's frames give its fps: if not, an interval from them would lie elsewhere than the value."""
+    if job.timed is None or "fps" not in job.metrics:
+        return False
+    return abs(fps(job.timed) / job.metrics["fps"] - 1.0) <= tolerance
 
 
-def _ratio_from_blocks(point: float, mine: pd.DataFrame, other: pd.DataFrame) -> Interval:
-    if min(len(mine), len(other)) < 2:
-        return Interval(point)
-    drawn = weights(len(mine))
-    # The same frames were worked on in both runs: where blocks match they are drawn together.
-    again = drawn if mine.index.equals(other.index) else weights(len(other), seed=SEED + 1)
-    seconds = (drawn @ mine["s"].to_numpy(float)) / (drawn @ mine["n"].to_numpy(float))
-    reference = (again @ other["s"].to_numpy(float)) / (again @ other["n"].to_numpy(float))
-    return Interval(point, *_bounds(reference / seconds), basis=_blocks_basis(min(len(mine), len(other))))
+class Timed(Protocol):
+    """What has times per frame, and metrics."""
+
+    @property
+    def timed(self) -> pd.DataFrame | None: ...
+
+    @property
+    def metrics(self) -> dict[str, float]: ...
 
 
 def _blocks_basis(count: int) -> str:
     return f"{count} blocks of {BLOCK} frames"
 
 
-def _round_fps(timed: pd.DataFrame) -> pd.Series:
+def round_fps(timed: pd.DataFrame) -> pd.Series:
+    """Updates a second of each round, by the round's number."""
     groups = timed.groupby("round")["seconds"]
     return groups.count() / groups.sum()
 
@@ -212,14 +201,4 @@ def student(values: Floats) -> tuple[float, float]:
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
     low, high = stats.ttest_1samp(values, 0.0).confidence_interval(LEVEL)
-    return float(low), float(high)
-
-
-def welch(first: Floats, second: Floats) -> tuple[float, float]:
-    """95 % interval of the difference of two means with unequal variances (Welch-Satterthwaite)."""
-    from scipy import stats
-
-    if np.ptp(first) == 0 and np.ptp(second) == 0:
-        return float(first[0] - second[0]), float(first[0] - second[0])
-    low, high = stats.ttest_ind(first, second, equal_var=False).confidence_interval(LEVEL)
     return float(low), float(high)

@@ -7,7 +7,8 @@ files still have the recorded digests. Anything else is tracked again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class SequenceStore:
 
     def save(self, sequence: Sequence, done: Done) -> None:
         """Writes the track files, then the record that makes them count."""
+        shutil.rmtree(self.folder / "tracks" / sequence.name, ignore_errors=True)  # of other settings, perhaps more repetitions
         write_tracks(self.folder / "tracks", done.tracks)
         write_json(
             self._record(sequence.name),
@@ -72,6 +74,13 @@ class SequenceStore:
         except (DataError, KeyError, IndexError, TypeError, ValueError):
             return None
         return Done(tracks, float(record["wall"]), bool(record["contended"]))
+
+    def keep_only(self, sequences: Iterable[Sequence]) -> None:
+        """Removes the tracks of sequences that are not among ``sequences``, left by an earlier run with other data."""
+        names = {sequence.name for sequence in sequences}
+        for path in (*(self.folder / "tracks").glob("*"), *(self.folder / "sequences").glob("*.json")):
+            if (path.name if path.is_dir() else path.stem) not in names:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _read(self, sequence: Sequence, record: Mapping[str, Any], index: int) -> Track:
         box_file, time_file = track_paths(self.folder / "tracks", sequence.name, index + 1)

@@ -8,7 +8,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,8 +23,15 @@ def process(*words: object, cwd: Path, timeout: float = 300, **environment: str)
     For tests whose subject is the process itself. Others take ``harness``, which costs no imports.
     """
     found = {**os.environ, "PYTHONPATH": PATH, **environment}
-    command = [sys.executable, "-m", "harness", *map(str, words)]
+    command = [sys.executable, "-m", "harness", *brief(words)]
     return subprocess.run(command, cwd=cwd, env=found, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def brief(words: Iterable[object]) -> list[str]:
+    """The words, with the measurement in turns at a sweep's end left out unless they speak of it: its tests ask for it."""
+    found = [str(word) for word in words]
+    sweeps = "-m" in found or any(word.startswith("experiment=") for word in found)
+    return [*found, "turns.seconds=0"] if sweeps and not any(word.startswith("turns.") for word in found) else found
 
 
 def harness(*words: object, cwd: Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -36,7 +43,7 @@ def harness(*words: object, cwd: Path, timeout: float = 300, **environment: str)
     del timeout
     from harness.cli.main import main
 
-    command = [str(word) for word in words]
+    command = brief(words)
     out, err = io.StringIO(), io.StringIO()
     with _as_started_in(cwd, {"PYTHONPATH": PATH, **environment}), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:

@@ -169,10 +169,29 @@ def _measure(
     }  # fmt: skip
 
 
-def make_sweep(folder: Path, jobs: list[dict[str, Any]], overrides: list[str] | None = None) -> Path:
-    """Writes a sweep of ``jobs`` (keywords of ``make_job``) with its sweep.json."""
+def make_turns(sweep: Path, latencies: dict[str, float], rounds: int = 8, loud: int = 0, spread: float = 0.005) -> Path:
+    """A measurement in turns of jobs (id -> milliseconds a frame), of which the first ``loud`` rounds were disturbed."""
+    generator = np.random.default_rng(11)
+    records = []
+    for number in range(rounds):
+        samples = {
+            name: [[ms / 1e3 * (1 + spread * generator.standard_normal())] * 3 for _ in range(2)] for name, ms in latencies.items()
+        }
+        records.append({"number": number, "quiet": number >= loud, "load": {}, "samples": samples})
+    return write_json(sweep / "turns.json", {"schema": 1, "jobs": list(latencies), "dropped": {}, "rounds": records})
+
+
+def make_sweep(
+    folder: Path, jobs: list[dict[str, Any]], overrides: list[str] | None = None, turns: bool = True, loud: int = 0
+) -> Path:
+    """Writes a sweep of ``jobs`` (keywords of ``make_job``) with its sweep.json and, if wished, its measurement in turns."""
+    latencies = {}
     for number, keywords in enumerate(jobs):
-        make_job(folder / str(number), **{"seed": number + 1, **keywords})
+        results = make_job(folder / str(number), **{"seed": number + 1, **keywords})
+        if results.status == "ok" and not keywords.get("parallel"):
+            latencies[results.id] = keywords.get("latency_ms", 100.0)
+    if turns and len(latencies) > 1:
+        make_turns(folder, latencies, loud=loud)
     write_json(
         folder / "sweep.json",
         {"id": "5" * 32, "created": "2026-01-01T10:00:00+00:00", "words": ["-m", *(overrides or ["backend=torch,onnx"])],

@@ -12,7 +12,7 @@ import cv2
 
 from harness.core.config import at_least
 from harness.core.errors import ConfigError, SkipJob
-from harness.core.interfaces import Boxes, Context, Dataset, Sequence, Task, TaskResult, TrackerSpec
+from harness.core.interfaces import Boxes, Context, Dataset, Sequence, Stand, Task, TaskResult, TrackerSpec
 from harness.core.results import FRAMES_FILE, write_frames
 from harness.imaging.decoding import decoder_name
 from harness.machine.environment import peak_rss_mb
@@ -26,6 +26,7 @@ from harness.tracking.ray.accounting import cluster_metrics
 from harness.tracking.ray.cluster import check_installed, track_cluster
 from harness.tracking.serial import track_serial
 from harness.tracking.speed import speed_metrics
+from harness.tracking.stand import SerialStand
 from harness.tracking.store import Done, SequenceStore, as_shipped
 
 Feedback = Literal["auto", "self", "truth"]
@@ -89,6 +90,7 @@ class Evaluate(Task):
         sequences = list(context.dataset)
         check_first_boxes(sequences)
         store = SequenceStore(context.folder, self.identity(context))
+        store.keep_only(sequences)
         timed = {item.name for item in self.timed_sequences(sequences)}
         done = {
             item.name: found
@@ -103,6 +105,16 @@ class Evaluate(Task):
             notes["timed_sequences"] = sorted(timed)
         first = self._track(context, missing, _Ledger(store, done, notes))
         return self._result(context, sequences, done, first, notes)
+
+    def takes_turns(self) -> bool:
+        return self.mode != "parallel" and self.executor == "local"
+
+    def stand(self, context: Context) -> Stand | None:
+        """One sequence at a time, as latency is measured; nothing in parallel mode and on a cluster."""
+        if not self.takes_turns():
+            return None
+        cv2.setNumThreads(1)
+        return SerialStand(context, self.truth_feedback(context.tracker))
 
     def identity(self, context: Context) -> dict[str, Any]:
         """All that a sequence's track depends on, besides the sequence."""

@@ -22,6 +22,12 @@ def pair(tmp_path: Path, **second: Any) -> list[Job]:
     return [load(tmp_path / "first"), load(tmp_path / "second")]
 
 
+def in_one_sweep(folder: Path, *latencies: float, **settings: Any) -> Comparison:
+    """A sweep of jobs a, b, c, ... with these milliseconds a frame, measured in turns."""
+    jobs = [{"name": name, "latency_ms": ms, "seed": 7, "overrides": [f"threads={name}"]} for name, ms in zip("abcdef", latencies, strict=False)]
+    return compare(jobs_of(make_runs.make_sweep(folder, jobs, ["threads=..."], **settings)))
+
+
 def warned(found: Comparison, *words: str) -> bool:
     return any(all(word in line for word in words) for line in found.warnings)
 
@@ -32,7 +38,8 @@ def test_the_usual_sweep(tmp_path: Path) -> None:
     assert found.base is torch
     assert torch.verdict.startswith("torch is the baseline")
     assert onnx.ratio is not None
-    assert onnx.ratio.value == pytest.approx(onnx.job.metrics["fps"] / torch.job.metrics["fps"])
+    assert onnx.ratio.value == pytest.approx(100 / 41, rel=0.01)  # of the measurement in turns, not of the jobs' own fps
+    assert onnx.ratio.basis == "8 rounds in turns"
     assert onnx.ratio.low is not None
     assert onnx.ratio.high is not None
     assert onnx.ratio.low <= onnx.ratio.value <= onnx.ratio.high
@@ -54,8 +61,67 @@ def test_no_loss_shown_and_no_difference_in_speed(tmp_path: Path) -> None:
     verdict = found.rows[1].verdict
     assert "no loss shown" in verdict
     assert "[" in verdict
-    found = compare(pair(tmp_path / "x", latency_ms=125))
+    found = in_one_sweep(tmp_path / "x", 100, 125)
     assert ": slower" in found.rows[1].verdict
+    found = in_one_sweep(tmp_path / "y", 100, 100)
+    assert ": no difference in speed shown" in found.rows[1].verdict
+
+
+def test_one_decision_is_told_once_and_nothing_contradicts_it(tmp_path: Path) -> None:
+    fast = in_one_sweep(tmp_path / "fast", 100, 60, 50)
+    assert fast.headlines[0].startswith("Fastest: c, 2.0")
+    assert "times a." in fast.headlines[0]
+    tie = in_one_sweep(tmp_path / "tie", 100, 50, 50.2)
+    assert tie.headlines[0].startswith("Fastest, a tie: b (")
+    assert " and c (" in tie.headlines[0]
+    equal = in_one_sweep(tmp_path / "equal", 100, 100, 100.3)
+    assert equal.headlines[0].startswith("None is shown to be faster than a, the baseline: ")
+    assert equal.headlines[0].endswith("tie with it.")
+    slow = in_one_sweep(tmp_path / "slow", 100, 150, 200)
+    assert slow.headlines == ["None is faster than a, the baseline."]
+
+
+def test_too_many_disturbed_rounds_give_a_command_instead_of_a_winner(tmp_path: Path) -> None:
+    found = in_one_sweep(tmp_path / "s", 100, 50, loud=4)
+    (line,) = found.headlines
+    assert line.startswith("Not decided: others used the machine in 4 of 8 rounds, and 4 quiet ones are too few.")
+    assert f"resume={tmp_path / 's'} turns.again=true" in line
+    assert found.rows[1].ratio is not None
+    assert found.rows[1].ratio.low is None
+
+
+def test_jobs_measured_apart_have_no_interval_and_no_fastest(tmp_path: Path) -> None:
+    found = in_one_sweep(tmp_path / "s", 100, 20, turns=False)
+    assert found.rows[1].ratio is not None
+    assert found.rows[1].ratio.value == pytest.approx(5, rel=0.1)
+    assert not found.rows[1].ratio.known
+    assert "(measured apart: no interval)" in found.rows[1].verdict
+    (line,) = found.headlines
+    assert "none is called fastest" in line
+    assert "Fastest" not in " ".join(found.headlines)
+    assert "none is called fastest: the runs were measured apart" in compare(pair(tmp_path / "loose")).headlines[0]
+
+
+def test_interleaved_rounds_of_repeats_serve_where_there_are_no_turns(tmp_path: Path) -> None:
+    jobs = [{"name": name, "latency_ms": ms, "rounds": 4} for name, ms in (("a", 100), ("b", 50))]
+    found = compare(jobs_of(make_runs.make_sweep(tmp_path / "s", jobs, ["threads=1,2"], turns=False)))
+    assert found.rows[1].ratio is not None
+    assert found.rows[1].ratio.basis == "4 rounds"
+    assert found.headlines[0].startswith("Fastest: b, ")
+
+
+def test_jobs_of_the_same_configuration_in_force_are_marked_and_are_the_noise_floor(tmp_path: Path) -> None:
+    sweep = make_runs.make_sweep(tmp_path / "s", [{"name": name} for name in "abc"], ["hint=none,latency,throughput"], turns=False)
+    jobs = jobs_of(sweep)
+    for job in jobs[:2]:
+        job.results.artifact["key"] = "same"
+        job.results.config["hint"]["name"] = f"of {job.results.name}"  # asked for differently, the same in force
+    make_runs.make_turns(sweep, {jobs[0].id: 100, jobs[1].id: 94, jobs[2].id: 95})
+    found = compare(jobs)
+    assert found.rows[1].same_as == "a"
+    assert "the same configuration in force as a, so that their difference is noise" in found.rows[1].verdict
+    assert found.contest.floor == pytest.approx(100 / 94 - 1, abs=0.01)
+    assert found.headlines[0].startswith("None is shown to be faster than a")  # 5 % is less than what noise made of equal jobs
 
 
 def test_random_weights_have_no_accuracy_and_are_named(tmp_path: Path) -> None:
@@ -151,7 +217,7 @@ def test_runs_of_benchmark_app_alone_are_compared_by_it(tmp_path: Path) -> None:
         job.results.metrics = {"benchmark_app/throughput_fps": value}
         (job.folder / "frames.parquet").unlink()
     found = compare(jobs)
-    assert found.rows[1].verdict == "onnx is 1.50 times as fast as torch."
+    assert found.rows[1].verdict == "onnx is 1.50 times as fast as torch (measured apart: no interval)."
     assert not warned(found, "accuracy")
 
 

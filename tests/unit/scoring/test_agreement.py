@@ -56,3 +56,19 @@ def test_sequences_are_listed_from_the_one_that_agrees_least_and_firsts_are_over
 def test_runs_of_single_frames_have_no_agreement_to_tell():
     one = {"a": np.zeros((1, 4))}
     assert agreement(one, one).metrics() == {}
+
+
+@pytest.mark.parametrize("lost", [[0.0, 0, 0, 0], [-1.0, -1, -1, -1], [np.nan] * 4, [5.0, 5, np.nan, 0]])
+def test_equal_boxes_of_a_lost_target_agree(lost: list[float]) -> None:
+    boxes = np.array([[20.0, 30, 30, 30], [24, 32, 30, 30], lost, [32, 36, 30, 30]])
+    found = agreement({"s": boxes}, {"s": boxes.copy()})
+    assert (found.mean_iou, found.identical, found.first_divergent) == (1.0, 1.0, None)
+    assert found.first_below(0.5) is None
+
+
+def test_a_lost_target_in_one_run_alone_is_disagreement() -> None:
+    boxes = np.array([[20.0, 30, 30, 30], [24, 32, 30, 30], [28, 34, 30, 30]])
+    other = boxes.copy()
+    other[2] = np.nan
+    found = agreement({"s": other}, {"s": boxes})
+    assert (found.mean_iou, found.identical, found.first_divergent) == (0.5, 0.5, 2)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.scoring import intervals
+from harness.scoring import intervals, turns
 from harness.scoring.intervals import Sums
+from harness.scoring.turns import Round
 
 
 def timed(seconds: np.ndarray, rounds: int = 1) -> pd.DataFrame:
@@ -28,24 +29,13 @@ def test_fps_is_frames_over_seconds_and_the_median_of_rounds() -> None:
     assert intervals.fps(timed(np.array([0.1, 0.2, 0.5]), rounds=3)) == pytest.approx(5.0)
 
 
-def test_ratio_interval_from_blocks_covers_the_truth_as_often_as_it_says() -> None:
-    generator = np.random.default_rng(3)
-    hits = 0
-    for _ in range(120):
-        # noise that lasts ten frames, so that frames are not independent
-        noise = [np.repeat(generator.normal(0, 0.01, 60), 10) + generator.normal(0, 0.005, 600) for _ in range(2)]
-        found = intervals.speed_ratio(timed(0.05 + noise[0]), timed(0.10 + noise[1]))
-        assert found.low is not None
-        assert found.high is not None
-        hits += found.low <= 2.0 <= found.high
-    assert 0.86 <= hits / 120 <= 1.0
-
-
 def test_paired_rounds_cancel_what_both_runs_share() -> None:
     drift = np.repeat([1.0, 1.3, 0.8, 1.1, 1.5], 20)
     jitter = 1 + 0.001 * np.sin(np.arange(100))
-    paired = intervals.speed_ratio(timed(0.05 * drift * jitter, 5), timed(0.1 * drift, 5))
-    assert paired.basis == "5 rounds"
+    fast, slow = intervals.round_fps(timed(0.05 * drift * jitter, 5)), intervals.round_fps(timed(0.1 * drift, 5))
+    rounds = [Round({"a": 1 / fast[number], "b": 1 / slow[number]}) for number in fast.index]
+    paired = turns.ratio(rounds, "a", "b", least=3)
+    assert paired.rounds == 5
     assert paired.low is not None
     assert paired.high is not None
     assert paired.high - paired.low < 0.01
@@ -55,34 +45,15 @@ def test_paired_rounds_cancel_what_both_runs_share() -> None:
     assert alone.high / alone.low > 1.3  # the drift shows where nothing cancels it
 
 
-def test_rounds_that_do_not_match_are_compared_unpaired() -> None:
-    generator = np.random.default_rng(0)
-    own, base = timed(0.05 + generator.normal(0, 0.002, 80), 4), timed(0.1 + generator.normal(0, 0.002, 60), 3)
-    found = intervals.speed_ratio(own, base)
-    assert found.basis == "3 rounds"
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < found.value < found.high
-
-
 def test_student_interval_by_hand() -> None:
     # mean 2, standard deviation 1, three values, t of two degrees of freedom 4.30265 (tables): 2 -+ 4.30265 / sqrt(3)
     found = intervals.student(np.array([1.0, 2.0, 3.0]))
     assert found == pytest.approx((2 - 4.30265 / np.sqrt(3), 2 + 4.30265 / np.sqrt(3)), abs=1e-5)
 
 
-def test_welch_interval_by_hand() -> None:
-    # means 3 and 2, variances 4 and 1 of three values each: 4/3 + 1/3 = 5/3, freedom (5/3)^2 / (16/18 + 1/18) = 50/17;
-    # t of 50/17 degrees of freedom lies between the tables' 4.303 (2) and 3.182 (3), close to the latter
-    low, high = intervals.welch(np.array([1.0, 3.0, 5.0]), np.array([1.0, 2.0, 3.0]))
-    assert (low + high) / 2 == pytest.approx(1)
-    assert 3.182 < (high - low) / 2 / np.sqrt(5 / 3) < 3.3
-
-
 def test_rounds_that_are_all_equal_have_an_interval_of_no_width() -> None:
     same = np.array([2.0, 2.0, 2.0])
     assert intervals.student(same) == (2.0, 2.0)
-    assert intervals.welch(same, same - 1) == (1.0, 1.0)
 
 
 def frames(values: dict[str, list[float]]) -> pd.DataFrame:

@@ -1,0 +1,267 @@
+"""A measurement in turns: the jobs of a sweep loaded side by side, asleep, each tracking a moment when it is its turn.
+
+Jobs that run minutes apart meet another machine each time; here whatever changes by the minute meets all alike. What
+comes of it (``turns.json`` in the sweep's folder) is what speeds are compared by; each job's own fps stays what it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Listener, wait
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from harness.core.config import build
+from harness.core.errors import DataError, HarnessError
+from harness.core.files import read_json, write_json
+from harness.core.interfaces import Task
+from harness.core.results import TURNS_FILE, Results
+from harness.jobs.stand import KEY, send
+from harness.machine import children, environment
+from harness.machine.load import FamilyWatch
+from harness.scoring.turns import Round, decide, mean_seconds
+
+TURN_SECONDS = 0.3
+"""Least length of a turn: long against a scheduler's slices, short against what drifts."""
+SETTLE_SECONDS = 0.02
+"""Between two turns: a runtime that spins for work has gone to sleep when the next one begins."""
+LOAD_SECONDS = 300.0
+ANSWER_SECONDS = 120.0
+LEAST_FREE_MB = 1024
+MOST_SIDE_BY_SIDE = 12
+"""Processes that are loaded at once."""
+MOST_DISTURBED = 2.0
+"""Rounds are repeated until enough were quiet, for at most so many times the wished length."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A job that takes part: the folder with its ``job.json``, and the threads that it was given."""
+
+    name: str
+    folder: Path
+    threads: int
+
+
+@dataclass
+class Turns:
+    """What a measurement in turns found: rounds with each job's seconds a frame, and who could not take part."""
+
+    names: list[str]
+    rounds: list[Round] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    dropped: dict[str, str] = field(default_factory=dict)
+
+    def add(self, part: Turns) -> None:
+        """Takes in the rounds of a group."""
+        self.rounds += part.rounds
+        self.records += part.records
+        self.dropped |= part.dropped
+        self.names = [name for name in self.names if name not in self.dropped]
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it; raw samples are kept."""
+        return {"schema": 1, "jobs": self.names, "dropped": self.dropped, "rounds": self.records}
+
+
+class Standing:
+    """A job's process that waits for its turn."""
+
+    def __init__(self, entrant: Entrant, child: Any, connection: Connection) -> None:
+        self.name, self._child, self._connection = entrant.name, child, connection
+
+    def turn(self, number: int, seconds: float) -> list[float]:
+        """Lets it track for ``seconds``; returns the seconds of each update. Raises HarnessError if it died."""
+        send_order(self._connection, number, seconds)
+        answer = receive(self._connection, ANSWER_SECONDS + seconds, self.name)
+        return [float(value) for value in answer["seconds"]]
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._connection.close()
+        children.end(self._child, patience=1.0)
+
+
+def send_order(connection: Connection, number: int, seconds: float) -> None:
+    """Tells a job to run a turn. Raises HarnessError if its process is gone."""
+    try:
+        send(connection, "turn", {"turn": number, "seconds": seconds})
+    except OSError as error:
+        raise HarnessError(f"its process ended ({error}).") from error
+
+
+def receive(connection: Connection, seconds: float, name: str) -> dict[str, Any]:
+    """The next message of a job's process. Raises HarnessError if it failed, died or says nothing for so long."""
+    if not wait([connection], seconds):
+        raise HarnessError(f"{name} gave no answer within {seconds:.0f} s.")
+    try:
+        message = json.loads(connection.recv_bytes())
+    except (EOFError, OSError) as error:
+        raise HarnessError(f"the process of {name} died.") from error
+    if message["kind"] == "failed":
+        raise HarnessError(str(message["message"]))
+    return dict(message)
+
+
+@contextlib.contextmanager
+def standing(entrants: Sequence[Entrant], dropped: dict[str, str]) -> Iterator[list[Standing]]:
+    """The entrants' processes, loaded one after the other; those that cannot be are put into ``dropped`` with the reason."""
+    started: list[Standing] = []
+    try:
+        for entrant in entrants:
+            if psutil.virtual_memory().available < LEAST_FREE_MB * 2**20:
+                dropped[entrant.name] = "too little memory is free for one more process"
+                continue
+            try:
+                started.append(start(entrant))
+            except HarnessError as error:
+                dropped[entrant.name] = str(error)
+        yield started
+    finally:
+        for item in started:
+            item.close()
+
+
+def start(entrant: Entrant) -> Standing:
+    """Starts a job's process and waits until it is loaded and warm. Raises HarnessError."""
+    key = secrets.token_bytes(32)
+    with Listener(authkey=key) as listener, open(entrant.folder / "turns.log", "ab") as log:
+        words = children.module_words("harness.jobs.stand", str(entrant.folder), json.dumps(listener.address))
+        variables = children.variables(entrant.threads, **{KEY: key.hex(), "HARNESS_PROGRESS": "off"})
+        child = children.start(words, env=variables, stdout=log, stderr=log)
+        try:
+            connection = _accepted(listener, child)
+            receive(connection, LOAD_SECONDS, entrant.name)
+            return Standing(entrant, child, connection)
+        except BaseException:
+            children.end(child, patience=1.0)
+            raise
+
+
+def _accepted(listener: Listener, child: Any) -> Connection:
+    """The child's connection; does not wait for a child that has died."""
+    import threading
+
+    found: list[Connection] = []
+
+    def accept() -> None:
+        with contextlib.suppress(OSError, EOFError):
+            found.append(listener.accept())
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    end = time.monotonic() + LOAD_SECONDS
+    while thread.is_alive() and child.poll() is None and time.monotonic() < end:
+        thread.join(0.05)
+    thread.join(0.05)
+    if not found:
+        raise HarnessError("its process did not start; turns.log in its folder has its last words.")
+    return found[0]
+
+
+def measure(entrants: Sequence[Entrant], seconds: float, say: Say = lambda text: None) -> Turns:
+    """Measures the entrants in turns.
+
+    Args:
+        entrants: At least two jobs of this machine whose models are prepared.
+        seconds: Length of the whole measurement for each job, loading aside; twice as much if others disturb it.
+        say: Gets a line now and then for people.
+
+    Returns:
+        The rounds, disturbed ones included, and the entrants that could not take part.
+    """
+    found = Turns([item.name for item in entrants])
+    with standing(entrants, found.dropped) as ways:
+        found.names = [way.name for way in ways]
+        if len(ways) < 2:
+            return found
+        wish = max(1, round(seconds / (2 * TURN_SECONDS)))
+        end = time.monotonic() + seconds * len(ways) * MOST_DISTURBED
+        while sum(item.quiet for item in found.rounds) < wish and (time.monotonic() < end or not found.rounds):
+            try:
+                add_round(found, ways)
+            except HarnessError as error:
+                say(f"the measurement in turns ended early: {error}")
+                break
+    return found
+
+
+def add_round(found: Turns, ways: Sequence[Standing]) -> None:
+    """One round: every way once, in an order that changes from round to round, then once more in the reverse order."""
+    number = len(found.rounds)
+    shift = number % len(ways)
+    order = [*ways[shift:], *ways[:shift]]
+    watch = FamilyWatch()
+    samples: dict[str, list[list[float]]] = {way.name: [] for way in ways}
+    for way in (*order, *reversed(order)):
+        time.sleep(SETTLE_SECONDS)
+        samples[way.name].append(way.turn(number, TURN_SECONDS))
+    load = watch.other()
+    seconds = {name: mean_seconds(turns) for name, turns in samples.items()}
+    found.rounds.append(Round(seconds, load.quiet))
+    found.records.append(
+        {"number": number, "order": [way.name for way in order], "quiet": load.quiet, "load": load.plain(), "samples": samples}
+    )
+
+
+def measure_sweep(entrants: Sequence[Entrant], seconds: float, say: Say) -> Turns:
+    """Measures any number of entrants: more than fit side by side are measured in groups with the first, then the best of each."""
+    if len(entrants) <= MOST_SIDE_BY_SIDE:
+        return measure(entrants, seconds, say)
+    first, rest = entrants[0], list(entrants[1:])
+    groups = [rest[start : start + MOST_SIDE_BY_SIDE - 1] for start in range(0, len(rest), MOST_SIDE_BY_SIDE - 1)]
+    found = Turns([item.name for item in entrants])
+    best = [first]
+    for group in groups:
+        part = measure([first, *group], seconds, say)
+        found.add(part)
+        decision = decide(part.rounds, part.names)
+        best += [item for item in group if item.name in decision.leaders]
+    if 2 <= len(best) <= MOST_SIDE_BY_SIDE:
+        found.add(measure(best, seconds, say))
+    return found
+
+
+def of_sweep(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any], say: Say) -> Path | None:
+    """Measures a finished sweep's jobs in turns, unless that was done; returns ``turns.json`` if there is one.
+
+    Left out are jobs that are not well, that were measured elsewhere, or whose task has no turns; their speeds are then
+    compared without an interval.
+    """
+    here = environment.describe()["machine"]
+    entrants, keys = [], {}
+    for folder in jobs:
+        results = Results.load(folder)
+        if results.status != "ok" or results.environment.get("machine") != here:
+            continue
+        if build(results.config["task"], Task, "task").takes_turns():  # type: ignore[type-abstract]
+            threads = int(results.config.get("threads") or environment.thread_budget())
+            entrants.append(Entrant(results.id, folder, threads))
+            keys[results.id] = str(results.artifact.get("key", ""))
+    seconds = float(settings.get("seconds") or 0.0)
+    if len(entrants) < 2 or seconds <= 0:
+        return None
+    path = sweep / TURNS_FILE
+    if _is_of(path, keys) and not settings.get("again"):
+        return path
+    say(f"measuring {len(entrants)} jobs in turns, {seconds:g} s each (turns.seconds=0 leaves it out)")
+    found = measure_sweep(entrants, seconds, say)
+    for name, reason in found.dropped.items():
+        say(f"warning: job {name[:6]} is not measured in turns: {reason}")
+    return write_json(path, {**found.plain(), "keys": keys})
+
+
+def _is_of(path: Path, keys: Mapping[str, str]) -> bool:
+    """Whether a measurement in turns is of these very jobs and models."""
+    with contextlib.suppress(DataError, AttributeError):
+        record = read_json(path)
+        return record.get("keys") == dict(keys) and bool(record.get("rounds"))
+    return False

@@ -1,0 +1,69 @@
+"""A way of tracking that is loaded and asleep until its turn: it tracks the same short pieces of video again and again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import perf_counter
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.core.interfaces import Context, Image, Sequence
+from harness.imaging.decoding import read_image
+from harness.tracking.loop import Runner
+
+PIECE = 20
+"""Updates of a piece of video; with the first frame its images take some 20 MB at 640x360."""
+WARM = 2
+"""Updates at the beginning of a piece that are not counted."""
+
+
+class SerialStand:
+    """Tracks a piece of a sequence over and over, one frame at a time; images are decoded before the clock runs."""
+
+    def __init__(self, context: Context, truthful: bool) -> None:
+        self._runner = Runner(context.tracker, context.backend.open(context.artifact))
+        self._sequences = [item for item in context.dataset if len(item) > WARM + 1]
+        self._truthful = truthful
+        self._color = context.tracker.color
+
+    def turn(self, number: int, seconds: float) -> npt.NDArray[np.float64]:
+        """Runs one turn; the same ``number`` is the same piece of video for every way of tracking."""
+        piece = piece_of(self._sequences, number)
+        images: list[tuple[Image, float]] = [(read_image(path, self._color), 0.0) for path in piece.frames]
+        feedback = piece.truth if self._truthful else None
+        found: list[npt.NDArray[np.float64]] = []
+        end = perf_counter() + seconds
+        while not found or perf_counter() < end:
+            track = self._runner.track(piece, feedback=feedback, frames=images)
+            found.append(track.seconds[1 + WARM :])
+        return np.concatenate(found)
+
+
+def piece_of(sequences: list[Sequence], number: int) -> Sequence:
+    """A piece of video for turn ``number``: sequences in order, each later visit further into it.
+
+    It begins with a frame whose box is known: anywhere in a sequence with truth, else at its beginning.
+    """
+    sequence = sequences[number % len(sequences)]
+    last = max(0, len(sequence) - PIECE - 1)
+    start = (number // len(sequences) * PIECE) % (last + 1)
+    truth = sequence.truth
+    if truth is None or not _usable(sequence, start):
+        start = 0
+    stop = start + PIECE + 1
+    return replace(
+        sequence,
+        frames=sequence.frames[start:stop],
+        init_box=sequence.init_box if start == 0 or truth is None else truth[start],
+        truth=None if truth is None else truth[start:stop],
+        visible=None,
+    )
+
+
+def _usable(sequence: Sequence, start: int) -> bool:
+    """Whether a tracker can begin at frame ``start``: its target is there."""
+    assert sequence.truth is not None
+    there = sequence.visible is None or bool(sequence.visible[start])
+    box = sequence.truth[start]
+    return there and bool(np.isfinite(box).all() and (box[2:] > 0).all()) and not replace(sequence, init_box=box).first_box_fault()
