@@ -161,7 +161,7 @@ def run_jobs(words: list[str]) -> int:
     call = Call(tuple(parsed.overrides), parsed.multirun, parsed.config_dir, tuple(words))
     found = calls.execute(call, print_summary)
     if found.error:
-        print(f"error: {found.error}", file=sys.stderr)
+        print(f"error: {secrets.masked(found.error)}", file=sys.stderr)
     if isinstance(found, calls.SweepRecord) and found.target.kind != "off":
         where = "python -m harness ui" if found.target.kind == "local" else found.target.tracking_uri
         print(f"\nlook at it: {where}", file=sys.stderr)

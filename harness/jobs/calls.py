@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core import secrets
 from harness.core.errors import ConfigError, HarnessError, SkipJob
 from harness.core.files import new_folder
 from harness.core.results import RESULTS_FILE, Results
@@ -125,6 +126,7 @@ def call_of(overrides: Sequence[str], multirun: bool, config_dir: str | Path | N
     """A call from its parts. Raises ConfigError where ``config_dir`` is not a folder."""
     if config_dir is not None and not Path(config_dir).is_dir():
         raise ConfigError(f"--config-dir {config_dir} is not a folder; give the folder that holds your YAML groups.")
+    overrides = secrets.hidden_words(overrides)
     words = (*(["-m"] if multirun else []), *overrides)
     return Call(tuple(overrides), multirun, str(Path(config_dir).resolve()) if config_dir else None, words)
 
@@ -210,9 +212,10 @@ def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepReco
     try:
         compose.launch(plan, task)
     except Exception as found:
-        if plan.known and launchers.elsewhere(plan.launcher):
+        apart = launchers.elsewhere(plan.launcher)
+        if apart:
             sweeps.adopt_lost(plan, place, found)
-        else:
+        if not plan.known or not apart:
             error = f"the sweeper could not go on: {type(found).__name__}: {found}"
             if not any((folder / RESULTS_FILE).is_file() for folder in sweeps.close(place)):
                 raise JobsFailed(f"{error.rstrip('.')}; see the documentation of its plug-in.") from found

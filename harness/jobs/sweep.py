@@ -68,9 +68,12 @@ def adopt_lost(plan: Plan, sweep: Path, error: Exception) -> None:
     """Gives every job whose process died in its launcher a result that says so, once all others have ended."""
     say(f"warning: the launcher lost a job ({type(error).__name__}); waiting for the others.")
     launchers.wait_for_the_others(plan.launcher, sweep)
-    started = dict(_started(sweep, str(read_json(sweep / SWEEP_FILE).get("call", ""))))
-    for number, (overrides, config) in enumerate(plan.jobs):
-        folder = sweep / started.get(number, plan.folders[number])
+    jobs = {number: (plan.folders[number], *job) for number, job in enumerate(plan.jobs)}
+    for number, name in _started(sweep, str(read_json(sweep / SWEEP_FILE).get("call", ""))):
+        record = read_json(sweep / name / JOB_FILE)
+        jobs[number] = (name, record["overrides"], record["config"])
+    for number, (name, overrides, config) in sorted(jobs.items()):
+        folder = sweep / name
         if not (folder / RESULTS_FILE).is_file():
             runner.record_lost(make_job(config, folder, overrides, sweep, number), error)
             log_job(folder, sweep)

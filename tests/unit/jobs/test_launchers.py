@@ -81,6 +81,19 @@ def test_a_lost_job_gets_a_result(tmp_path: Path) -> None:
     assert "out of memory" in lost.error["message"]
 
 
+def test_a_lost_job_that_a_sweeper_chose_gets_a_result_too(tmp_path: Path) -> None:
+    plan = make_plan(["backend=torch", "mlflow=off"], True, None, [])
+    config = plan.jobs[0][1]
+    plan.jobs, plan.folders, plan.known = [], [], False
+    write_json(tmp_path / "sweep.json", {"call": "now", "count": 0, "varied": [], "jobs": [], "open": True, "given": []})
+    for name, call in (("deep/5", "now"), ("old", "before")):
+        write_json(tmp_path / name / "job.json", {"call": call, "number": 5, "overrides": ["seed=3"], "config": config})
+    adopt_lost(plan, tmp_path, RuntimeError("out of memory"))
+    lost = Results.load(tmp_path / "deep/5")
+    assert (lost.status, lost.name) == ("failed", "3")
+    assert not (tmp_path / "old/results.json").exists()  # of another start of this sweep
+
+
 def test_slurm_preset_reaches_sbatch(tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="extra [cluster] is not installed")
     from hydra import compose, initialize_config_dir
