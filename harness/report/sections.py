@@ -15,7 +15,7 @@ from typing import Any
 from harness.core import plugins
 from harness.core.errors import ConfigError
 from harness.present.section import Section
-from harness.report import rounds
+from harness.report import ope, rounds
 from harness.scoring.compared import Comparison
 
 Maker = Callable[[Comparison], Iterable[Section]]
@@ -40,7 +40,7 @@ def _makers(found: Comparison) -> list[Maker]:
         if name in tasks and importlib.util.find_spec(f"{module}.{MODULE}") is not None
     ]
     makers: list[Maker] = [importlib.import_module(module).sections for module in modules]
-    return [*makers, rounds.sections, *(_of_plugin(plugin) for plugin in plugins.found("sections"))]
+    return [*makers, rounds.sections, ope.sections, *(_of_plugin(plugin) for plugin in plugins.found("sections"))]
 
 
 def _of_plugin(plugin: plugins.Plugin) -> Maker:
