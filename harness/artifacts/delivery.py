@@ -14,12 +14,20 @@ from pathlib import Path, PurePosixPath
 import platformdirs
 from filelock import FileLock
 
-from harness.artifacts.store import ARTIFACT_FILE, REFERENCE_FILE, artifact_folder, load_artifact
+from harness.artifacts.store import (
+    ARTIFACT_FILE,
+    CONTENTS,
+    REFERENCE_FILE,
+    SOURCE_FILE,
+    artifact_folder,
+    load_artifact,
+    record,
+    weights_of,
+)
 from harness.core.errors import DataError, PrepareError
-from harness.core.files import read_json, write_json
+from harness.core.files import changed, read_json, write_json
 from harness.core.interfaces import Artifact
 
-SOURCE_FILE = "source.json"
 WEIGHTS = "weights"
 CACHE_VARIABLE = "HARNESS_CACHE"
 
@@ -49,13 +57,6 @@ def pack(artifact: Artifact) -> bytes:
     return stream.getvalue()
 
 
-def weights_of(folder: Path) -> list[Path]:
-    """The files that a torch artifact reads besides its own folder's."""
-    if not (folder / SOURCE_FILE).is_file():
-        return []
-    return [Path(name) for name in read_json(folder / SOURCE_FILE)["weights"]]
-
-
 def digest(data: bytes) -> str:
     """SHA-256."""
     return hashlib.sha256(data).hexdigest()
@@ -66,7 +67,8 @@ def seen(folder: Path, key: str) -> Artifact | None:
     try:
         if read_json(folder / ARTIFACT_FILE)["key"] != key or not all(path.is_file() for path in weights_of(folder)):
             return None
-        return load_artifact(folder)
+        faults = changed(folder, {k: v for k, v in read_json(folder / ARTIFACT_FILE)[CONTENTS].items() if k != REFERENCE_FILE})
+        return None if faults else load_artifact(folder)
     except (DataError, PrepareError, KeyError, TypeError):
         return None
 
@@ -85,6 +87,7 @@ def unpack(data: bytes, expected: str, key: str, cache: Path) -> Artifact:
         try:
             _extract(data, temporary)
             _point_to_weights(temporary, folder)
+            record(temporary, {k: v for k, v in read_json(temporary / ARTIFACT_FILE).items() if k != CONTENTS})
             shutil.rmtree(folder, ignore_errors=True)
             temporary.rename(folder)
         finally:

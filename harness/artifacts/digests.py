@@ -5,27 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from functools import lru_cache
 from importlib import metadata, util
 from pathlib import Path
 
-from harness.core.errors import ConfigError, DataError
-
-
-@lru_cache(maxsize=64)
-def _digest(path: str, size: int, modified: int) -> str:
-    del size, modified
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes (read again only when size or time of change differ)."""
-    try:
-        stat = path.stat()
-        return _digest(str(path), stat.st_size, stat.st_mtime_ns)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
+from harness.core.errors import ConfigError
 
 
 def code_digest(modules: Sequence[str]) -> str:

@@ -7,16 +7,60 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import DataError, PrepareError
-from harness.core.files import read_json
+from harness.core.files import changed, contents_of, file_digest, read_json, write_json
 from harness.core.interfaces import Artifact, GraphSpec, TensorSpec
 
 ARTIFACT_FILE = "artifact.json"
 REFERENCE_FILE = "parity.npz"
+SOURCE_FILE = "source.json"
+CONTENTS = "contents"
+SHOWN = 3
+"""Faults that a sentence lists."""
 
 
 def artifact_folder(cache: Path, key: str) -> Path:
     """Where an artifact lies in the cache."""
     return cache / "artifacts" / key[:20]
+
+
+def record(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Writes ``artifact.json`` with ``facts``, and size and SHA-256 of every other file of the folder."""
+    write_json(folder / ARTIFACT_FILE, {**facts, CONTENTS: contents_of(folder, (ARTIFACT_FILE,))})
+
+
+def damage(folder: Path) -> str:
+    """What is wrong with an artifact's files, for people; empty where all are as they were written, or nothing is there.
+
+    The weights that a torch source reads lie elsewhere; they must be the ones that it was made from.
+    """
+    if not folder.is_dir():
+        return ""
+    try:
+        raw = read_json(folder / ARTIFACT_FILE)
+        faults = changed(folder, raw[CONTENTS])
+        if not faults and (folder / SOURCE_FILE).is_file():
+            faults = _changed_weights(read_json(folder / SOURCE_FILE))
+    except (DataError, KeyError, TypeError) as error:
+        return f"{ARTIFACT_FILE} cannot be read ({type(error).__name__})"
+    return "; ".join(f"{name} {what}".strip() for name, what in list(faults.items())[:SHOWN])
+
+
+def _changed_weights(source: Mapping[str, Any]) -> dict[str, str]:
+    expected = dict(zip(source["weights"], source.get("sha256", ()), strict=False))
+    found = {}
+    for name, digest in expected.items():
+        if not Path(name).is_file():
+            found[name] = "is missing"
+        elif file_digest(Path(name)) != digest:
+            found[name] = "is another file than the model was made from"
+    return found
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """The files that a torch artifact reads besides its own folder's."""
+    if not (folder / SOURCE_FILE).is_file():
+        return []
+    return [Path(name) for name in read_json(folder / SOURCE_FILE)["weights"]]
 
 
 def load_artifact(folder: Path) -> Artifact:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +98,53 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     return str(value)
+
+
+# ------------------------------------------------------------------------------------------ what files hold
+
+
+@lru_cache(maxsize=8192)
+def _digest(path: str, size: int, modified: int) -> str:
+    del size, modified
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes; read once in a process, and again where size or time of change differ. Raises DataError."""
+    try:
+        stat = path.stat()
+        return _digest(str(path), stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+Contents = dict[str, dict[str, Any]]
+"""Path within a folder -> ``bytes`` and ``sha256`` of that file."""
+
+
+def contents_of(folder: Path, left_out: Collection[str] = ()) -> Contents:
+    """Size and SHA-256 of all files under ``folder`` but those whose path within it is ``left_out``."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    named = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {
+        name: {"bytes": path.stat().st_size, "sha256": file_digest(path)}
+        for name, path in named.items()
+        if name not in left_out
+    }
+
+
+def changed(folder: Path, recorded: Any) -> dict[str, str]:
+    """Files under ``folder`` that are not as ``recorded`` by ``contents_of``, each with what is wrong. Empty: all are sound."""
+    if not isinstance(recorded, Mapping) or not recorded:
+        return {"": "has no record of its files"}
+    found = {}
+    for name, facts in recorded.items():
+        path = folder / name
+        if not path.is_file():
+            found[name] = "is missing"
+        elif path.stat().st_size != facts["bytes"]:
+            found[name] = f"has {path.stat().st_size} bytes instead of {facts['bytes']}"
+        elif file_digest(path) != facts["sha256"]:
+            found[name] = "holds other bytes than were written"
+    return found

@@ -121,6 +121,7 @@ class Int8(Quantizer):
             seed=job.seed,
             unkeyed={**unkeyed, "_engine": how.engine},
             checker=checker_of(job.backend),
+            keeps_parent=True,
         )
 
     def options(self, job: QuantizationJob) -> tuple[dict[str, Any], dict[str, Any]]:

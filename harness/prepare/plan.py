@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.artifacts.digests import code_digest, file_digest, version_of
-from harness.artifacts.store import ARTIFACT_FILE, artifact_folder, load_artifact
+from harness.artifacts.digests import code_digest, version_of
+from harness.artifacts.store import ARTIFACT_FILE, artifact_folder, damage, load_artifact
 from harness.core.errors import ConfigError
-from harness.core.files import plain
+from harness.core.files import file_digest, plain
 from harness.core.interfaces import Artifact, Backend, GraphSpec, Source, TrackerSpec
 from harness.core.preparing import Conversion
 
@@ -50,7 +50,8 @@ class Settings:
 class Step:
     """One link of the chain. ``builder`` is ``module:function``, called as ``function(step, parent, folder)``.
 
-    ``checker`` names the backend (``module:Class``) that opens the files to compare them with the source.
+    ``checker`` names the backend (``module:Class``) that opens the files to compare them with the source. ``keeps_parent``
+    says that a job reads the parent's files too.
     """
 
     format: str
@@ -63,6 +64,7 @@ class Step:
     key: str = ""
     seed: int = 0
     checker: str = ""
+    keeps_parent: bool = False
 
     def chain(self) -> list[Step]:
         """The steps from the source to this one."""
@@ -216,6 +218,7 @@ def make_step(
     seed: int | None = None,
     unkeyed: Mapping[str, Any] | None = None,
     checker: str = "",
+    keeps_parent: bool = False,
 ) -> Step:
     """A step with its key. ``unkeyed`` options reach the builder but do not change what it builds."""
     seed = seed if seed is not None else (parent.seed if parent else 0)
@@ -245,6 +248,7 @@ def make_step(
         key,
         seed,
         checker,
+        keeps_parent,
     )
 
 
@@ -252,9 +256,13 @@ def make_step(
 
 
 def lookup(step: Step, cache: Path) -> Artifact | None:
-    """The artifact of ``step`` where it is in the cache, else None."""
+    """The artifact of ``step`` where it is in the cache with all its files as they were written, else None."""
     folder = artifact_folder(cache, step.key)
-    return load_artifact(folder) if (folder / ARTIFACT_FILE).is_file() else None
+    if not (folder / ARTIFACT_FILE).is_file() or damage(folder):
+        return None
+    if step.keeps_parent and step.parent is not None and lookup(step.parent, cache) is None:
+        return None
+    return load_artifact(folder)
 
 
 def source_of(step: Step) -> Source:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.artifacts.store import REFERENCE_FILE
+from harness.artifacts.store import REFERENCE_FILE, SOURCE_FILE
 from harness.backends.shared.modules import call_factory
 from harness.core.errors import ConfigError, HarnessError, WeightsError, telling_line, told
 from harness.core.interfaces import Arrays, Artifact, GraphSpec
@@ -25,9 +25,8 @@ def from_torch(step: Step, parent: Artifact | None, folder: Path) -> Built:
     del parent
     import torch
 
-    source = _recipe(step)
-    path = folder / "source.json"
-    path.write_text(json.dumps(source, indent=1))
+    path = folder / SOURCE_FILE
+    path.write_text(json.dumps({**_recipe(step), "sha256": step.options["sha256"]}, indent=1))
     modules = _built(step, torch.nn.Module, "a torch.nn.Module")
     graphs = {graph.name: graph for graph in step.graphs}
     session = resolve("harness.backends.torch.session:TorchSession")

@@ -14,10 +14,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from harness.artifacts.store import ARTIFACT_FILE, REFERENCE_FILE, artifact_folder, load_artifact
+from harness.artifacts.store import REFERENCE_FILE, artifact_folder, damage, load_artifact, record
 from harness.backends.shared.modules import load_modules
 from harness.core.errors import HarnessError, PrepareError, StoreError, telling_line
-from harness.core.files import write_json
 from harness.core.interfaces import Artifact, Backend, GraphSpec, Progress
 from harness.core.preparing import companions, resolve
 from harness.prepare import parity
@@ -29,6 +28,9 @@ def realise(step: Step, cache: Path, progress: Progress, threads: int) -> Artifa
     found = lookup(step, cache)
     if found is not None:
         return found
+    root = step.chain()[0]
+    if root is not step.parent and root is not step:
+        realise(root, cache, progress, threads)  # its reference outputs judge what is built
     parent = realise(step.parent, cache, progress, threads) if step.parent else None
     folder = artifact_folder(cache, step.key)
     try:
@@ -39,6 +41,8 @@ def realise(step: Step, cache: Path, progress: Progress, threads: int) -> Artifa
         ) from error
     with FileLock(f"{folder}.lock"):
         found = lookup(step, cache)
+        if found is None and (why := damage(folder)):
+            progress.say(f"note: the prepared model in {folder} is damaged ({why}); it is made anew")
         return found or _build(step, parent, folder, progress, threads)
 
 
@@ -89,8 +93,8 @@ def _checked(step: Step, artifact: Artifact, threads: int) -> Artifact:
 
 
 def _record(step: Step, artifact: Artifact, info: Mapping[str, Any]) -> None:
-    write_json(
-        artifact.folder / ARTIFACT_FILE,
+    record(
+        artifact.folder,
         {
             "key": step.key,
             "format": step.format,

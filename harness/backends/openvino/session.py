@@ -14,7 +14,8 @@ import openvino as ov
 from filelock import FileLock
 
 from harness.backends.openvino.backend import OpenVino
-from harness.core.errors import BackendError, DeviceError, telling_line
+from harness.backends.openvino.blobs import Blobs, job_key
+from harness.core.errors import BackendError, DeviceError, StoreError, telling_line
 from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics, missing_input
 
 
@@ -35,9 +36,24 @@ def compile_graphs(
     driver: OpenVino, artifact: Artifact, settings: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Metrics, list[str]]:
     """The compiled model of each graph, the seconds spent reading and compiling, and what a person should know of it."""
-    with cache_to_itself(settings.get("CACHE_DIR")):
+    folder = settings.get("CACHE_DIR")
+    if folder is None:
+        return *_compile(driver, artifact, settings), []
+    with cache_to_itself(folder):
+        job = job_key(artifact.key, driver.device_string(), settings, ov.__version__)
+        blobs, notices = Blobs.of(Path(folder)), []
+        try:
+            damaged = blobs.remove_damaged(job)
+            if damaged:
+                notices.append(f"{len(damaged)} compiled models in {folder} were not as they were written; they were compiled anew.")
+        except OSError as error:
+            own = {name: value for name, value in settings.items() if name != "CACHE_DIR"}
+            notice = f"a damaged compiled model in {folder} cannot be removed ({error.strerror}); models were compiled without that cache."
+            return *_compile(driver, artifact, own), [notice]
         compiled, times = _compile(driver, artifact, settings)
-        return compiled, times, []
+        with contextlib.suppress(OSError, StoreError):  # a cache that cannot be written holds nothing new
+            blobs.record(job, any(property_of(model, "LOADED_FROM_CACHE") == "True" for model in compiled.values()))
+        return compiled, times, notices
 
 
 @contextlib.contextmanager
@@ -100,7 +116,7 @@ def describe(driver: OpenVino, model: Any) -> dict[str, str]:
         "hint": told.get("PERFORMANCE_HINT", ""),
         "requests": told.get("OPTIMAL_NUMBER_OF_INFER_REQUESTS", ""),
         "pinning": told.get("ENABLE_CPU_PINNING", ""),
-        "from_cache": told.get("LOADED_FROM_CACHE", ""),
+        "from_cache": property_of(model, "LOADED_FROM_CACHE"),
     }
 
 

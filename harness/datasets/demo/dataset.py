@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import shutil
@@ -16,15 +17,19 @@ from typing import ClassVar, Literal
 import cv2
 from filelock import FileLock
 
-from harness.core.errors import ConfigError, StoreError
+from harness.core.errors import ConfigError, DataError, StoreError
+from harness.core.files import changed, contents_of, read_json, write_json
 from harness.core.interfaces import Dataset, Image, Recognised, Sequence
 from harness.datasets.demo import choreography, drawing, figures, maps, sprites, textures
 from harness.datasets.demo.choreography import FRAMES, HEIGHT, SCRIPTS, WIDTH, Scene, Script, cover_level, random_script
 from harness.datasets.layouts.got10k import LIST_FILE, META_FILE, TRUTH_FILE, FolderDataset, select_names
+from harness.machine.progress import say
 
 QUALITY = 92
 CALIBRATION_SEQUENCES = 8
 SPLITS = ("val", "calibration")
+CONTENTS_FILE = "contents.json"
+"""Size and SHA-256 of every file, as it was drawn."""
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +59,25 @@ class Demo(FolderDataset):
         return Recognised(0)
 
     def load(self) -> list[Sequence]:
+        if self.root and self.folder.is_dir() and any(self.folder.iterdir()):
+            self._check_own()
         generate(self.folder, self.split)
         return super().load()
+
+    def _check_own(self) -> None:
+        """Raises DataError where a folder that a person named holds something else, or is damaged: it is not replaced."""
+        for name, what in _damaged(self.folder).items():
+            raise DataError(
+                f"{self.folder} is not the demo data set as it was drawn ({name} {what}); give dataset.root another folder, or "
+                "remove this one, and it is drawn anew."
+            )
+
+    def digest(self) -> str:
+        """SHA-256 over the bytes of every file of the sequences used."""
+        self.load()
+        recorded = read_json(self.folder / CONTENTS_FILE)
+        used = {name: facts["sha256"] for name, facts in recorded.items() if name.partition("/")[0] in set(self.names)}
+        return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()
 
     def _select_names(self) -> list[str]:
         if self.split not in SPLITS:
@@ -91,22 +113,35 @@ def contents(split: str) -> list[tuple[str, Script, int]]:
 
 
 def generate(folder: Path, split: str) -> None:
-    """Writes the split's sequences to ``folder`` unless they are there; whole or not at all, by one process at a time.
+    """Writes the split's sequences to ``folder`` unless they are there as they were drawn; all or none, by one process at a time.
 
     Raises StoreError where the folder cannot be written.
     """
-    if (folder / LIST_FILE).is_file():
+    if not _damaged(folder):
         return
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{split}.lock"):
-            if not (folder / LIST_FILE).is_file():
+            faults = _damaged(folder)
+            if faults:
+                if folder.exists():
+                    name, what = next(iter(faults.items()))
+                    more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
+                    say(f"note: the demo data set in {folder} is damaged ({name} {what}{more}); it is drawn anew")
                 _generate_whole(folder, split)
     except OSError as error:
         raise StoreError(
             f"{folder} cannot be written ({error.strerror or error}); the demo data set is generated there on first use: "
             "free space or set dataset.cache to a folder that can be written."
         ) from error
+
+
+def _damaged(folder: Path) -> dict[str, str]:
+    """Files that are not as they were drawn, each with what is wrong with it."""
+    try:
+        return changed(folder, read_json(folder / CONTENTS_FILE))
+    except (DataError, KeyError, TypeError, AttributeError) as error:
+        return {CONTENTS_FILE: f"cannot be read ({type(error).__name__})"}
 
 
 def _generate_whole(folder: Path, split: str) -> None:
@@ -117,8 +152,9 @@ def _generate_whole(folder: Path, split: str) -> None:
         with ThreadPoolExecutor(_workers()) as pool:
             list(pool.map(lambda entry: write_sequence(temporary / entry[0], entry[1], split, entry[2]), listed))
         (temporary / LIST_FILE).write_text("".join(f"{name}\n" for name, _, _ in listed), encoding="utf-8")
+        write_json(temporary / CONTENTS_FILE, contents_of(temporary))
         temporary.chmod(0o755)
-        if folder.exists():  # a folder without its list: left by a hand, not by us
+        if folder.exists():  # damaged, or left by a hand
             shutil.rmtree(folder)
         os.replace(temporary, folder)
     finally:

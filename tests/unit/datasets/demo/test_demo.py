@@ -23,7 +23,7 @@ from harness.datasets.demo.choreography import (
     step_lengths,
     visible_share,
 )
-from harness.datasets.demo.dataset import Demo
+from harness.datasets.demo.dataset import Demo, write_sequence
 from harness.datasets.demo.drawing import draw
 from harness.datasets.demo.maps import affine, generator
 from harness.datasets.layouts.got10k import read_sequence
@@ -204,3 +204,38 @@ def test_the_whole_split_keeps_what_it_promises(prepared: Path) -> None:
         overlaps.append(iou(np.repeat(truth[:1], FRAMES, 0), truth)[1:])
         assert ao(overlaps[-1]) < 0.3, sequence.name
     assert ao(np.concatenate(overlaps)) < 0.15
+
+
+def test_an_image_overwritten_at_equal_size_is_drawn_anew_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "contents", lambda split: [("demo_a", SCRIPTS[0], 1)])
+    monkeypatch.setattr(demo, "write_sequence", lambda folder, script, space, seed: write_sequence(folder, script, space, seed, 3))
+    dataset = Demo(cache=str(tmp_path))
+    digest = dataset.digest()
+    image = dataset.folder / "demo_a/00000002.jpg"
+    whole = image.read_bytes()
+    image.write_bytes(whole[:-40] + bytes(38) + whole[-2:])
+    again = Demo(cache=str(tmp_path))
+    assert again.digest() == digest
+    assert image.read_bytes() == whole
+    assert "00000002.jpg holds other bytes than were written" in capsys.readouterr().err
+
+
+def test_the_digest_follows_the_bytes_of_the_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "contents", lambda split: [("demo_a", SCRIPTS[0], 1)])
+    digests = set()
+    for seed in (1, 2):
+        monkeypatch.setattr(
+            demo, "write_sequence", lambda folder, script, space, _, seed=seed: write_sequence(folder, script, space, seed, 3)
+        )
+        digests.add(Demo(cache=str(tmp_path / str(seed))).digest())
+    assert len(digests) == 2
+
+
+def test_a_persons_folder_that_holds_something_else_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "val").mkdir()
+    (tmp_path / "val/mine.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"is not the demo data set as it was drawn .*remove this one"):
+        Demo(root=str(tmp_path)).load()
+    assert (tmp_path / "val/mine.txt").is_file()

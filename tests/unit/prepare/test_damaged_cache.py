@@ -1,0 +1,137 @@
+"""Prepared models that were changed, cut or lost behind the harness's back are made anew, with a notice."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_jobs import small_experiment
+
+from harness.artifacts.store import ARTIFACT_FILE, artifact_folder, damage
+from harness.core.files import changed, contents_of
+from harness.core.interfaces import Arrays, Artifact
+from harness.jobs.experiment import Experiment
+from harness.machine.progress import Silent
+from harness.prepare.parity import seeded_inputs
+from harness.prepare.plan import lookup
+from harness.prepare.steps import realise
+
+
+class Heard(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def zeroed(path: Path) -> None:
+    """A part of the file zeroed, its size kept."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+    path.write_bytes(data)
+
+
+def flipped(path: Path) -> None:
+    """One bit in the middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+DAMAGES: list[Callable[[Path], None]] = [zeroed, flipped, cut, Path.unlink]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the torch source, the ONNX files and the IR of one small tracker."""
+    cache = tmp_path_factory.mktemp("cache")
+    small_experiment(cache, "backend=openvino", "backend.model_cache=false")
+    return cache
+
+
+@pytest.fixture
+def cache(whole: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "cache"
+    shutil.copytree(whole, copy)
+    return copy
+
+
+def outputs(experiment: Experiment, artifact: Artifact) -> Arrays:
+    graph = artifact.graphs["search"]
+    return experiment.backend.open(artifact)["search"].run(seeded_inputs(graph, {}, 3))
+
+
+@pytest.mark.parametrize("harm", DAMAGES)
+@pytest.mark.parametrize(("backend", "file"), [("openvino", "search.bin"), ("openvino", "search.xml"), ("onnx", "search.onnx")])
+def test_a_damaged_file_is_made_anew_and_said(cache: Path, backend: str, file: str, harm: Callable[[Path], None]) -> None:
+    experiment, artifact = small_experiment(cache, f"backend={backend}", *MODEL_CACHE.get(backend, ()))
+    expected = {name: np.array(value) for name, value in outputs(experiment, artifact).items()}
+    harm(artifact.folder / file)
+    assert lookup(experiment.step(), cache) is None
+    heard = Heard()
+    again = realise(experiment.step(), cache, heard, 1)
+    assert any("damaged" in line and file in line and "made anew" in line for line in heard.lines)
+    assert damage(again.folder) == ""
+    fresh, _ = small_experiment(cache, f"backend={backend}", *MODEL_CACHE.get(backend, ()))
+    for name, value in outputs(fresh, again).items():
+        np.testing.assert_array_equal(value, expected[name])
+
+
+MODEL_CACHE = {"openvino": ["backend.model_cache=false"]}
+
+
+def test_sound_files_are_taken_as_they_are_without_a_word(cache: Path) -> None:
+    experiment, artifact = small_experiment(cache, "backend=openvino", "backend.model_cache=false")
+    before = (artifact.folder / "search.bin").stat().st_mtime_ns
+    heard = Heard()
+    realise(experiment.step(), cache, heard, 1)
+    assert heard.lines == []
+    assert (artifact.folder / "search.bin").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("lost", ["parity.npz", ""])
+def test_a_lost_ancestor_is_rebuilt_where_it_is_needed(cache: Path, lost: str) -> None:
+    """The torch source judges the IR that is built anew; its folder, or its reference outputs, are gone."""
+    experiment, artifact = small_experiment(cache, "backend=openvino", "backend.model_cache=false")
+    root = artifact_folder(cache, experiment.step().chain()[0].key)
+    shutil.rmtree(artifact.folder)
+    if lost:
+        (root / lost).unlink()
+    else:
+        shutil.rmtree(root)
+    again = realise(experiment.step(), cache, Silent(), 1)
+    assert again.info["parity"]["search"]
+    assert (root / "parity.npz").is_file()
+
+
+def test_an_artifact_without_a_record_of_its_files_is_made_anew(cache: Path) -> None:
+    experiment, artifact = small_experiment(cache, "backend=onnx")
+    (artifact.folder / ARTIFACT_FILE).write_text("{}")
+    assert damage(artifact.folder)
+    realise(experiment.step(), cache, Silent(), 1)
+    assert damage(artifact.folder) == ""
+
+
+def test_changed_files_are_named_with_what_is_wrong(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        (tmp_path / name).write_text("text")
+    recorded = contents_of(tmp_path, ("d",))
+    assert set(recorded) == {"a", "b", "c"}
+    (tmp_path / "a").write_text("tent")
+    (tmp_path / "b").write_text("longer")
+    (tmp_path / "c").unlink()
+    assert changed(tmp_path, recorded) == {
+        "a": "holds other bytes than were written",
+        "b": "has 6 bytes instead of 4",
+        "c": "is missing",
+    }
