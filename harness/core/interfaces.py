@@ -31,6 +31,7 @@ from harness.core.models import (
     missing_input as missing_input,
 )
 from harness.core.preparing import Conversion, Handover, Quantization
+from harness.core.records import Record
 
 Boxes = npt.NDArray[np.float64]
 """One box ``[4]`` or several ``[T, 4]``."""
@@ -404,13 +405,22 @@ class Context:
 
 @dataclass
 class TaskResult:
-    """What a task found. ``files`` are paths relative to the job's folder; ``sequences`` are per-sequence scores."""
+    """What a task found.
+
+    ``files`` are paths relative to the job's folder; ``sequences`` are per-sequence scores; ``record`` is what there is to
+    tell beyond numbers, of the task's own type.
+    """
 
     metrics: Metrics = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     sequences: dict[str, Metrics] = field(default_factory=dict)
-    details: dict[str, Any] = field(default_factory=dict)
+    record: Record = field(default_factory=Record)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The record as results.json has it."""
+        return self.record.details()
 
 
 class Stand(Protocol):

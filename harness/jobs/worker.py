@@ -14,7 +14,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +116,9 @@ def measure(experiment: Experiment, folder: Path, round_: int) -> None:
     finally:
         context.progress.close()
         experiment.backend.close()  # before the load is told: what it had started is no stranger
-    result.details["other_load_cores"] = round(watch.stop(), 3)
-    write_json(folder / outcome_file(round_), outcome(experiment, artifact, result))
+    found = outcome(experiment, artifact, result)
+    found["details"]["other_load_cores"] = round(watch.stop(), 3)
+    write_json(folder / outcome_file(round_), found)
 
 
 def add_submission(context: Context, result: TaskResult) -> None:
@@ -144,10 +144,12 @@ def outcome(experiment: Experiment, artifact: Artifact, result: TaskResult) -> d
     if found:
         metrics["parity/max_abs_diff"] = parity.largest(found)
     return {
-        **asdict(result),
         "metrics": metrics,
+        "files": result.files,
+        "sequences": result.sequences,
+        "details": result.details,
         "warnings": [*result.warnings, *(experiment.backend.warnings() if opened else [])],
-        "effective": result.details.get("effective") or (experiment.backend.describe() if opened else {}),
+        "effective": result.record.effective or (experiment.backend.describe() if opened else {}),
         "artifact": describe_artifact(artifact),
         "dataset": describe_dataset(experiment, result),
         "pid": os.getpid(),
@@ -177,7 +179,7 @@ def describe_dataset(experiment: Experiment, result: TaskResult) -> Mapping[str,
         "sequences": len(sequences),
         "frames": sum(len(item) for item in sequences),
         "truth": dataset.has_truth,
-        "scored_frames": result.details.get("scored_frames", 0),
+        "scored_frames": result.record.scored_frames or 0,
     }
 
 

@@ -41,7 +41,7 @@ class Accuracy:
         """Curves and intervals, for a job's record."""
         found: dict[str, Any] = {"intervals": self.intervals}
         if "got10k" in self.protocols and self.got10k.curve is not None:
-            found["success_curve"] = self.got10k.curve
+            found["success_curve"] = self.got10k.curve.tolist()
         if self.ope is not None:
             found["ope"] = self.ope.record()
         return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -15,18 +14,27 @@ from harness.tracking.store import Done
 
 
 def speed_metrics(
-    done: Mapping[str, Done], first: float | None, notes: Mapping[str, Any], target_fps: float | None = None
+    done: Mapping[str, Done],
+    first: float | None,
+    start_s: float | None = None,
+    in_flight: tuple[int, float] | None = None,
+    target_fps: float | None = None,
 ) -> Metrics:
     """``pipeline_fps``; and of what was tracked alone ``fps``, ``fps_got10k``, ``latency_ms/*`` and ``stage_ms/*`` (p50).
 
-    With ``target_fps`` also ``budget/over``.
+    Args:
+        done: What was tracked, by sequence.
+        first: Seconds of the first update ever.
+        start_s: Seconds from the start of the process to the first tracked frame.
+        in_flight: Frames and seconds of what was tracked with several sequences in flight.
+        target_fps: A camera's rate; with it ``budget/over`` is found too.
     """
     found: Metrics = {}
-    pipeline = pipeline_fps(done, notes)
+    pipeline = pipeline_fps(done, in_flight)
     if pipeline is not None:
         found["pipeline_fps"] = pipeline
-    if notes.get("start_s"):
-        found["fixed_s/start"] = float(notes["start_s"])
+    if start_s:
+        found["fixed_s/start"] = start_s
     tracks = [track for item in done.values() if not item.contended for track in item.tracks]
     if not tracks:
         return found
@@ -43,13 +51,14 @@ def speed_metrics(
     return found
 
 
-def pipeline_fps(done: Mapping[str, Done], notes: Mapping[str, Any]) -> float | None:
+def pipeline_fps(done: Mapping[str, Done], in_flight: tuple[int, float] | None) -> float | None:
     """Frames a second by the wall clock, decoding included; of the sequences in flight together where there were any.
 
     None where a run in parallel was resumed: its walls overlap.
     """
-    if notes.get("parallel_wall"):
-        return float(notes["parallel_frames"] / notes["parallel_wall"])
+    if in_flight is not None:
+        frames, wall = in_flight
+        return frames / wall
     if any(item.contended for item in done.values()):
         return None
     frames = sum(len(track.seconds) for item in done.values() for track in item.tracks)

@@ -14,7 +14,9 @@ from harness.core.config import at_least, class_of
 from harness.core.errors import ConfigError, SkipJob
 from harness.core.files import write_json
 from harness.core.interfaces import Backend, Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
+from harness.core.records import Scoring
 from harness.tasks.benchmark_app import process as app
+from harness.tasks.benchmark_app.record import BenchmarkRecord
 from harness.tracking.recording import check_dataset, graph_of, record_crops, save
 
 FOLDER = "benchmark_app"
@@ -140,16 +142,16 @@ class BenchmarkApp(Task):
         files = sorted(
             str(path.relative_to(context.folder)) for path in (context.folder / FOLDER).rglob("*") if path.is_file()
         )
-        details: dict[str, Any] = {
-            "settings": dict(main.settings),
-            "inputs": dict(main.inputs),
-            "asked": {"properties": dict(settings.properties), "hint": settings.hint, "device": settings.device},
-            "throughput_of_runs": [report.throughput for report in runs],
-            "slowest_layers": counters if self.counters == "detailed" else counters[:SLOWEST],
-            "scoring": {"random_weights": context.tracker.random_weights},
-            "effective": effective(main),
-        }
-        return TaskResult(found, files, {}, details, notes)
+        record = BenchmarkRecord(
+            settings=dict(main.settings),
+            inputs=dict(main.inputs),
+            asked={"properties": dict(settings.properties), "hint": settings.hint, "device": settings.device},
+            throughput_of_runs=[report.throughput for report in runs],
+            slowest_layers=counters if self.counters == "detailed" else counters[:SLOWEST],
+            scoring=Scoring(random_weights=context.tracker.random_weights),
+            effective=effective(main),
+        )
+        return TaskResult(found, files, {}, record, notes)
 
 
 class Display:

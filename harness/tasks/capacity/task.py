@@ -16,10 +16,12 @@ from harness.core.config import at_least
 from harness.core.errors import ConfigError, DataError, SkipJob
 from harness.core.files import plain, read_json, write_json
 from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
+from harness.core.records import Scoring
 from harness.imaging.decoding import decoder_name
 from harness.machine.environment import allowed_cores
 from harness.tasks.capacity.arrivals import arrivals
 from harness.tasks.capacity.queue import WallClock
+from harness.tasks.capacity.record import CapacityRecord, Searched
 from harness.tasks.capacity.search import Capacity as Found, search
 from harness.tasks.capacity.streams import Streams, load_clips
 from harness.tasks.capacity.trial import SHARE, Judge, Trial, run_trial
@@ -189,25 +191,25 @@ class Capacity(Task):
         warnings = []
         if found.bounded:
             warnings.append(f"All of task.most={self.most} streams passed: the capacity is higher; raise task.most.")
-        details = {
-            "decoder": decoder_name(),
-            "capacity": {
-                "fps": self.fps,
-                "deadline_ms": self.deadline_s * 1e3,
-                "arrivals": self.arrivals,
-                "count_decoding": self.count_decoding,
-                "workers": split.requests,
-                "threads_each": split.each,
-                "service_ms": service * 1e3,
-                "streams": found.streams,
-                "low": found.low,
-                "high": found.high,
-                "bounded": found.bounded,
-                "steps": [step.record() for step in found.trials],
-            },
-            "scoring": {"protocol": "none", "random_weights": context.tracker.random_weights},
-        }
-        return TaskResult(metrics, [FILE], {}, details, warnings)
+        record = CapacityRecord(
+            decoder=decoder_name(),
+            capacity=Searched(
+                fps=self.fps,
+                deadline_ms=self.deadline_s * 1e3,
+                arrivals=self.arrivals,
+                count_decoding=self.count_decoding,
+                workers=split.requests,
+                threads_each=split.each,
+                service_ms=service * 1e3,
+                streams=found.streams,
+                low=found.low,
+                high=found.high,
+                bounded=found.bounded,
+                steps=[step.record() for step in found.trials],
+            ),
+            scoring=Scoring(protocol="none", random_weights=context.tracker.random_weights),
+        )
+        return TaskResult(metrics, [FILE], {}, record, warnings)
 
 
 def _ms(value: float | None) -> str:

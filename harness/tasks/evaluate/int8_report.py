@@ -35,6 +35,7 @@ from harness.scoring.agreement import SequenceAgreement, agreement
 from harness.scoring.bootstrap import bootstrap_interval
 from harness.scoring.overlap import ao, iou
 from harness.tasks.evaluate.int8_layers import layer_report
+from harness.tasks.evaluate.record import BoxesAgainst, Compared, Int8Record
 from harness.tracking.loop import decoded
 
 DEFAULT_SECONDS = 30.0
@@ -99,35 +100,35 @@ class Differences:
 
 def compare(
     context: Context, sequences: Seq[Sequence], tracks: Mapping[str, Track], truthful: bool
-) -> tuple[Metrics, dict[str, Any], list[str]]:
-    """(``int8/*`` metrics, details, warnings) of an int8 job. ``tracks`` are its own; ``truthful``: crops follow truth."""
+) -> tuple[Metrics, Int8Record, list[str]]:
+    """(``int8/*`` metrics, record, warnings) of an int8 job. ``tracks`` are its own; ``truthful``: crops follow truth."""
     seconds = float(context.config["quantization"].get("compare_seconds", DEFAULT_SECONDS))
     backend = context.backend.quiet()
     base = fp32_artifact(context.artifact)
-    details: dict[str, Any] = {"processor": processor(), "quantisation": context.artifact.info.get("int8", {})}
-    found = sizes(context.artifact, base, details)
+    record = Int8Record(processor=processor(), quantisation=context.artifact.info.get("int8", {}))
+    found, record.size = sizes(context.artifact, base)
     if seconds <= 0:
-        return {f"int8/{key}": value for key, value in found.items()}, details, []
+        return {f"int8/{key}": value for key, value in found.items()}, record, []
     duel = Duel(context, backend, base, truthful)
     pairs = duel.run(sequences, seconds)
-    details["compared"] = {
-        "sequences": len(pairs),
-        "of_sequences": len(sequences),
-        "frames": sum(len(pair.fp32) for pair in pairs),
-        "of_frames": sum(len(item) for item in sequences),
-        "seconds": round(duel.seconds, 1),
-    }
+    record.compared = Compared(
+        sequences=len(pairs),
+        of_sequences=len(sequences),
+        frames=sum(len(pair.fp32) for pair in pairs),
+        of_frames=sum(len(item) for item in sequences),
+        seconds=round(duel.seconds, 1),
+    )
     found |= speeds(pairs)
-    details["outputs"] = duel.differences.table()
-    found["max_output_diff_share"] = max((row["share"] for row in details["outputs"].values()), default=0.0)
+    record.outputs = duel.differences.table()
+    found["max_output_diff_share"] = max((row["share"] for row in record.outputs.values()), default=0.0)
     if not truthful:
-        found |= boxes_against(pairs, tracks, details)
+        found |= boxes_against(pairs, tracks, record)
     if not truthful and context.dataset.has_truth:
         found |= ao_difference(pairs, tracks, context.seed)
     report = layer_report(context.artifact, base, backend, list(duel.last_inputs()), duel.last_inputs())
-    details["layers"] = report
+    record.layers = report
     found["layers_share"] = report["int8_share"]
-    return {f"int8/{key}": value for key, value in found.items()}, details, warnings_of(found, report)
+    return {f"int8/{key}": value for key, value in found.items()}, record, warnings_of(found, report)
 
 
 def fp32_artifact(artifact: Artifact) -> Artifact:
@@ -154,17 +155,17 @@ def processor() -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------- sizes
 
 
-def sizes(artifact: Artifact, base: Artifact, details: dict[str, Any]) -> Metrics:
+def sizes(artifact: Artifact, base: Artifact) -> tuple[Metrics, dict[str, Any]]:
     """MB of all files and of each quantised graph's weights."""
     rows = {}
     for name in artifact.graphs:
         own, other = _weights(artifact.files[name]), _weights(base.files[name])
         rows[name] = {"int8_bytes": own, "fp32_bytes": other, "ratio": own / max(1, other)}
     mb = {"int8": float(artifact.info.get("mb", 0.0)), "fp32": float(base.info.get("mb", 0.0))}
-    details["size"] = {"mb": mb, "weights": rows}
     quantised = [row["ratio"] for row in rows.values() if row["int8_bytes"] != row["fp32_bytes"]]
     found = {"size_ratio": mb["int8"] / mb["fp32"]} if mb["fp32"] else {}
-    return found | ({"weights_ratio": max(quantised)} if quantised else {})
+    found |= {"weights_ratio": max(quantised)} if quantised else {}
+    return found, {"mb": mb, "weights": rows}
 
 
 def _weights(path: Path) -> int:
@@ -273,14 +274,15 @@ def speeds(pairs: Seq[Pair]) -> Metrics:
     }
 
 
-def boxes_against(pairs: Seq[Pair], tracks: Mapping[str, Track], details: dict[str, Any]) -> Metrics:
-    """Agreement with fp32's boxes, free running and teacher-forced; per sequence in ``details``."""
+def boxes_against(pairs: Seq[Pair], tracks: Mapping[str, Track], record: Int8Record) -> Metrics:
+    """Agreement with fp32's boxes, free running and teacher-forced; per sequence in ``record``."""
     found: Metrics = {}
     base = {pair.sequence.name: pair.fp32 for pair in pairs}
     ways = {
         "free": {pair.sequence.name: tracks[pair.sequence.name].boxes[: len(pair.fp32)] for pair in pairs},
         "forced": {pair.sequence.name: pair.forced for pair in pairs},
     }
+    told = {}
     for way, boxes in ways.items():
         agreed = agreement(boxes, base)
         found[f"{way}/mean_iou"] = agreed.mean_iou
@@ -288,16 +290,17 @@ def boxes_against(pairs: Seq[Pair], tracks: Mapping[str, Track], details: dict[s
         if parted is not None:
             found[f"{way}/first_divergent_frame"] = float(parted)
         rows = {item.sequence: item for item in agreed.sequences}
-        details[f"boxes_{way}"] = {name: _row(rows[name]) for name in base}
+        told[way] = {name: _row(rows[name]) for name in base}
+    record.boxes_free, record.boxes_forced = told["free"], told["forced"]
     return found
 
 
-def _row(agreed: SequenceAgreement) -> dict[str, float | int | None]:
-    return {
-        "mean_iou": agreed.mean_iou,
-        "min_iou": float(agreed.overlaps.min()),
-        "first_divergent_frame": agreed.first_below(DIVERGED),
-    }
+def _row(agreed: SequenceAgreement) -> BoxesAgainst:
+    return BoxesAgainst(
+        mean_iou=agreed.mean_iou,
+        min_iou=float(agreed.overlaps.min()),
+        first_divergent_frame=agreed.first_below(DIVERGED),
+    )
 
 
 def ao_difference(pairs: Seq[Pair], tracks: Mapping[str, Track], seed: int) -> Metrics:

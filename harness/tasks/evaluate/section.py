@@ -8,6 +8,7 @@ from typing import Any
 from harness.present.section import Section
 from harness.scoring.compared import Comparison, Job
 from harness.tasks.evaluate import budget_section
+from harness.tasks.evaluate.record import EvaluateRecord, Int8Record
 
 NONE = "-"
 HEAD = [
@@ -33,7 +34,8 @@ def sections(found: Comparison) -> list[Section]:
 
 
 def _int8(found: Comparison) -> list[Section]:
-    rows = [row for row in found.well if _told(row.job)]
+    records = {row.job.folder: record for row in found.well if (record := _told(row.job)) is not None}
+    rows = [row for row in found.well if row.job.folder in records]
     if not rows:
         return []
     body = [line(row.shown, row.job.metrics) for row in rows]
@@ -45,13 +47,12 @@ def _int8(found: Comparison) -> list[Section]:
         "overlap less than 0.5; AO minus fp32's with its paired 95 % interval over sequences; layers that ran in int8."
     ]
     for row in rows:
-        notes += sentences(row.shown, row.job)
+        notes += sentences(row.shown, records[row.job.folder], row.job.metrics)
     return [Section("int8", "int8 against its own fp32", HEAD, body, notes, order=20)]
 
 
-def _told(job: Job) -> Mapping[str, Any]:
-    told = job.results.details.get("int8")
-    return told if isinstance(told, Mapping) else {}
+def _told(job: Job) -> Int8Record | None:
+    return EvaluateRecord.read(job.results.details).int8 if "int8" in job.results.details else None
 
 
 def line(name: str, metrics: Mapping[str, float]) -> list[str]:
@@ -87,33 +88,32 @@ def _never(metrics: Mapping[str, float], way: str) -> str:
     return "never" if value is None else f"frame {value:.0f}"
 
 
-def sentences(name: str, job: Job) -> list[str]:
+def sentences(name: str, told: Int8Record, metrics: Mapping[str, float]) -> list[str]:
     """What was compared, on what processor, what accuracy control did, and what costs time."""
-    told = _told(job)
     found = []
-    if compared := told.get("compared"):
+    if (compared := told.compared) is not None:
         found.append(
-            f"{name}: compared on {compared['frames']} of {compared['of_frames']} frames of {compared['sequences']} of "
-            f"{compared['of_sequences']} sequences in {compared['seconds']:.0f} s; {_calibrated(told)}{_processor(told)}."
+            f"{name}: compared on {compared.frames} of {compared.of_frames} frames of {compared.sequences} of "
+            f"{compared.of_sequences} sequences in {compared.seconds:.0f} s; {_calibrated(told)}{_processor(told)}."
         )
-    control = told.get("quantisation", {}).get("accuracy_control")
+    control = told.quantisation.get("accuracy_control")
     if isinstance(control, Mapping):
         found.append(f"{name}: {control_sentence(control)}")
-    if layers := told.get("layers"):
-        found.append(f"{name}: {_layers(layers, job.metrics.get('int8/latency_ratio', 0.0))}")
+    if told.layers:
+        found.append(f"{name}: {_layers(told.layers, metrics.get('int8/latency_ratio', 0.0))}")
     return found
 
 
-def _calibrated(told: Mapping[str, Any]) -> str:
-    data = told.get("quantisation", {}).get("calibration")
+def _calibrated(told: Int8Record) -> str:
+    data = told.quantisation.get("calibration")
     if not data:
         return ""
     samples = max(data["samples"].values(), default=0)
     return f"calibrated on {samples} samples of {len(data['sequences'])} other sequences; "
 
 
-def _processor(told: Mapping[str, Any]) -> str:
-    offers = [key for key, value in told.get("processor", {}).items() if value is True]
+def _processor(told: Int8Record) -> str:
+    offers = [key for key, value in told.processor.items() if value is True]
     return f"the processor offers {', '.join(offers) or 'none of AVX2, VNNI, AMX'}"
 
 

@@ -13,6 +13,7 @@ import cv2
 from harness.core.config import at_least
 from harness.core.errors import ConfigError, SkipJob
 from harness.core.interfaces import Boxes, Context, Dataset, Sequence, Stand, Task, TaskResult, TrackerSpec
+from harness.core.records import Scoring
 from harness.core.results import FRAMES_FILE, write_frames
 from harness.imaging.decoding import decoder_name
 from harness.machine.environment import peak_rss_mb
@@ -20,6 +21,7 @@ from harness.scoring.budget import target_of
 from harness.scoring.frames import frames_table
 from harness.scoring.protocols import score_by
 from harness.tasks.evaluate import int8_report
+from harness.tasks.evaluate.record import EvaluateRecord
 from harness.tracking.assignment import Assignment, check_first_boxes
 from harness.tracking.parallel import track_parallel
 from harness.tracking.ray.accounting import cluster_metrics
@@ -100,11 +102,15 @@ class Evaluate(Task):
         missing = [item for item in sequences if item.name not in done]
         if done:
             context.progress.say(f"resuming: {len(done)} of {len(sequences)} sequences are complete.")
-        notes: dict[str, Any] = {"decoder": decoder_name(), "mode": self.mode, "resumed_sequences": len(done)}
-        if self.mode == "both":
-            notes["timed_sequences"] = sorted(timed)
-        first = self._track(context, missing, _Ledger(store, done, notes))
-        return self._result(context, sequences, done, first, notes)
+        record = EvaluateRecord(
+            decoder=decoder_name(),
+            mode=self.mode,
+            resumed_sequences=len(done),
+            timed_sequences=sorted(timed) if self.mode == "both" else None,
+            repetitions=self.count_repetitions(context.tracker),
+        )
+        first = self._track(context, missing, _Ledger(store, done, record))
+        return self._result(context, sequences, done, first, record)
 
     def takes_turns(self) -> bool:
         return self.mode != "parallel" and self.executor == "local"
@@ -162,7 +168,7 @@ class Evaluate(Task):
                 first = track_serial(replace(work, sequences=[item for item in missing if item.name in timed]), self.warmup)
             if self.mode != "serial":
                 self._parallel(replace(work, sequences=[item for item in missing if item.name not in timed]), ledger)
-        ledger.notes["last_frame"] = time.time()
+        ledger.record.last_frame = time.time()
         return first
 
     def _parallel(self, work: Assignment, ledger: _Ledger) -> None:
@@ -175,24 +181,19 @@ class Evaluate(Task):
             fresh: Any = context.backend
             work = replace(work, context=replace(context, backend=replace(fresh)))
         split, wall = track_parallel(work, self.requests)
-        ledger.notes |= {
-            "requests": split.requests,
-            "threads": asdict(split),
-            "parallel_wall": wall,
-            "parallel_frames": work.frames,
-            "parallel_effective": work.context.backend.describe(),
-        }
+        record = ledger.record
+        record.requests, record.threads = split.requests, asdict(split)
+        record.parallel_wall, record.parallel_frames = wall, work.frames
+        record.parallel_effective = work.context.backend.describe()
 
     def _cluster(self, work: Assignment, ledger: _Ledger) -> None:
         if not work.sequences:
             return
         told = track_cluster(work, self.ray_address, self.workers)
-        ledger.notes |= {
-            "cluster": told,
-            "effective": {**told["workers"][0]["effective"], "executor": f"ray {told['ray']}"},
-            "parallel_wall": told["wall_s"],
-            "parallel_frames": work.frames,
-        }
+        record = ledger.record
+        record.cluster = told
+        record.effective = {**told["workers"][0]["effective"], "executor": f"ray {told['ray']}"}
+        record.parallel_wall, record.parallel_frames = told["wall_s"], work.frames
 
     # ------------------------------------------------------------------------------------- results
 
@@ -202,7 +203,7 @@ class Evaluate(Task):
         sequences: list[Sequence],
         done: Mapping[str, Done],
         first: float | None,
-        notes: dict[str, Any],
+        record: EvaluateRecord,
     ) -> TaskResult:
         tracks = [track for item in sequences for track in done[item.name].tracks]
         dataset = context.dataset
@@ -210,9 +211,9 @@ class Evaluate(Task):
         accurate = context.dataset.has_truth and not context.tracker.random_weights
         contended = {name for name, item in done.items() if item.contended}
         found = {key: value for key, value in scores.metrics.items() if accurate and not key.startswith("fps")}
-        found |= speed_metrics(done, first, notes, target_of(context.config))
-        if "cluster" in notes:
-            found |= cluster_metrics(notes["cluster"])
+        found |= speed_metrics(done, first, record.start_s, record.in_flight, target_of(context.config))
+        if record.cluster is not None:
+            found |= cluster_metrics(record.cluster)
         write_frames(context.folder, frames_table(tracks, scores.got10k if accurate else None, context.round, contended))
         per_sequence = {
             name: {
@@ -222,38 +223,36 @@ class Evaluate(Task):
             }
             for name, row in scores.sequences.items()
         }
-        details: dict[str, Any] = {
-            **notes,
-            "contended": len(contended) == len(done),
-            "repetitions": self.count_repetitions(context.tracker),
-        }
-        if accurate:
-            details |= scores.details()
-        details["scoring"] = {
+        record.contended = len(contended) == len(done)
+        record.scoring = Scoring(
             **scores.scoring(),
-            "feedback": "truth" if self.truth_feedback(context.tracker) else "self",
-            "random_weights": context.tracker.random_weights,
-        }
-        details["scored_frames"] = scores.scored_frames if accurate else 0
+            feedback="truth" if self.truth_feedback(context.tracker) else "self",
+            random_weights=context.tracker.random_weights,
+        )
+        record.scored_frames = scores.scored_frames if accurate else 0
+        if accurate:
+            told = scores.details()
+            record.success_curve, record.ope = told.get("success_curve"), told.get("ope")
+            record.intervals = told.get("intervals")
         warnings = context.dataset.notes() + (list(scores.warnings) if accurate else [])
-        warnings += notes.get("cluster", {}).get("warnings", [])
+        warnings += (record.cluster or {}).get("warnings", [])
         if context.artifact.precision == "int8" and "fp32" in context.artifact.info and context.round == 1:
             found["rss_mb/peak"] = peak_rss_mb()  # before a second model is opened beside this one
             first_tracks = {item.name: done[item.name].tracks[0] for item in sequences}
             truthful = self.truth_feedback(context.tracker)
-            told, details["int8"], doubts = int8_report.compare(context, sequences, first_tracks, truthful)
-            found |= told
+            compared, record.int8, doubts = int8_report.compare(context, sequences, first_tracks, truthful)
+            found |= compared
             warnings += doubts
-        return TaskResult(found, [FRAMES_FILE], per_sequence, details, warnings)
+        return TaskResult(found, [FRAMES_FILE], per_sequence, record, warnings)
 
 
 @dataclass
 class _Ledger:
-    """What a run has so far: finished sequences, on disk and by name, and notes for the record."""
+    """What a run has so far: finished sequences, on disk and by name, and the record so far."""
 
     store: SequenceStore
     done: dict[str, Done]
-    notes: dict[str, Any]
+    record: EvaluateRecord
 
     def keep(self, sequence: Sequence, finished: Done) -> None:
         # what is scored is what the files hold, also in a run that is not resumed
@@ -261,7 +260,8 @@ class _Ledger:
         self.store.save(sequence, finished)
 
     def started(self) -> None:
-        self.notes.setdefault("start_s", since_spawn())
+        if self.record.start_s is None:
+            self.record.start_s = since_spawn()
 
 
 def since_spawn() -> float | None:

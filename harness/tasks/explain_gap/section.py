@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from harness.present import theme
 from harness.present.picture import Picture, drawing, new_figure
 from harness.present.section import Section
 from harness.scoring.compared import Comparison, Job
+from harness.tasks.explain_gap.record import GapRecord, Ladder
 
 HEAD = ["step", "ms a frame", "fps", "adds ms", "rounds spread"]
 UP, DOWN, WHOLE, REST = theme.ORANGE, theme.GREEN, theme.BLUE, theme.GREY
@@ -20,15 +22,15 @@ def sections(found: Comparison) -> list[Section]:
 
 
 def _section(job: Job) -> Section | None:
-    ladder = job.results.details.get("ladder")
-    if not isinstance(ladder, dict):
+    ladder = GapRecord.read(job.results.details).ladder if "ladder" in job.results.details else None
+    if ladder is None:
         return None
-    body = [_line(row) for row in ladder["rows"]]
+    body = [_line(row) for row in ladder.rows]
     title = f"From benchmark_app to the tracker: {job.shown or job.results.name}"
     return Section(f"gap-{job.id[:8]}", title, HEAD, body, notes(ladder), [waterfall(job, ladder)], 40, job.id)
 
 
-def _line(row: dict[str, Any]) -> list[str]:
+def _line(row: Mapping[str, Any]) -> list[str]:
     step = row["step_ms"]
     return [
         str(row["step"]),
@@ -39,25 +41,25 @@ def _line(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def notes(ladder: dict[str, Any]) -> list[str]:
+def notes(ladder: Ladder) -> list[str]:
     """The verdict, the check against the loop's own timers, what happens once, and what benchmark_app counts."""
     stages = ", ".join(
         f"{row['stage']} {row['ladder_ms']:.2f} by the ladder, {row['timer_ms']:.2f} by the loop's timer "
         f"({row['difference_ms']:+.2f})"
-        for row in ladder["stages"]
+        for row in ladder.stages
     )
-    once = ", ".join(f"{name} {ms:.1f}" for name, ms in ladder["once_ms"].items())
+    once = ", ".join(f"{name} {ms:.1f}" for name, ms in ladder.once_ms.items())
     return [
-        str(ladder["verdict"]),
+        ladder.verdict,
         f"Stages, ms a frame (differences taken within each round): {stages}.",
         f"Once, in no step, ms: {once}.",
-        str(ladder["counted"]["statement"]),
+        str(ladder.counted["statement"]),
     ]
 
 
-def waterfall(job: Job, ladder: dict[str, Any]) -> Picture:
+def waterfall(job: Job, ladder: Ladder) -> Picture:
     """Milliseconds of a frame, from benchmark_app's (top) to the loop's (bottom); each bar between starts where the last ended."""
-    rows = ladder["rows"]
+    rows = ladder.rows
     with drawing():
         figure, axis = new_figure(0.6 + 0.36 * (len(rows) + 1), 9.0)
         before = 0.0
@@ -83,7 +85,7 @@ def waterfall(job: Job, ladder: dict[str, Any]) -> Picture:
         axis.set_xlim(left=0)
     caption = (
         "Each bar adds one thing to those above it; blue: whole times, orange: time added, green: time saved, grey: what the "
-        f"steps leave unexplained. Medians of {ladder['rounds']} rounds of {ladder['frames']} frames of {ladder['sequence']}, "
-        f"{ladder['requests']} requests in flight at the top."
+        f"steps leave unexplained. Medians of {ladder.rounds} rounds of {ladder.frames} frames of {ladder.sequence}, "
+        f"{ladder.requests} requests in flight at the top."
     )
     return Picture(f"gap_{job.id[:8]}", "From benchmark_app's throughput to the tracker's fps", caption, figure)

@@ -29,11 +29,13 @@ from harness.core.interfaces import (
     TaskResult,
     TrackerSpec,
 )
+from harness.core.records import Scoring
 from harness.imaging.decoding import decoder_name
 from harness.tasks.benchmark_app import process as app
 from harness.tasks.explain_gap import ladder as gap_ladder
 from harness.tasks.explain_gap.bench import Bench
 from harness.tasks.explain_gap.ladder import AppRun, Round
+from harness.tasks.explain_gap.record import GapRecord, Ladder
 from harness.tracking.recording import check_dataset
 
 LADDER_FILE = "gap.json"
@@ -96,26 +98,26 @@ class ExplainGap(Task):
             "benchmark_app/throughput_fps": median([report.throughput for report in runs]),
             "benchmark_app/first_inference_ms": once["benchmark_app first inference"],
         }
-        ladder: dict[str, Any] = {
-            **asdict(found),
-            "once_ms": once,
-            "counted": counted,
-            "sequence": bench.recording.sequence.name,
-            "frames": bench.count,
-            "requests": bench.requests,
-            "hint": str(context.config["hint"]["name"]),
-            "decoder": decoder_name(),
-        }
-        write_json(context.folder / LADDER_FILE, ladder)
+        ladder = Ladder(
+            **vars(found),
+            once_ms=once,
+            counted=counted,
+            sequence=bench.recording.sequence.name,
+            frames=bench.count,
+            requests=bench.requests,
+            hint=str(context.config["hint"]["name"]),
+            decoder=decoder_name(),
+        )
+        write_json(context.folder / LADDER_FILE, asdict(ladder))
         columns = ["key", "step", "ms", "fps", "step_ms", "spread"]
         write_text(context.folder / TABLE_FILE, pd.DataFrame(found.rows)[columns].to_csv(index=False))
         warnings = [] if found.conclusive else [found.verdict]
-        details = {"ladder": ladder, "scoring": {"random_weights": context.tracker.random_weights}}
+        record = GapRecord(ladder=ladder, scoring=Scoring(random_weights=context.tracker.random_weights))
         files = [LADDER_FILE, TABLE_FILE]
         files += [
             str(path.relative_to(context.folder)) for path in sorted((context.folder / "benchmark_app").iterdir())
         ]
-        return TaskResult(metrics, files, {}, details, warnings)
+        return TaskResult(metrics, files, {}, record, warnings)
 
 
 def _app_run(report: app.Report, seconds: int) -> AppRun:

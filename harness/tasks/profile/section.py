@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.present import theme
 from harness.present.picture import Picture, drawing, new_figure
 from harness.present.section import Section
 from harness.scoring.compared import Comparison, Job
+from harness.tasks.profile.record import Profiled, ProfileRecord
 
 HEAD = ["layer", "type", "ms", "share"]
 MOST_TYPES = 10
@@ -21,45 +20,41 @@ def sections(found: Comparison) -> list[Section]:
 
 
 def _section(job: Job) -> Section | None:
-    found = job.results.details.get("profile")
-    if not isinstance(found, dict) or not found.get("types"):
+    found = ProfileRecord.read(job.results.details).profile if "profile" in job.results.details else None
+    if found is None or not found.types:
         return None
-    total = float(found["total_ms"]) or 1.0
-    body = [["all of type", str(row["type"]), f"{row['ms']:.3f}", f"{row['ms'] / total:.1%}"] for row in _types(found)]
-    body += [[_short(row["name"]), str(row["type"]), f"{row['ms']:.3f}", f"{row['ms'] / total:.1%}"] for row in found["layers"]]
+    total = found.total_ms or 1.0
+    body = [["all of type", row.type, f"{row.ms:.3f}", f"{row.ms / total:.1%}"] for row in found.types[:MOST_TYPES]]
+    body += [[_short(row.name), row.type, f"{row.ms:.3f}", f"{row.ms / total:.1%}"] for row in found.layers]
     notes = [
-        f"Graph {found['graph']}, ms of one inference; {found['source']}. Sum of all layers {total:.2f} ms; without a profiler "
-        f"an inference takes {found['plain_ms']:.2f} ms (median)."
+        f"Graph {found.graph}, ms of one inference; {found.source}. Sum of all layers {total:.2f} ms; without a profiler "
+        f"an inference takes {found.plain_ms:.2f} ms (median)."
     ]
     title = f"Slowest layers: {job.shown or job.results.name}"
     return Section(f"profile-{job.id[:8]}", title, HEAD, body, notes, [bars(job, found)], 50, job.id)
-
-
-def _types(found: dict[str, Any]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = found["types"][:MOST_TYPES]
-    return rows
 
 
 def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else "..." + name[-(LONGEST_NAME - 3) :]
 
 
-def bars(job: Job, found: dict[str, Any]) -> Picture:
+def bars(job: Job, found: Profiled) -> Picture:
     """Two panels: milliseconds by type, and of the slowest layers by name."""
-    types, names = _types(found), found["layers"]
+    types = found.types[:MOST_TYPES]
+    panels = {
+        "by type": [(row.type, row.ms) for row in types],
+        "by name": [(row.name, row.ms) for row in found.layers],
+    }
     color = theme.color_of(job.results.choice("backend") or job.results.name)
     with drawing():
-        rows = max(len(types), len(names))
+        rows = max(len(types), len(found.layers))
         figure, axes = new_figure(0.9 + 0.24 * rows, 10.0, ncols=2, squeeze=False)
-        for axis, items, key, title in (
-            (axes[0][0], types, "type", "by type"),
-            (axes[0][1], names, "name", "by name"),
-        ):
-            axis.barh(range(len(items)), [row["ms"] for row in items], 0.7, color=color)
-            axis.set_yticks(range(len(items)), [_short(str(row[key]))[-40:] for row in items], fontsize=7)
+        for axis, (title, items) in zip(axes[0], panels.items(), strict=True):
+            axis.barh(range(len(items)), [ms for _, ms in items], 0.7, color=color)
+            axis.set_yticks(range(len(items)), [_short(name)[-40:] for name, _ in items], fontsize=7)
             axis.invert_yaxis()
             axis.set_xlabel("ms an inference")
             axis.set_title(title)
             axis.grid(axis="y", visible=False)
-    caption = f"Time of one inference of graph {found['graph']} by layer; {found['source']}."
+    caption = f"Time of one inference of graph {found.graph} by layer; {found.source}."
     return Picture(f"profile_{job.id[:8]}", f"Slowest layers of {job.shown or job.results.name}", caption, figure)

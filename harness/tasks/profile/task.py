@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -18,6 +18,8 @@ from harness.core.errors import SkipJob
 from harness.core.files import write_json, write_text
 from harness.core.interfaces import Arrays, Backend, Context, Dataset, Metrics, Session, Task, TaskResult, TrackerSpec
 from harness.core.preparing import LayerTimes, resolve
+from harness.core.records import Scoring
+from harness.tasks.profile.record import LayerTime, Profiled, ProfileRecord, TypeTime
 from harness.tracking.recording import check_dataset, graph_of, record_crops
 
 FOLDER = "profile"
@@ -86,21 +88,27 @@ class Profile(Task):
         total = float(layers.types["ms"].sum())
         write_text(folder / "layers.csv", layers.rows.to_csv(index=False, float_format="%.6f"))
         write_text(folder / "types.csv", layers.types.to_csv(index=False, float_format="%.6f"))
-        found: dict[str, Any] = {
-            "graph": graph,
-            "source": layers.source,
-            "plain_ms": plain,
-            "total_ms": total,
-            "types": layers.types.to_dict("records"),
-            "layers": layers.rows.head(self.top).to_dict("records"),
-        }
-        write_json(folder / "profile.json", {**found, "layers": layers.rows.to_dict("records")})
+        rows = [
+            LayerTime(name=str(row["name"]), type=str(row["type"]), ms=float(row["ms"])) for row in layers.rows.to_dict("records")
+        ]
+        found = Profiled(
+            graph=graph,
+            source=layers.source,
+            plain_ms=plain,
+            total_ms=total,
+            types=[
+                TypeTime(type=str(row["type"]), count=int(row["count"]), ms=float(row["ms"]), share=float(row["share"]))
+                for row in layers.types.to_dict("records")
+            ],
+            layers=rows[: self.top],
+        )
+        write_json(folder / "profile.json", asdict(replace(found, layers=rows)))
         metrics: Metrics = {"profile/plain_ms": plain, "profile/total_ms": total}
-        for row in found["types"][:MOST_LOGGED]:
-            metrics[f"profile/type_ms/{metric_word(row['type'])}"] = float(row["ms"])
+        for kind in found.types[:MOST_LOGGED]:
+            metrics[f"profile/type_ms/{metric_word(kind.type)}"] = kind.ms
         files = [f"{FOLDER}/{name}" for name in ("layers.csv", "types.csv", "profile.json")]
-        details = {"profile": found, "scoring": {"random_weights": context.tracker.random_weights}}
-        return TaskResult(metrics, files, {}, details)
+        record = ProfileRecord(profile=found, scoring=Scoring(random_weights=context.tracker.random_weights))
+        return TaskResult(metrics, files, {}, record)
 
 
 def metric_word(text: str) -> str:

@@ -13,11 +13,13 @@ import numpy as np
 from harness.core.config import at_least
 from harness.core.errors import ConfigError
 from harness.core.interfaces import Context, Dataset, Metrics, Sequence, Task, TaskResult, TrackerSpec
+from harness.core.records import Scoring
 from harness.imaging.decoding import decoder_name
 from harness.scoring.budget import over_budget, target_of
 from harness.scoring.protocols import score_by
 from harness.scoring.speed import fps, latency_summary
 from harness.tasks.realtime.live import Durations, Fixed, Live, Measured, track
+from harness.tasks.realtime.record import LiveRecord, RealtimeRecord
 from harness.tasks.realtime.schedule import Schedule, camera, exact
 from harness.tasks.realtime.store import TABLE, LiveStore, Recorded, rate_name, table, write_table
 from harness.tracking.feedback import Feedback, check_feedback, truthful
@@ -151,7 +153,8 @@ class Realtime(Task):
         per_sequence: dict[str, Metrics] = {item.name: {"frames": float(len(item))} for item in sequences}
         warnings = dataset.notes()
         rows: list[dict[str, Any]] = []
-        scored, how = 0, {"protocol": ", ".join(dataset.chosen_protocols())}
+        scored = 0
+        how: dict[str, Any] = {"protocol": ", ".join(dataset.chosen_protocols())}
         for rate in self.fps:
             own = traffic([live.schedule for live in runs[rate].values()])
             row: dict[str, Any] = {"fps": rate}
@@ -167,14 +170,14 @@ class Realtime(Task):
             found |= {f"realtime/{rate_name(rate)}/{key}": value for key, value in own.items()}
         if self.clock == "measured":
             found |= self._speed(runs, target_of(context.config))
-        details = self._details(rows, resumed) | {"scored_frames": scored}
-        details["scoring"] = {
+        record = self._record(rows, resumed, scored)
+        record.scoring = Scoring(
             **how,
-            "feedback": "truth" if truthful(self.feedback, context.tracker) else "self",
-            "random_weights": context.tracker.random_weights,
-        }
+            feedback="truth" if truthful(self.feedback, context.tracker) else "self",
+            random_weights=context.tracker.random_weights,
+        )
         write_table(context.folder, table(runs))
-        return TaskResult(found, [TABLE], per_sequence, details, warnings)
+        return TaskResult(found, [TABLE], per_sequence, record, warnings)
 
     def _speed(self, runs: Mapping[float, Runs], target_fps: float | None) -> Metrics:
         """``fps`` and ``latency_ms/*`` of all updates, whichever rate they were made for."""
@@ -183,20 +186,21 @@ class Realtime(Task):
             return {}
         return {"fps": fps(seconds), **latency_summary(seconds), **over_budget(seconds, target_fps)}
 
-    def _details(self, rows: list[dict[str, Any]], resumed: int) -> dict[str, Any]:
-        return {
-            "decoder": decoder_name(),
-            "resumed_runs": resumed,
-            "realtime": {
-                "convention": self.convention,
-                "grace": self.grace if self.convention == "vot" else None,
-                "clock": self.clock,
-                "latency_ms": self.latency_ms,
-                "recording": self.recording,
-                "count_decoding": self.count_decoding,
-                "rates": rows,
-            },
-        }
+    def _record(self, rows: list[dict[str, Any]], resumed: int, scored: int) -> RealtimeRecord:
+        return RealtimeRecord(
+            decoder=decoder_name(),
+            resumed_runs=resumed,
+            realtime=LiveRecord(
+                convention=self.convention,
+                grace=self.grace if self.convention == "vot" else None,
+                clock=self.clock,
+                latency_ms=self.latency_ms,
+                recording=self.recording,
+                count_decoding=self.count_decoding,
+                rates=rows,
+            ),
+            scored_frames=scored,
+        )
 
 
 def _add_sequences(found: dict[str, Metrics], rate: float, scores: Mapping[str, Metrics]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import cycle
 from time import perf_counter
 from typing import Any
@@ -17,8 +17,10 @@ from harness.core.config import at_least
 from harness.core.errors import ConfigError, TrackingError
 from harness.core.files import write_text
 from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
+from harness.core.records import Scoring
 from harness.machine.energy import NONE, Meter, meter
 from harness.tasks.soak.changes import LEAST_CHANGE, Change, change_points, memory_growth
+from harness.tasks.soak.record import Soaked, SoakRecord
 from harness.tasks.soak.sampler import SAMPLE_S, SAMPLES, MachineProbe, Sample, as_csv, watch
 from harness.tracking.feedback import Feedback, check_feedback, true_box, truthful
 from harness.tracking.loop import Runner, ask, decoded
@@ -120,20 +122,20 @@ class Soak(Task):
                 f"Memory grew by {growth.total_mb:.0f} MB after the first fifth of the run, {growth.mb_per_minute:.1f} MB a minute: "
                 "something is kept that should be freed."
             )
-        details = {
-            "soak": {
-                "minutes": self.minutes,
-                "samples": len(samples),
-                "window_s": window,
-                "changes": changes,
-                "memory": asdict(growth),
-                "energy": told,
-                "counters": counters.names,
-                "throttled": throttled(samples),
-            },
-            "scoring": {"protocol": "none", "random_weights": random_weights},
-        }
-        return TaskResult(found | energy, [SAMPLES], {}, details, warnings)
+        record = SoakRecord(
+            soak=Soaked(
+                minutes=self.minutes,
+                samples=len(samples),
+                window_s=window,
+                changes=changes,
+                memory=growth,
+                energy=told,
+                counters=list(counters.names),
+                throttled=throttled(samples),
+            ),
+            scoring=Scoring(protocol="none", random_weights=random_weights),
+        )
+        return TaskResult(found | energy, [SAMPLES], {}, record, warnings)
 
 
 class _Shown:

@@ -10,6 +10,7 @@ import pytest
 from harness.core.interfaces import Artifact, Sequence, Track
 from harness.tasks.evaluate import int8_report
 from harness.tasks.evaluate.int8_report import Differences, Pair
+from harness.tasks.evaluate.record import Int8Record
 
 
 def sequence(name: str, truth: np.ndarray, visible: np.ndarray | None = None) -> Sequence:
@@ -44,14 +45,15 @@ def test_speeds_are_ratios_of_sums_and_of_medians() -> None:
 
 
 def test_boxes_are_compared_both_ways() -> None:
-    details: dict[str, object] = {}
+    record = Int8Record(processor={}, quantisation={})
     forced = boxes(10, 10, 20)  # 10 of 20 columns shared: IoU 1/3
-    found = int8_report.boxes_against([pair(forced=forced)], {"a": track("a", boxes(10, 10, 10))}, details)
+    found = int8_report.boxes_against([pair(forced=forced)], {"a": track("a", boxes(10, 10, 10))}, record)
     assert found["free/mean_iou"] == pytest.approx(1.0)
     assert "free/first_divergent_frame" not in found
     assert found["forced/mean_iou"] == pytest.approx((1 + 1 / 3) / 2)
     assert found["forced/first_divergent_frame"] == 2
-    assert details["boxes_forced"]["a"]["min_iou"] == pytest.approx(1 / 3)  # type: ignore[index]
+    assert record.boxes_forced is not None
+    assert record.boxes_forced["a"].min_iou == pytest.approx(1 / 3)
 
 
 def test_ao_difference_is_pooled_over_frames_and_its_interval_over_sequences() -> None:
@@ -100,9 +102,9 @@ def test_sizes_are_those_of_the_files(tmp_path: Path) -> None:
         files = {name: folder / f"{name}.xml" for name in ("search", "template")}
         return Artifact("openvino", precision, files, dict.fromkeys(files), "k", folder, {"mb": 2.0 if precision == "int8" else 4.0})  # type: ignore[arg-type]
 
-    details: dict[str, object] = {}
-    found = int8_report.sizes(artifact("int8"), artifact("fp32"), details)
+    found, told = int8_report.sizes(artifact("int8"), artifact("fp32"))
     assert found == {"size_ratio": 0.5, "weights_ratio": 0.25}
+    assert told["weights"]["search"] == {"int8_bytes": 25, "fp32_bytes": 100, "ratio": 0.25}
 
 
 def test_the_fp32_artifact_lies_beside_the_int8_one(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ DETAILS = {
 
 def comparison(metrics: dict[str, float], details: dict[str, Any] | None) -> Any:
     results = SimpleNamespace(details={"int8": details} if details else {}, config={})
-    job = SimpleNamespace(results=results, metrics=metrics)
+    job = SimpleNamespace(results=results, metrics=metrics, folder="job")
     return SimpleNamespace(well=[SimpleNamespace(job=job, shown="int8")])
 
 
