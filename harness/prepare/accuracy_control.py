@@ -28,6 +28,7 @@ from harness.prepare.plan import Step
 from harness.scoring.overlap import ao, iou
 from harness.tracking.loop import Runner
 
+PLAIN = "int8 throughout"
 RANKING_FRAMES = 20
 """Frames of each clip by which NNCF ranks layers."""
 LEAST_RANKING_S = 20.0
@@ -69,9 +70,15 @@ class Control:
         self.evaluations = 0
 
     def run(self, chosen: Seq[str], files: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, Any]]:
-        """Int8 files of the ``chosen`` graphs, and the record: drop before and after, what was reverted, seconds."""
+        """Int8 files of the ``chosen`` graphs, and the record: drop before and after, what was reverted, seconds.
+
+        Graphs are settled in order, each with those before it as they were kept. ``ao_int8`` is the AO of all of them in int8
+        throughout, ``ao_after`` of all of them as kept; ``graphs`` has each one's own steps.
+        """
         del files
-        base = self.ao(self.sessions)
+        base = kept = self.ao(self.sessions)
+        plain = {name: self.engine.quantise(name, self.items[name]) for name in chosen}
+        throughout = self.ao({**self.sessions, **{name: self.engine.session(plain[name], name) for name in chosen}})
         saved: dict[str, Path] = {}
         record: dict[str, Any] = {
             "metric": "AO",
@@ -85,11 +92,11 @@ class Control:
             "graphs": {},
         }
         for name in chosen:
-            found, told = self._graph(name, base)
-            record["graphs"][name] = told
+            first = Candidate(plain[name], throughout, PLAIN, self._layers(plain[name], name)) if len(chosen) == 1 else None
+            found, told = self._graph(name, base, kept, first)
+            record["graphs"][name], kept = told, found.ao
             saved[name] = self._kept(found, name)
-        record |= {"ao_int8": told["ao_before"], "ao_after": found.ao}
-        record |= {"drop_before": base - record["ao_int8"], "drop_after": base - found.ao}
+        record |= {"ao_int8": throughout, "ao_after": kept, "drop_before": base - throughout, "drop_after": base - kept}
         record |= {"evaluations": self.evaluations, "seconds": round(perf_counter() - self.began, 2)}
         return saved, record
 
@@ -102,13 +109,16 @@ class Control:
 
     # ------------------------------------------------------------------------------------ one graph
 
-    def _graph(self, name: str, base: float) -> tuple[Candidate, dict[str, Any]]:
-        plain = self._candidate(name, (), "int8 throughout")
+    def _graph(
+        self, name: str, base: float, kept: float | None = None, plain: Candidate | None = None
+    ) -> tuple[Candidate, dict[str, Any]]:
+        """The graph as it is kept, and how that was found; ``kept``: the AO so far, with this graph in fp32 (``base`` at first)."""
+        plain = plain or self._candidate(name, (), PLAIN)
         told: dict[str, Any] = {"ao_before": plain.ao, "drop_before": base - plain.ao, "coarse": [], "fine": "not needed"}
         best = plain
         if not self.meets(plain.ao, base):
             self.progress.say(f"int8 loses {base - plain.ao:.4f} AO of graph {name}, more than {self.max_drop:g}: coarse search")
-            best = self._coarse(name, base, told)
+            best = self._coarse(name, base, base if kept is None else kept, told)
             best = self._fine(name, base, best, told)
         rest = set(best.layers["fp32"]) - set(plain.layers["fp32"])
         told |= {"ao_after": best.ao, "drop_after": base - best.ao, "how": best.how, "reverted": sorted(rest)}
@@ -134,7 +144,7 @@ class Control:
             path.with_suffix(".bin").unlink(missing_ok=True)
             scratch.rmdir()
 
-    def _coarse(self, name: str, base: float, told: dict[str, Any]) -> Candidate:
+    def _coarse(self, name: str, base: float, kept: float, told: dict[str, Any]) -> Candidate:
         """The first union of blocks, most helpful first, whose return to fp32 meets the drop; fp32 if none does."""
         parts = blocks(self.engine.nodes(name), self.blocks)
         tried = []
@@ -155,7 +165,7 @@ class Control:
                 return found
         total = tried[0][0].layers["total"]
         everything = {"total": total, "int8": 0, "fp32": ["(all)"]}
-        return Candidate(None, base, "all of the graph left in fp32", everything)
+        return Candidate(None, kept, "all of the graph left in fp32", everything)
 
     # ------------------------------------------------------------------------------------------ NNCF
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -100,3 +101,25 @@ def test_a_gain_meets_any_drop() -> None:
     assert found.meets(base + 0.1, base)
     assert not found.meets(base - 1e-6, base)
     assert isinstance(found._candidate("search", (), "x"), Candidate)
+
+
+def test_every_graph_is_on_record_and_the_whole_is_the_whole_of_them() -> None:
+    """template loses 0.05 by its n1 alone, search 0.02 whatever is done: 0.07 in all, of which 0.05 can be won back."""
+    found, base = control({}, max_drop=0.03)
+    losses = {"template": {"n1": 0.05}, "search": dict.fromkeys(NODES, 0.0025)}
+    found.items = {"template": [], "search": []}
+    found.sessions = {"template": frozenset(), "search": frozenset()}  # type: ignore[dict-item]
+    found.sequences, found.evaluations, found.began = [], 0, 0.0
+    found.step = SimpleNamespace(options={"validation": {"digest": "d"}})  # type: ignore[assignment]
+    found.ao = lambda sessions: base - sum(  # type: ignore[method-assign, assignment]
+        losses[graph].get(node, 0.0) for graph, nodes in sessions.items() for node in nodes
+    )
+    found._kept = lambda candidate, name: found.sessions.update({name: candidate.model or frozenset()})  # type: ignore[method-assign, assignment, func-returns-value]
+    _, record = found.run(["template", "search"], {})
+    assert list(record["graphs"]) == ["template", "search"]
+    assert record["graphs"]["template"]["drop_before"] == pytest.approx(0.05)
+    assert record["graphs"]["template"]["reverted"] == ["n0", "n1"]
+    assert record["graphs"]["search"]["reverted"] == []
+    assert record["drop_before"] == pytest.approx(0.07)
+    assert record["drop_after"] == pytest.approx(0.02)
+    assert record["ao_int8"] == pytest.approx(base - 0.07)
