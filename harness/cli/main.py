@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.words import parse
 from harness.core import plugins, secrets
-from harness.core.errors import ConfigError, HarnessError, exit_code_of
+from harness.core.errors import ConfigError, HarnessError, exit_code_of, in_words
 
 if TYPE_CHECKING:
     from harness.report.summary import Summary
@@ -66,8 +66,7 @@ def _told(words: list[str], verbose: bool) -> int:
     except OSError as error:
         if verbose:
             traceback.print_exc()
-        where = f" ({error.filename})" if error.filename else ""
-        print(f"error: {error.strerror or error}{where}; free space or choose another folder.", file=sys.stderr)
+        print(f"error: {in_words(error)}", file=sys.stderr)
         return 1
 
 

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.core.errors import ArchiveError, DataError, StoreError
+from harness.core.files import file_mode
 
 MANIFEST = "manifest.json"
 FORMAT = "tracker-harness bundle"
@@ -124,7 +125,7 @@ def unpack(path: Path, folder: Path) -> Bundle:
         if folder.is_dir():
             folder.rmdir()  # fails where it is not empty
         os.replace(scratch, folder)
-        folder.chmod(0o755)
+        folder.chmod(file_mode(folder=True))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ArchiveError(f"{path} is not a whole zip archive ({error}); get it again.") from error
     except OSError as error:

@@ -6,8 +6,10 @@ The command line prints the sentence without a traceback (``-v`` shows it) and e
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -52,6 +54,32 @@ def exit_code_of(error: HarnessError) -> int:
     cause = error.__cause__
     full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
     return 1 if full else error.exit_code
+
+
+def in_words(error: OSError, remedy: str = "choose another folder") -> str:
+    """What the system says, with the file it speaks of and what to do: ``No space left on device (x); free space or ...``."""
+    where = f" ({error.filename})" if error.filename else ""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{error.strerror or error}{where}; {'free space or ' if full else ''}{remedy}."
+
+
+def reason(error: Exception) -> str:
+    """An exception of anybody's as the end of a sentence: ours as it stands, another's with its kind, in one line."""
+    if isinstance(error, HarnessError):
+        return str(error)
+    if isinstance(error, OSError):
+        return in_words(error)
+    said = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+@contextlib.contextmanager
+def tolerated(what: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """Turns whatever goes wrong inside into a sentence for ``tell``: what is measured must outlive a picture that is not drawn."""
+    try:
+        yield
+    except Exception as error:
+        tell(f"{what} ({reason(error)})")
 
 
 class SkipJob(ConfigError):

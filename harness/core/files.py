@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Collection, Mapping
 from functools import lru_cache
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.errors import DataError, StoreError
+from harness.core.errors import DataError, StoreError, in_words
 
 
 def new_folder(path: Path) -> Path:
@@ -50,17 +51,31 @@ def write_bytes(path: Path, data: bytes) -> Path:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, file_mode())
         os.replace(temporary, path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
         raise StoreError(
-            f"{path} cannot be written ({error.strerror}); free space or choose another folder."
+            f"{path} cannot be written: {in_words(error)}"
         ) from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     return path
+
+
+def file_mode(folder: bool = False) -> int:
+    """The mode of a new file (or folder) under this process's umask; temporary files are made private, and get it at the end."""
+    try:
+        found = re.search(r"^Umask:\s*(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    if found:
+        mask = int(found[1], 8)
+    else:
+        mask = os.umask(0o022)
+        os.umask(mask)
+    return (0o777 if folder else 0o666) & ~mask
 
 
 def write_text(path: Path, text: str) -> Path:

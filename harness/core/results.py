@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.core.errors import DataError, StoreError
+from harness.core.errors import DataError, StoreError, in_words
 from harness.core.files import read_json, write_json, write_text
 from harness.core.interfaces import Array, Boxes, Track
 
@@ -154,7 +154,7 @@ def write_frames(folder: Path, frames: pd.DataFrame | Mapping[str, Array]) -> Pa
             frames.to_parquet(temporary, index=False)
         os.replace(temporary, path)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error}); free space or choose another folder.") from error
+        raise StoreError(f"{path} cannot be written: {in_words(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
     return path

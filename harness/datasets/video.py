@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from harness.core.errors import ConfigError, DataError, StoreError
-from harness.core.files import read_json, write_json
+from harness.core.files import file_mode, read_json, write_json
 from harness.core.interfaces import Dataset, Image, Sequence
 
 QUALITY = 98
@@ -162,7 +162,7 @@ class Video(Dataset):
                 self._write(path, image)
                 digests[path.name] = _sha256(path)
             write_json(temporary / RECORD_FILE, {"announced": self._announce(), "frames": digests})
-            temporary.chmod(0o755)
+            temporary.chmod(file_mode(folder=True))
             with contextlib.suppress(OSError):  # another process was quicker: its frames are the same
                 os.replace(temporary, folder)
             if not folder.is_dir():

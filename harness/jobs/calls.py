@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core import secrets
-from harness.core.errors import ConfigError, HarnessError, SkipJob
+from harness.core.errors import ConfigError, HarnessError, SkipJob, tolerated
 from harness.core.files import new_folder
 from harness.core.results import RESULTS_FILE, Results
 from harness.jobs import compose, folders, launchers, resume, rounds, runner, sweep as sweeps, turns
@@ -67,7 +67,7 @@ class SweepRecord:
         folder: Where.
         jobs: Of each job that left a result, in order.
         target: Where it was logged.
-        summary: The comparison of its jobs.
+        summary: The comparison of its jobs; None if it could not be made, which a warning has told.
         error: Why the sweep could not be run to its end, or None.
         failed: Whether a job failed or is missing. A job that was skipped alone does not make a sweep fail.
     """
@@ -75,7 +75,7 @@ class SweepRecord:
     folder: Path
     jobs: tuple[JobRecord, ...]
     target: mlflow_log.Target
-    summary: Summary
+    summary: Summary | None
     error: str | None = None
     failed: bool = False
 
@@ -201,7 +201,10 @@ def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecor
         log_job(folder, None, redraw=True)
         results = Results.load(folder)
     target = mlflow_log.target_of(results.config)
-    found = _summary(folder, on_summary) if results.status == "ok" else None
+    found = None
+    if results.status == "ok":
+        with tolerated("warning: the run could not be summarised", say):
+            found = _summary(folder, on_summary)
     return JobRecord(folder, results, target, found)
 
 
@@ -227,24 +230,25 @@ def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepReco
     rounds.more_rounds(places, repeats)
     if not launchers.elsewhere(plan.launcher):
         take_turns(place, places, plan.config.get("turns") or {})
-    summary = _summary(place, on_summary)
-    sweeps.keep_agreement(places, summary.agreement)
+    summary: Summary | None = None
+    with tolerated("warning: the sweep could not be summarised", say):
+        summary = _summary(place, on_summary)
+        sweeps.keep_agreement(places, summary.agreement)
     target = mlflow_log.target_of(plan.config)
     for folder in places:
         if repeats > 1 or (folder / "agreement.json").is_file():
             log_job(folder, place, redraw=repeats > 1)
     jobs = tuple(JobRecord(folder, Results.load(folder), target) for folder in places)
     failed = len(places) < len(wanted) or any(job.results.status == "failed" for job in jobs)
-    sweeps.log_parent(place, target, failed or error is not None)
+    with tolerated("warning: the sweep is not logged to MLflow", say):
+        sweeps.log_parent(place, target, failed or error is not None)
     return SweepRecord(place, jobs, target, summary, error, failed)
 
 
 def take_turns(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any]) -> None:
     """Measures a sweep's jobs in turns; what fails there costs the intervals, never the sweep."""
-    try:
+    with tolerated("warning: the jobs could not be measured in turns", say):
         turns.of_sweep(sweep, jobs, settings, say)
-    except (HarnessError, OSError) as error:
-        say(f"warning: the jobs could not be measured in turns: {error}")
 
 
 def _summary(folder: Path, on_summary: OnSummary | None) -> Summary:

@@ -3,7 +3,6 @@ with its last words."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -12,14 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.core.config import python_path
 from harness.core.errors import HarnessError
 from harness.core.files import read_json, write_json
 from harness.jobs.experiment import Experiment
 from harness.jobs.worker import FAILURE_FILE, JOB_FILE, outcome_file
-from harness.machine import environment
+from harness.machine import children, environment
 
 TAIL_LINES = 20
+ENDING_SECONDS = 3.0
 
 
 class JobFailed(HarnessError):
@@ -55,28 +54,19 @@ def spawn(arguments: list[str], folder: Path) -> None:
     (folder / FAILURE_FILE).unlink(missing_ok=True)
     job = read_json(folder / JOB_FILE)["config"]
     threads = job.get("threads") or environment.thread_budget()
-    variables = environment.limit_threads(dict(os.environ), threads) | {
-        "PYTHONPATH": python_path(),
-        "PYTHONFAULTHANDLER": "1",
-        "HARNESS_SPAWNED": repr(time.time()),
-        "HARNESS_PROGRESS": os.environ.get("HARNESS_PROGRESS") or ("bar" if sys.stderr.isatty() else "lines"),
-    }
-    command = [sys.executable, "-m", "harness.jobs.worker", *arguments]
+    variables = children.variables(
+        threads,
+        HARNESS_SPAWNED=repr(time.time()),
+        HARNESS_PROGRESS=os.environ.get("HARNESS_PROGRESS") or ("bar" if sys.stderr.isatty() else "lines"),
+    )
+    command = children.module_words("harness.jobs.worker", *arguments)
     with open(folder / "worker.log", "ab") as log:
-        # a process group of its own: Ctrl-C reaches the parent alone, which then ends the child and its children
-        child = subprocess.Popen(
-            command,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        child = children.start(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
             _relay(child, log)
             code = child.wait()
         except BaseException:
-            _end(child)
+            children.end(child, ENDING_SECONDS)
             raise
     if code:
         raise _failure(folder, code)
@@ -95,15 +85,6 @@ def _relay(child: subprocess.Popen[bytes], log: Any) -> None:
         if verbose or not hiding:
             sys.stderr.write(text)
             sys.stderr.flush()
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, sign)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(3)
-            return
 
 
 def _failure(folder: Path, code: int) -> JobFailed:

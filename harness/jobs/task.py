@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError, DataError, HarnessError, StoreError
+from harness.core.errors import ConfigError, DataError, HarnessError, StoreError, in_words, tolerated
 from harness.core.files import read_json
 from harness.core.results import SWEEP_FILE, Results
 from harness.jobs import compose, launchers, rounds, runner
@@ -66,8 +66,7 @@ class JobTask:
     def _ended(self, job: runner.Job, place: compose.Place, error: Exception) -> Results | None:
         """What is left of a job that could not be run to a result: in a sweep, a failed result, and the sweep goes on."""
         if isinstance(error, OSError):
-            where = error.filename or "output"
-            error = StoreError(f"{error.strerror or error} ({where}); free space or choose another folder.")
+            error = StoreError(in_words(error))
         self.errors.append(error)
         if place.sweep is None:
             return None
@@ -166,19 +165,18 @@ def log_job(folder: Path, sweep: Path | None, redraw: bool = False) -> None:
     target = mlflow_log.target_of(results.config)
     if results.status == "ok" and (redraw or not (folder / "plots").is_dir()):
         draw(folder)
-    try:
-        mlflow_log.log_folder(folder, parent=sweep, target=target)
-    except mlflow_log.LoggingFailed as error:
-        say(f"warning: {error}")
+    with tolerated("warning: the job is not logged to MLflow", say):
+        try:
+            mlflow_log.log_folder(folder, parent=sweep, target=target)
+        except mlflow_log.LoggingFailed as error:
+            say(f"warning: {error}")
 
 
 def draw(folder: Path) -> None:
     """A finished job's plots, and sheets of its worst and median sequence where it was scored."""
     from harness.report import plots, render
 
-    try:
-        plots.job_plots(folder)
-        with contextlib.suppress(DataError):  # the frames may be gone, or the job may have no boxes
-            render.job_pictures(folder)
-    except (HarnessError, OSError) as error:
-        say(f"warning: not all plots were drawn: {error}")
+    with tolerated("warning: not all plots were drawn", say):
+        plots.job_plots(folder, lambda text: say(f"warning: {text}"))
+    with tolerated("warning: no sheets of sequences were drawn", say), contextlib.suppress(DataError):
+        render.job_pictures(folder)  # the frames may be gone, or the job may have no boxes

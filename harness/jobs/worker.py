@@ -7,17 +7,17 @@ a failure file that says in one sentence why not; whatever else happens to it, t
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import os
-import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError, exit_code_of
+from filelock import FileLock, Timeout
+
+from harness.core.errors import HarnessError, StoreError, exit_code_of, in_words
 from harness.core.files import read_json, write_json
 from harness.core.interfaces import Artifact, Context, TaskResult
 from harness.jobs.experiment import Experiment, build_experiment
@@ -27,6 +27,8 @@ from harness.prepare import parity
 
 JOB_FILE = "job.json"
 FAILURE_FILE = "failure.json"
+LOCK_FILE = ".job.lock"
+LOCK_SECONDS = 10.0
 
 
 def outcome_file(round_: int) -> str:
@@ -37,7 +39,6 @@ def outcome_file(round_: int) -> str:
 def main(arguments: list[str]) -> int:
     """Runs one phase; returns the exit code."""
     faulthandler.enable()
-    die_with_parent()
     keep_freed_memory()
     phase, folder = arguments[0], Path(arguments[1])
     round_ = int(arguments[2]) if len(arguments) > 2 else 1
@@ -46,32 +47,33 @@ def main(arguments: list[str]) -> int:
         folder = folder.resolve()
         if record.get("chdir"):
             os.chdir(record["chdir"])
-        experiment = build_experiment(record["config"])
-        if phase == "prepare":
-            prepare(experiment)
-        else:
-            measure(experiment, folder, round_)
+        with alone(folder):
+            experiment = build_experiment(record["config"])
+            if phase == "prepare":
+                prepare(experiment)
+            else:
+                measure(experiment, folder, round_)
         return 0
     except KeyboardInterrupt:
         return 130
     except HarnessError as error:
         return _fail(folder, type(error).__name__, str(error), exit_code_of(error))
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        return _fail(folder, "OSError", f"{error.strerror or error}{where}; free space or choose another folder.", 1)
+        return _fail(folder, "OSError", in_words(error), 1)
     except MemoryError:
         return _fail(folder, "MemoryError", "the job ran out of memory; use a smaller data set, model or mode.", 1)
     except Exception as error:
         return _fail(folder, type(error).__name__, f"{type(error).__name__}: {error}", 1)
 
 
-def die_with_parent() -> None:
-    """Asks Linux to end this process when its parent is gone, however that ended: nothing measures on unseen."""
-    if sys.platform != "linux":
-        return
-    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Holds the job's folder: a process that measures for it still, whoever started it, keeps a second one out."""
+    try:
+        with FileLock(folder / LOCK_FILE, timeout=LOCK_SECONDS):
+            yield
+    except Timeout as error:
+        raise StoreError(f"another process is measuring in {folder}; end it, or choose another folder.") from error
 
 
 def _fail(folder: Path, kind: str, message: str, code: int) -> int:

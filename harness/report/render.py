@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from harness.core.errors import ConfigError, DataError, StoreError
-from harness.core.files import write_bytes
+from harness.core.files import file_mode, write_bytes
 from harness.core.interfaces import Boxes, Dataset, Image, Sequence
 from harness.imaging.decoding import read_image
 from harness.report.looks import styles
@@ -230,7 +230,7 @@ def write_film(source: Sequence, layers: list[Layer], path: Path, fps: float = F
     try:
         if not _by_ffmpeg(_pictures(source, layers, list(range(count)), width), temporary, fps):
             _by_opencv(_pictures(source, layers, list(range(count)), width), temporary, fps)
-        temporary.chmod(0o644)
+        temporary.chmod(file_mode())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from harness.core import plugins
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, tolerated
 from harness.present.section import Section
 from harness.report import ope, rounds
 from harness.scoring.compared import Comparison
@@ -25,7 +25,10 @@ TASKS, RECIPES, MODULE = "harness.tasks", "harness.report.recipes", "section"
 
 def of(found: Comparison) -> list[Section]:
     """All sections for which the comparison's jobs hold something, in their order."""
-    made = [section for maker in _makers(found) for section in maker(found)]
+    made: list[Section] = []
+    for maker in _makers(found):
+        with tolerated("A section of the report could not be made", found.warnings.append):
+            made += maker(found)
     return sorted(made, key=lambda section: section.order)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import tolerated
 from harness.core.files import read_json, write_text
 from harness.report import comparison as comparing, tables
 from harness.report.csv_table import csv_text
@@ -44,7 +45,6 @@ def summarise(sweep: Path) -> Summary:
 
 def write(jobs: list[Job], folder: Path, baseline: Job | None = None, title: str = "", command: str = "") -> Summary:
     """The same for any jobs: compares, writes all files under ``folder``, and returns what there is to show."""
-    from harness.present.picture import save_png
     from harness.report import page, plots, sections
 
     found = comparing.compare(jobs, baseline)
@@ -55,9 +55,10 @@ def write(jobs: list[Job], folder: Path, baseline: Job | None = None, title: str
         write_text(folder / MARKDOWN_FILE, f"# {title or 'Comparison'}\n\n{markdown}"),
     ]
     drawn = [*(picture for section in own for picture in section.pictures), *plots.comparison_pictures(found)]
-    files += [save_png(picture, folder / plots.PLOTS) for picture in drawn]
+    files += plots.save_all(drawn, folder / plots.PLOTS, found.warnings.append)
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    files.append(write_text(folder / PAGE_FILE, page.html(found, drawn, title or "Comparison", made, command, own)))
+    with tolerated("The page could not be made", found.warnings.append):
+        files.append(write_text(folder / PAGE_FILE, page.html(found, drawn, title or "Comparison", made, command, own)))
     agreed = {row.job.id: row.agreement.metrics() for row in found.rows if row.agreement is not None}
     text = "\n".join([tables.text(found), *(section.text() for section in own)])
     return Summary(text, found, agreed, found.warnings, files)

@@ -7,10 +7,11 @@ from collections.abc import Generator
 from pathlib import Path
 from time import perf_counter
 
-from harness.core.errors import HarnessError
+from harness.core.errors import TrackingError
 from harness.core.interfaces import Image, Sequence
 from harness.imaging.decoding import Color, read_ahead, read_image
 
+LOOK_SECONDS = 1.0
 DEPTH = 4
 """Frames that may lie decoded before a tracker, per sequence."""
 Decoded = tuple[Image, float]
@@ -22,7 +23,7 @@ class _Lane:
 
     def __init__(self, paths: tuple[Path, ...]) -> None:
         self.paths = paths
-        self.ready: dict[int, Decoded | HarnessError] = {}
+        self.ready: dict[int, Decoded | BaseException] = {}
         self.begun = 0  # the first frame that nobody decodes yet
         self.wanted = 0  # the frame that the tracker has or waits for
 
@@ -87,19 +88,21 @@ class DecodeAhead:
             if self._working < self._spare:  # else no helper may begin, and waking one takes time from a tracker
                 self._changed.notify_all()
             while not mine and index not in lane.ready:
-                self._changed.wait()
+                self._changed.wait(LOOK_SECONDS)
+                if self._closed or not any(thread.is_alive() for thread in self._threads):
+                    raise TrackingError("the decoders ended before the sequence did.")
             found = None if mine else lane.ready.pop(index)
-        if isinstance(found, HarnessError):
+        if isinstance(found, BaseException):
             raise found
         return found or self._decode(lane.paths[index])
 
     def _help(self) -> None:
         while (claim := self._claim()) is not None:
             lane, index = claim
-            found: Decoded | HarnessError
+            found: Decoded | BaseException
             try:
                 found = self._decode(lane.paths[index])
-            except HarnessError as error:
+            except BaseException as error:  # whatever it is, the tracker that waits for this frame must hear of it
                 found = error
             with self._changed:
                 lane.ready[index] = found

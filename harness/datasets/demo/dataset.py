@@ -18,7 +18,7 @@ import cv2
 from filelock import FileLock
 
 from harness.core.errors import ConfigError, DataError, StoreError
-from harness.core.files import changed, contents_of, read_json, write_json
+from harness.core.files import changed, contents_of, file_mode, read_json, write_json
 from harness.core.interfaces import Dataset, Image, Recognised, Sequence
 from harness.datasets.demo import choreography, drawing, figures, maps, sprites, textures
 from harness.datasets.demo.choreography import FRAMES, HEIGHT, SCRIPTS, WIDTH, Scene, Script, cover_level, random_script
@@ -153,7 +153,7 @@ def _generate_whole(folder: Path, split: str) -> None:
             list(pool.map(lambda entry: write_sequence(temporary / entry[0], entry[1], split, entry[2]), listed))
         (temporary / LIST_FILE).write_text("".join(f"{name}\n" for name, _, _ in listed), encoding="utf-8")
         write_json(temporary / CONTENTS_FILE, contents_of(temporary))
-        temporary.chmod(0o755)
+        temporary.chmod(file_mode(folder=True))
         if folder.exists():  # damaged, or left by a hand
             shutil.rmtree(folder)
         os.replace(temporary, folder)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.archives import FORMAT, LARGEST_RATIO, MANIFEST, SMALL, VERSION, allowed
-from harness.core.errors import DataError, StoreError
+from harness.core.errors import DataError, StoreError, in_words
+from harness.core.files import file_mode
 from harness.core.results import RESULTS_FILE
 from harness.core.words import listed
 from harness.machine import environment
@@ -148,10 +149,10 @@ def _write(path: Path, entries: dict[str, Path | bytes], head: dict[str, Any]) -
                 files[entry] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
                 _add(archive, entry, data)
             _add(archive, MANIFEST, (json.dumps({**head, "files": files}, indent=1) + "\n").encode())
-        temporary.chmod(0o644)
+        temporary.chmod(file_mode())
         os.replace(temporary, path)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror}); free space or choose another place.") from error
+        raise StoreError(f"{path} cannot be written: {in_words(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
 

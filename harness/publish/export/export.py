@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.archives import file_digest
 from harness.core.config import build, class_of
-from harness.core.errors import ConfigError, DataError, StoreError
-from harness.core.files import write_json, write_text
+from harness.core.errors import ConfigError, DataError, StoreError, in_words
+from harness.core.files import file_mode, write_json, write_text
 from harness.core.interfaces import Backend, TrackerSpec
 from harness.core.results import Results
 from harness.publish.export.standalone import script
@@ -65,12 +65,12 @@ def _write(folder: Path, files: Mapping[str, Path], texts: Mapping[str, str], fa
         for name, text in texts.items():
             write_text(scratch / name, text)
         write_json(scratch / "model.json", facts)
-        scratch.chmod(0o755)
+        scratch.chmod(file_mode(folder=True))
         if folder.is_dir():
             folder.rmdir()  # empty, as was checked
         os.replace(scratch, folder)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be written ({error.strerror}); free space or choose another folder.") from error
+        raise StoreError(f"{folder} cannot be written: {in_words(error)}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

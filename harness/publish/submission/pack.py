@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ArchiveError, StoreError
-from harness.core.files import plain, write_json
+from harness.core.errors import ArchiveError, StoreError, in_words
+from harness.core.files import file_mode, plain, write_json
 from harness.core.interfaces import Context, Track
 from harness.core.results import boxes_text, times_text
 from harness.machine import environment
@@ -63,11 +63,11 @@ def pack_tracks(
         report = validate(temporary, facts)
         if not report.ok:
             raise ArchiveError(_refusal(folder, report))
-        temporary.chmod(0o644)
+        temporary.chmod(file_mode())
         content = _manifest(archive, temporary, facts, report, manifest or {})
         os.replace(temporary, archive)
     except OSError as error:
-        raise StoreError(f"{archive} cannot be written ({error.strerror}); free space or choose another.") from error
+        raise StoreError(f"{archive} cannot be written: {in_words(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
     write_json(manifest_path(archive), content)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
+from harness.core.errors import tolerated
 from harness.present.picture import Picture, save_png
 from harness.report import sections
 from harness.report.plots.latency import latency_histograms, latency_traces, stage_breakdown
@@ -13,23 +16,26 @@ from harness.report.sources import give_labels, load
 from harness.scoring.compared import Comparison, Row
 
 PLOTS = "plots"
+Tell = Callable[[str], None]
 
 
-def job_plots(folder: Path) -> list[Path]:
-    """Draws a job's pictures to ``folder/plots``: success curve, latency histogram and trace, stages, its sections'."""
+def job_plots(folder: Path, tell: Tell) -> list[Path]:
+    """Draws a job's pictures to ``folder/plots``: success curve, latency histogram and trace, stages, its sections'.
+
+    Args:
+        folder: The job's.
+        tell: Gets a sentence for each picture that could not be drawn.
+    """
     job = load(folder)
     give_labels([job])
     if not job.ok:
         return []
     own = [section for section in sections.of(Comparison([Row(job)])) if section.job == job.id]
-    drawn = (
-        success_curves([job]),
-        latency_histograms([job]),
-        latency_traces([job]),
-        stage_breakdown([job]),
-        *(picture for section in own for picture in section.pictures),
-    )
-    return [save_png(picture, folder / PLOTS) for picture in drawn if picture is not None]
+    makers: list[Callable[[], Picture | None]] = [
+        partial(maker, [job]) for maker in (success_curves, latency_histograms, latency_traces, stage_breakdown)
+    ]
+    drawn = [*_drawn(makers, tell), *(picture for section in own for picture in section.pictures)]
+    return save_all(drawn, folder / PLOTS, tell)
 
 
 def comparison_pictures(found: Comparison) -> list[Picture]:
@@ -38,15 +44,28 @@ def comparison_pictures(found: Comparison) -> list[Picture]:
     jobs = [row.job for row in rows]
     if not jobs:
         return []
-    drawn = (
-        fps_bar(rows),
-        accuracy_bar(rows),
-        accuracy_speed(rows),
-        success_curves(jobs),
-        latency_histograms(jobs),
-        latency_traces(jobs),
-        stage_breakdown(jobs),
-        sequence_map(jobs),
-        parting(found),
-    )
-    return [picture for picture in drawn if picture is not None]
+    makers: list[Callable[[], Picture | None]] = [
+        *(partial(maker, rows) for maker in (fps_bar, accuracy_bar, accuracy_speed)),
+        *(partial(maker, jobs) for maker in (success_curves, latency_histograms, latency_traces, stage_breakdown, sequence_map)),
+        partial(parting, found),
+    ]
+    return _drawn(makers, found.warnings.append)
+
+
+def save_all(pictures: Iterable[Picture], folder: Path, tell: Tell) -> list[Path]:
+    """Writes pictures as PNG files; one that cannot be written is told, and the others are."""
+    saved = []
+    for picture in pictures:
+        with tolerated("A picture could not be written", tell):
+            saved.append(save_png(picture, folder))
+    return saved
+
+
+def _drawn(makers: Iterable[Callable[[], Picture | None]], tell: Tell) -> list[Picture]:
+    found = []
+    for maker in makers:
+        with tolerated("A picture could not be drawn", tell):
+            picture = maker()
+            if picture is not None:
+                found.append(picture)
+    return found

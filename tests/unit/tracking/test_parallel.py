@@ -247,3 +247,27 @@ def test_an_error_ahead_reaches_the_tracker_at_its_frame(frames: Sequence, tmp_p
     with pytest.raises(DataError, match=r"gone\.jpg"):
         next(source)
     decoders.close()
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), MemoryError(), KeyError("x"), SystemExit(3)])
+def test_whatever_stops_a_decoder_reaches_the_tracker(
+    frames: Sequence, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    broken = frames.frames[3]
+
+    def read(path: Path, color: str) -> object:
+        if path == broken:
+            raise error
+        return read_image(path, color)
+
+    monkeypatch.setattr(ahead, "read_image", read)
+    decoders = DecodeAhead("bgr", 2, 2)
+    try:
+        source = decoders.frames(frames)
+        for _ in range(3):
+            next(source)
+            time.sleep(0.02)  # so that helpers decode ahead
+        with pytest.raises(type(error)):
+            next(source)
+    finally:
+        decoders.close()
