@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     for number, (item, against) in enumerate(zip(scored, references, strict=True)):
         write_job(item, against, out if len(scored) == 1 else out / str(number), args.drop_first_time, words)
         if item.scores.ope is not None:
-            job_plots(item.folder)
+            job_plots(item.folder, print)
     _print(scored)
     log(scored, args.mlflow, args.experiment)
     print(f"\nwritten to {out}; compare: python -m harness compare {out}")
