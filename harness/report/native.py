@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from harness.core.results import OWN_STAGE, STAGES
+from harness.report import ope
 from harness.report.sources import load
 from harness.scoring.compared import Job
 from harness.scoring.frames import success
+from harness.scoring.ope import METRICS
 from harness.scoring.overlap import THRESHOLDS
 
 Series = dict[str, list[tuple[int, float]]]
@@ -24,7 +26,8 @@ def tables(source: Job | Path) -> dict[str, pd.DataFrame]:
     """Tables of a job (or of the job in a folder) by name, every column of plain numbers or text:
 
     ``sequences`` (a row a sequence: sequence, frames, ao, sr50, sr75, fps as far as known), ``success_curve``
-    (threshold, share of frames above it), ``latency_percentiles`` (percentile, ms), ``stages`` (stage, p50 in ms).
+    (threshold, share of frames above it), ``latency_percentiles`` (percentile, ms), ``stages`` (stage, p50 in ms),
+    ``ope_success``, ``ope_precision``, ``ope_norm_precision`` (threshold, share), ``attributes`` (attribute, sequences, scores).
     """
     job = _job(source)
     found = {
@@ -32,6 +35,8 @@ def tables(source: Job | Path) -> dict[str, pd.DataFrame]:
         "success_curve": _curve(job),
         "latency_percentiles": _percentiles(job),
         "stages": _stages(job),
+        **ope.curve_tables(job),
+        "attributes": ope.attribute_table(job),
     }
     return {name: table for name, table in found.items() if len(table)}
 
@@ -39,9 +44,10 @@ def tables(source: Job | Path) -> dict[str, pd.DataFrame]:
 def series(source: Job | Path) -> Series:
     """Metrics with steps of a job (or of the job in a folder): name -> [(step, value)].
 
-    ``success_curve`` (step: overlap threshold in percent, 0 to 100), ``sequence/ao`` and ``sequence/fps`` (step: place
-    of the sequence in the order of names, the same for all runs over the same data), ``latency_ms/by_percentile``
-    (step: percentile, 1 to 100). Without what they need (truth, latency) they are absent.
+    ``success_curve`` (step: overlap threshold in percent, 0 to 100), ``sequence/ao``, ``sequence/auc`` and ``sequence/fps``
+    (step: place of the sequence in the order of names, the same for all runs over the same data), ``latency_ms/by_percentile``
+    (step: percentile, 1 to 100), ``ope/success``, ``ope/norm_precision`` (step: threshold in percent) and ``ope/precision``
+    (step: threshold in pixels). Without what they need (truth, latency) they are absent.
     """
     job = _job(source)
     found: Series = {}
@@ -49,7 +55,10 @@ def series(source: Job | Path) -> Series:
     if len(curve):
         found["success_curve"] = [(round(100 * t), float(v)) for t, v in curve.itertuples(index=False)]
     rows = _sequences(job)
-    for column in ("ao", "fps"):
+    for name, table in ope.curve_tables(job).items():
+        scale = 1 if name == "ope_precision" else 100
+        found[name.replace("_", "/", 1)] = [(round(scale * t), float(v)) for t, v in table.itertuples(index=False)]
+    for column in ("ao", "auc", "fps"):
         if column in rows:
             values = [(place, float(value)) for place, value in enumerate(rows[column]) if np.isfinite(value)]
             found[f"sequence/{column}"] = values
@@ -73,12 +82,12 @@ def _sequences(job: Job) -> pd.DataFrame:
     rows = []
     for name in sorted(job.results.sequences):
         own = job.results.sequences[name]
-        hidden = {"ao", "sr50", "sr75"} if job.random_weights else set()
+        hidden = {key for key in _SCORES if key not in ("frames", "fps")} if job.random_weights else set()
         rows.append({"sequence": name, **{key: float(own[key]) for key in _SCORES if key in own and key not in hidden}})
     return pd.DataFrame(rows)
 
 
-_SCORES = ("frames", "ao", "sr50", "sr75", "fps")
+_SCORES = ("frames", "ao", "sr50", "sr75", *METRICS, "mean_overlap", "invalid_truth", "fps")
 
 
 def _curve(job: Job) -> pd.DataFrame:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from harness.present.charts import one_legend
 from harness.present.picture import Picture, drawing, new_figure
 from harness.present.section import Section
 from harness.report.looks import styles
 from harness.scoring.compared import Comparison, Job
-from harness.scoring.ope import OVERLAPS, PIXELS, SHARES, TRUTH_RULES
+from harness.scoring.ope import METRICS, OVERLAPS, PIXELS, SHARES, TRUTH_RULES
 
 MOST_NOTED = 8
 PANELS = 4
@@ -98,6 +99,32 @@ def _notes(jobs: list[Job]) -> list[str]:
     if len(told) == 1:
         return list(told)
     return [f"{', '.join(names)}: {sentence}" for sentence, names in list(told.items())[:MOST_NOTED]]
+
+
+# ------------------------------------------------------------------------------------------- tables
+
+
+def curve_tables(job: Job) -> dict[str, pd.DataFrame]:
+    """The job's three curves as tables (threshold, share), by the key of their picture; empty without OPE."""
+    if job.random_weights:
+        return {}
+    found = {f"ope_{kind.key}": (kind, _curve(_record(job).get("curves"), kind)) for kind in KINDS}
+    return {
+        key: pd.DataFrame({"threshold": kind.thresholds, "share": curve})
+        for key, (kind, curve) in found.items()
+        if curve is not None
+    }
+
+
+def attribute_table(job: Job) -> pd.DataFrame:
+    """A row an attribute: its sequences and scores; empty without attributes."""
+    if job.random_weights:
+        return pd.DataFrame()
+    rows = [
+        {"attribute": name, "sequences": int(found["sequences"]), **{key: found[key] for key in METRICS if key in found}}
+        for name, found in _attributes(job).items()
+    ]
+    return pd.DataFrame(rows)
 
 
 # ----------------------------------------------------------------------------------------- pictures

@@ -10,7 +10,7 @@ from benchmark_folders import boxes, text, write
 
 from harness.publish.submission.reference import Wanted
 from harness.publish.submission.scoring import score_all, write_job
-from harness.report import ope
+from harness.report import native, ope
 from harness.report.plots import job_plots
 from harness.report.sources import give_labels, load
 from harness.scoring.compared import Comparison, Job, Row
@@ -69,6 +69,16 @@ def test_a_jobs_own_pictures_lie_in_its_folder(tmp_path: Path) -> None:
     names = {path.name for path in job_plots(job.folder)}
     assert {"ope_success.png", "ope_precision.png", "ope_norm_precision.png", "ope_attributes.png"} <= names
     assert all((job.folder / "plots" / name).stat().st_size > 5000 for name in names)
+
+
+def test_mlflow_gets_tables_and_curves(jobs: list[Job]) -> None:
+    tables, series = native.tables(jobs[1]), native.series(jobs[1])
+    assert tables["ope_success"]["share"].mean() == pytest.approx(jobs[1].metrics["auc"])
+    assert dict(series["ope/precision"])[20] == pytest.approx(jobs[1].metrics["precision20"])
+    assert dict(series["ope/norm_precision"])[20] == pytest.approx(jobs[1].metrics["norm_precision20"])
+    assert [step for step, _ in series["ope/success"]] == list(range(0, 101, 5))
+    assert set(tables["attributes"]["attribute"]) >= {"BC", "FM"}
+    assert {"auc", "precision20", "mean_overlap"} <= set(tables["sequences"].columns)
 
 
 def test_frames_without_a_valid_truth_are_told(tmp_path: Path) -> None:
