@@ -121,6 +121,8 @@ class Dataset(ABC):
     """The split that int8 is calibrated on where no sequences are named."""
     protocols: ClassVar[tuple[str, ...]] = ("got10k", "ope")
     truth_rule: str = "exclude"
+    has_layout: ClassVar[bool] = False
+    """Whether it is read from folders in a layout of its own, which ``recognise`` knows."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Sequence]: ...

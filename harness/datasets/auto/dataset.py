@@ -91,7 +91,7 @@ def layouts() -> dict[str, type[Dataset]]:
         if path.stem == "auto":
             continue
         cls = load_class(str(section["target"]), Dataset, f"dataset={path.stem}")
-        if "recognise" in {key for base in cls.__mro__ if base is not Dataset for key in vars(base)}:
+        if cls.has_layout:
             found[path.stem] = cls
     return found
 

@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from harness.core.errors import ConfigError, DataError, StoreError
 from harness.core.files import changed, contents_of, file_mode, read_json, write_json
-from harness.core.interfaces import Dataset, Image, Recognised, Sequence
+from harness.core.interfaces import Dataset, Image, Sequence
 from harness.datasets.demo import choreography, drawing, figures, maps, sprites, textures
 from harness.datasets.demo.choreography import FRAMES, HEIGHT, SCRIPTS, WIDTH, Scene, Script, cover_level, random_script
 from harness.datasets.layouts.got10k import LIST_FILE, META_FILE, TRUTH_FILE, FolderDataset, select_names
@@ -45,18 +45,13 @@ class Demo(FolderDataset):
     calibration_split: ClassVar[str | None] = "calibration"
 
     split: Literal["val", "calibration"] = "val"
+    has_layout: ClassVar[bool] = False  # what it generates is in the plain folder layout
     name: str = "demo"
 
     @property
     def folder(self) -> Path:
         base = Path(self.root).expanduser() if self.root else Path(self.cache).expanduser() / "demo" / version()
         return base / self.split
-
-    @classmethod
-    def recognise(cls, root: Path) -> Recognised:
-        """Never: what it generates is in the plain folder layout."""
-        del root
-        return Recognised(0)
 
     def load(self) -> list[Sequence]:
         if self.root and self.folder.is_dir() and any(self.folder.iterdir()):

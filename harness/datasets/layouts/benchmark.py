@@ -60,6 +60,7 @@ class BenchmarkDataset(Dataset):
     name: str = ""
     has_truth: bool = field(default=True, init=False)
 
+    has_layout: ClassVar[bool] = True
     protocols: ClassVar[tuple[str, ...]] = ("ope", "got10k")
     title: ClassVar[str]
     """The benchmark's name for people."""

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import imagesize
 import numpy as np
@@ -268,6 +268,7 @@ class FolderDataset(Dataset):
     exclude: list[str] | None = None
     limit: int | None = None
     protocol: str | list[str] | None = None
+    has_layout: ClassVar[bool] = True
     cache: str = "outputs/cache"
     name: str = "folder"
     has_truth: bool = field(default=True, init=False)
