@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import resources
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from harness.datasets.auto.dataset import Auto, candidates
 from harness.datasets.lasot.dataset import Lasot
 from harness.datasets.otb.dataset import Otb
 from harness.datasets.uav123_10fps.dataset import Uav123At10fps
-
-REAL = Path(os.environ.get("HARNESS_SHARED", "../shared")) / "real_layouts"
 
 COUNTS = {"otb": 100, "uav123": 123, "uav123_10fps": 123, "uav20l": 20, "lasot": 1550, "nfs": 100, "dtb70": 70, "tcolor128": 129}
 
@@ -60,8 +57,8 @@ def test_auto_names_the_layout(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.shared
 @pytest.mark.parametrize(("folder", "name", "sequences"), [("otb", "otb", 1), ("uav123_10fps", "uav123_10fps", 3)])
-def test_auto_names_the_layout_of_real_copies(folder: str, name: str, sequences: int) -> None:
-    found = Auto(root=str(REAL / folder))
+def test_auto_names_the_layout_of_real_copies(folder: str, name: str, sequences: int, shared: Path) -> None:
+    found = Auto(root=str(shared / "real_layouts" / folder))
     assert (found.name, len(found)) == (name, sequences)
 
 
