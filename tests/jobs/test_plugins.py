@@ -92,7 +92,6 @@ def test_the_metric_of_the_package_is_in_the_catalogue(site: Path) -> None:
     assert done.stdout == "Example score\n", done.stderr
 
 
-@pytest.mark.skipif(not (ROOT / "harness/present/section.py").is_file(), reason="sections are not yet products")
 def test_the_section_of_the_package_is_in_the_report(climbed: Path) -> None:
     assert "Scores of the example" in (climbed / "report.html").read_text()
     assert "| 2 | -0 |" in (climbed / "summary.md").read_text()
