@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_jobs import small_experiment
 
 from harness.artifacts.store import ARTIFACT_FILE, artifact_folder, damage
@@ -112,6 +115,37 @@ def test_a_lost_ancestor_is_rebuilt_where_it_is_needed(cache: Path, lost: str) -
     again = realise(experiment.step(), cache, Silent(), 1)
     assert again.info["parity"]["search"]
     assert (root / "parity.npz").is_file()
+
+
+def test_a_lost_parent_that_jobs_read_is_rebuilt_and_what_came_of_it_kept(cache: Path) -> None:
+    """An int8 job compares itself with its fp32 parent: that folder alone was lost."""
+    experiment, artifact = small_experiment(cache, "backend=openvino", "backend.model_cache=false")
+    step = replace(experiment.step(), keeps_parent=True)
+    assert step.parent is not None
+    lost = artifact_folder(cache, step.parent.key)
+    before = (artifact.folder / "search.bin").stat().st_mtime_ns
+    shutil.rmtree(lost)
+    assert lookup(step, cache) is None
+    realise(step, cache, Silent(), 1)
+    assert (lost / "search.onnx").is_file()
+    assert (artifact.folder / "search.bin").stat().st_mtime_ns == before
+
+
+def test_a_torch_source_whose_weights_were_overwritten_is_pointed_to_the_same_weights_elsewhere(cache: Path) -> None:
+    """The key is the content's: with the same bytes elsewhere it is the same model, which must not read the old place."""
+    from harness.trackers.smat.graphs import graphs
+
+    def saved(path: Path, seed: int) -> Path:
+        network = graphs([], seed=seed, width=0.25, template=64, search=128, head=16, rewrites="none")["search"].network
+        torch.save(network.state_dict(), path)
+        return path
+
+    first, other = saved(cache / "first.pth", 1), cache / "other.pth"
+    shutil.copy(first, other)
+    small_experiment(cache, "backend=torch", f"tracker.weights={first}")
+    saved(first, 2)
+    _, again = small_experiment(cache, "backend=torch", f"tracker.weights={other}")
+    assert json.loads((again.folder / "source.json").read_text())["weights"] == [str(other)]
 
 
 def test_an_artifact_without_a_record_of_its_files_is_made_anew(cache: Path) -> None:
