@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence as Seq
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.core.errors import ConfigError, DataError, SkipJob
+from harness.core.arrays import Array as Array, Arrays as Arrays, Boxes as Boxes, Image as Image, Metrics as Metrics
+from harness.core.backend import Backend as Backend, Session as Session
+from harness.core.errors import DataError
 from harness.core.metric import Better as Better, Metric as Metric, Need as Need, Place as Place
 from harness.core.models import (
     SOURCES as SOURCES,
@@ -30,16 +32,7 @@ from harness.core.models import (
     TensorSpec as TensorSpec,
     missing_input as missing_input,
 )
-from harness.core.preparing import Conversion, Handover, Quantization
 from harness.core.records import Record
-
-Boxes = npt.NDArray[np.float64]
-"""One box ``[4]`` or several ``[T, 4]``."""
-Image = npt.NDArray[np.uint8]
-Array = npt.NDArray[Any]
-Arrays = dict[str, Array]
-Metrics = dict[str, float]
-
 
 # ------------------------------------------------------------------------------ sequences and tracks
 
@@ -179,129 +172,7 @@ class Dataset(ABC):
         raise DataError(f"dataset={self.name} has no server or toolkit to pack results for.")
 
 
-# ------------------------------------------------------------------------------- running a network
-
-
-class Session(Protocol):
-    """One graph, ready to run. Not shared between threads: each worker opens its own."""
-
-    spec: GraphSpec
-
-    def run(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Runs the graph once. The caller owns the arrays returned; inputs are not kept."""
-        ...
-
-
-class Backend(ABC):
-    """A runtime. Constructors only check; ``open`` does the work.
-
-    The class itself is the light half of its product and imports no runtime. ``format`` names the artifact format it
-    opens; ``precisions`` the artifact precisions it can run; ``profiler`` its layer profiler (``module:function``, called as
-    ``(backend, artifact, graph, inputs, warmup, scratch) -> LayerTimes``), None where it has none; ``deterministic``
-    whether the same inputs give the same outputs, run for run.
-    """
-
-    name: ClassVar[str]
-    format: ClassVar[str]
-    precisions: ClassVar[tuple[str, ...]]
-    profiler: ClassVar[str | None] = None
-    deterministic: ClassVar[bool] = True
-
-    @abstractmethod
-    def open(self, artifact: Artifact) -> dict[str, Session]:
-        """A fresh, independent session for every graph; models are read and compiled on the first call only."""
-
-    @abstractmethod
-    def describe(self) -> dict[str, str]:
-        """What the runtime really does (effective device, threads, streams, precision, provider, version)."""
-
-    @abstractmethod
-    def load_times(self) -> Metrics:
-        """Seconds spent by the first ``open``: ``read`` and ``compile``."""
-
-    @classmethod
-    def available(cls) -> list[dict[str, str]]:
-        """What this backend can run on here: rows of device, name and precisions."""
-        return []
-
-    def check_device(self) -> None:
-        """Raises DeviceError where this machine lacks the device; cheap, called before models are prepared."""
-        return
-
-    def warnings(self) -> list[str]:
-        """Sentences on settings that the runtime did not take as they were asked for; after the first ``open``."""
-        return []
-
-    # how its models are made --------------------------------------------------------------------
-
-    def start_from(self, source: str) -> str:
-        """The format its files are made from (``torch`` or ``onnx``) where the tracker's graphs come as ``source``.
-
-        Raises SkipJob where they cannot be.
-        """
-        if source != self.format:
-            other = "" if source == "native" else ", or give tracker.weights a checkpoint if the tracker takes one"
-            raise SkipJob(
-                f"the tracker is loaded from {SOURCES.get(source, source)}, which backend={self.name} cannot run; choose "
-                f"backend={source}{other}."
-            )
-        return source
-
-    def conversion(self, start: str) -> Conversion | None:
-        """How its files are made from graphs of format ``start``; None where it opens these as they are."""
-        del start
-        return None
-
-    @classmethod
-    def plain(cls, threads: int) -> Backend:
-        """A backend on the processor without caches: what conversions are checked with."""
-        return cls(threads=threads)  # type: ignore[call-arg]
-
-    def quiet(self) -> Backend:
-        """A fresh copy whose idle threads do not poll: two of them in one process do not disturb each other."""
-        return replace(self)  # type: ignore[type-var]
-
-    def quantization(self, name: str) -> Quantization:
-        """How it quantises to int8 for ``quantization=name``. Raises SkipJob or ConfigError where it does not."""
-        raise SkipJob(
-            f"quantization={name} with backend={self.name}: this backend runs no int8 graphs; choose backend=openvino or onnx."
-        )
-
-    @classmethod
-    def handover(cls, section: Mapping[str, Any], hint: str, effective: Mapping[str, Any]) -> Handover:
-        """What a script needs to run this backend's files elsewhere, as a job with the configuration ``section`` did.
-
-        Raises ConfigError where its files need the harness's own modules.
-        """
-        del section, hint, effective
-        raise ConfigError(
-            f"backend={cls.name} runs its models with the harness's own modules; export a run of backend onnx or openvino."
-        )
-
-    # several sequences at once ------------------------------------------------------------------
-
-    def parallel_requests(self, artifact: Artifact) -> int:
-        """How many sequences are best kept in flight over ``artifact``; may open it to ask the device."""
-        del artifact
-        return 1
-
-    def prepare_parallel(self, requests: int) -> None:
-        """Called before the first ``open`` when ``requests`` sequences will be tracked at once."""
-        del requests
-
-    def pins_callers(self) -> bool:
-        """Whether each of several tracking threads is to stay on cores of its own, as it computes itself."""
-        return False
-
-    # processes of its own -----------------------------------------------------------------------
-
-    def close(self) -> None:
-        """Ends what ``open`` started outside this process; called once a job has measured."""
-        return
-
-    def outside_rss_mb(self) -> float:
-        """Peak resident memory in MiB of the processes that ``close`` has ended."""
-        return 0.0
+# ------------------------------------------------------------------------------- trackers
 
 
 class Tracker(ABC):

@@ -25,6 +25,7 @@ from harness.core.errors import DataError
 from harness.core.interfaces import Boxes, Dataset, Recognised, Sequence
 from harness.core.protocols import protocol_names
 from harness.core.results import read_numbers
+from harness.datasets.layouts.copies import copies_of
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 IMAGE_MARKS = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n")
@@ -356,16 +357,7 @@ class FolderDataset(Dataset):
             return super().shared_with(other)
         same_place = self.folder.resolve() == other.folder.resolve()
         found = super().shared_with(other) if same_place else {}
-        others: dict[tuple[int, int], list[Sequence]] = {}
-        for item in other:
-            others.setdefault(_weight(item), []).append(item)
-        for item in self:
-            alike = others.get(_weight(item), []) if item.name not in found else []
-            own = image_digest(item) if alike else ""
-            copy = next((one for one in alike if image_digest(one) == own), None)
-            if copy is not None:
-                found[item.name] = copy.name
-        return found
+        return copies_of(self, other, found)
 
     def digest(self) -> str:
         """SHA-256 over each sequence's name, frame names and sizes in bytes, annotations, labels and meta."""
@@ -399,25 +391,6 @@ class FolderDataset(Dataset):
             return True
         path = self.folder / self.names[0] / TRUTH_FILE
         return path.is_file() and len(read_numbers(path)) > 1
-
-
-def _weight(sequence: Sequence) -> tuple[int, int]:
-    """Frames, and bytes of the first image: what copies have in common, known without reading."""
-    return len(sequence.frames), sequence.frames[0].stat().st_size
-
-
-def image_digest(sequence: Sequence) -> str:
-    """SHA-256 over the images of a sequence in order: the same for a copy under other names and with other annotations.
-
-    Of long sequences the first, middle and last eight images are read, and the number of all enters.
-    """
-    count = len(sequence.frames)
-    chosen = sorted({*range(min(8, count)), *range(max(0, count // 2 - 4), min(count, count // 2 + 4)), *range(max(0, count - 8), count)})
-    total = hashlib.sha256(f"{count}\0".encode())
-    for index in chosen:
-        with sequence.frames[index].open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
 
 
 def sequence_digest(folder: Path, sequence: Sequence) -> str:

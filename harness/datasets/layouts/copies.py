@@ -1,0 +1,45 @@
+"""Copies of a sequence, whatever their names: found by the images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from harness.core.interfaces import Sequence
+
+
+def copies_of(own: Iterable[Sequence], other: Iterable[Sequence], known: Mapping[str, str]) -> dict[str, str]:
+    """``known`` (own name to the other's) and the sequences of ``own`` whose images are those of one of ``other``.
+
+    Images are read only where number of frames and size of the first image are alike.
+    """
+    found = dict(known)
+    others: dict[tuple[int, int], list[Sequence]] = {}
+    for item in other:
+        others.setdefault(_weight(item), []).append(item)
+    for item in own:
+        alike = others.get(_weight(item), []) if item.name not in found else []
+        digest = image_digest(item) if alike else ""
+        copy = next((one for one in alike if image_digest(one) == digest), None)
+        if copy is not None:
+            found[item.name] = copy.name
+    return found
+
+
+def _weight(sequence: Sequence) -> tuple[int, int]:
+    """Frames, and bytes of the first image: what copies have in common, known without reading."""
+    return len(sequence.frames), sequence.frames[0].stat().st_size
+
+
+def image_digest(sequence: Sequence) -> str:
+    """SHA-256 over the images of a sequence in order: the same for a copy under other names and with other annotations.
+
+    Of long sequences the first, middle and last eight images are read, and the number of all enters.
+    """
+    count = len(sequence.frames)
+    chosen = sorted({*range(min(8, count)), *range(max(0, count // 2 - 4), min(count, count // 2 + 4)), *range(max(0, count - 8), count)})
+    total = hashlib.sha256(f"{count}\0".encode())
+    for index in chosen:
+        with sequence.frames[index].open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
