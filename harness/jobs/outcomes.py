@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from harness.core.catalog import SPEEDS
 from harness.core.files import plain, read_json
 from harness.core.results import Results
 from harness.jobs.experiment import Experiment
 from harness.jobs.worker import outcome_file
 
 NOISE_SPREAD = 0.10
-SPEEDS = ("fps", "pipeline_fps", "benchmark_app/throughput_fps")
 OTHER_LOAD_CORES = 0.25
 
 

@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.core.catalog import catalog
 from harness.core.results import OWN_STAGE, STAGES
 from harness.report import ope
 from harness.report.sources import load
 from harness.scoring.compared import Job
 from harness.scoring.frames import success
-from harness.scoring.ope import METRICS
 from harness.scoring.overlap import THRESHOLDS
 
 Series = dict[str, list[tuple[int, float]]]
+
+COUNTED = ("mean_overlap", "invalid_truth")
+"""What OPE tells of a sequence besides its scores."""
 
 
 def tables(source: Job | Path) -> dict[str, pd.DataFrame]:
@@ -80,14 +83,20 @@ def columns_and_data(table: pd.DataFrame) -> dict[str, list[Any]]:
 
 def _sequences(job: Job) -> pd.DataFrame:
     rows = []
+    shown = _shown(job)
     for name in sorted(job.results.sequences):
         own = job.results.sequences[name]
-        hidden = {key for key in _SCORES if key not in ("frames", "fps")} if job.random_weights else set()
-        rows.append({"sequence": name, **{key: float(own[key]) for key in _SCORES if key in own and key not in hidden}})
+        rows.append({"sequence": name, **{key: float(own[key]) for key in shown if key in own}})
     return pd.DataFrame(rows)
 
 
-_SCORES = ("frames", "ao", "sr50", "sr75", *METRICS, "mean_overlap", "invalid_truth", "fps")
+def _shown(job: Job) -> list[str]:
+    """The columns of a row a sequence: its frames, accuracy and how it was counted (neither of random weights), speed."""
+    names = {name for row in job.results.sequences.values() for name in row}
+    kinds = {name: entry.kind for name in names if (entry := catalog().find(name)) is not None}
+    accuracy = [name for name in catalog().order(names) if kinds.get(name) == "accuracy"]
+    speed = [name for name in catalog().order(names) if kinds.get(name) == "speed"]
+    return ["frames", *([] if job.random_weights else [*accuracy, *COUNTED]), *speed]
 
 
 def _curve(job: Job) -> pd.DataFrame:

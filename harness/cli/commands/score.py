@@ -9,15 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.catalog import catalog
 from harness.core.protocols import PROTOCOLS
+from harness.present.table import Table
 
 if TYPE_CHECKING:
     from harness.publish.submission.scoring import Scored
 
 SUMMARY = "score result files of any tool by GOT-10k's protocol or by OPE, and log them as runs beside ours"
 EXAMPLE = "python -m harness score results/mine results/published --dataset /data/got10k --split val"
-ACCURACY = ("auc", "op50", "op75", "precision20", "norm_precision20", "ao", "sr50", "sr75", "mao")
-COLUMNS = (*ACCURACY, "fps", "fps_got10k")
+KINDS = ("accuracy", "speed")
+"""Kinds of metrics that are columns of the table."""
 WORST = 5
 
 
@@ -97,7 +99,9 @@ def log(scored: list[Scored], where: str, experiment: str | None) -> None:
 
 
 def _print(scored: list[Scored]) -> None:
-    columns = [key for key in COLUMNS if any(key in item.scores.metrics for item in scored)]
+    known = catalog()
+    found = known.order(key for item in scored for key in item.scores.metrics)
+    columns = [key for key in found if known.get(key).kind in KINDS]
     rows = [["results", "sequences", "scored frames", *columns]]
     for item in scored:
         cells = [_cell(item, key) for key in columns]
@@ -118,7 +122,7 @@ def _print(scored: list[Scored]) -> None:
 
 def _cell(item: Scored, key: str) -> str:
     value = item.scores.metrics.get(key)
-    return "-" if value is None else f"{value:.5f}" if key in ACCURACY else f"{value:.2f}"
+    return "-" if value is None else f"{value:.{catalog().get(key).digits + 1}f}"
 
 
 def _print_parts(scored: list[Scored]) -> None:
@@ -165,11 +169,6 @@ def _print_agreement(name: str, found: dict[str, Any]) -> None:
 
 
 def table(rows: Iterable[list[str]]) -> str:
-    """Rows as aligned columns, the first to the left, numbers to the right."""
-    cells = list(rows)
-    widths = [max(len(row[index]) for row in cells) for index in range(len(cells[0]))]
-    lines = []
-    for row in cells:
-        padded = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
+    """Rows as aligned columns, the first row the head."""
+    head, *body = rows
+    return Table(head, body).text(rule=False).rstrip("\n")

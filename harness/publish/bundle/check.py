@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.core.catalog import catalog
 from harness.core.errors import DataError
 from harness.core.interfaces import Sequence
 from harness.core.results import FRAMES_FILE, Results, read_frames
 from harness.scoring.frames import tracks_of
 from harness.scoring.got10k import score_tracks
+from harness.scoring.protocols import GOT10K
 
-SCORES = ("ao", "sr50", "sr75", "mao")
 TOLERANCE = 1e-9
 """Scores are sums of the same numbers in the same order; this is far below the last digit that is shown."""
 
@@ -30,7 +31,7 @@ def check_scores(folder: Path, truth: list[Sequence] | None) -> Check:
     """Recomputes the scores of the job in ``folder``."""
     results = Results.load(folder)
     name = results.name
-    stated = {key: value for key, value in results.metrics.items() if key in SCORES}
+    stated = {key: value for key, value in results.metrics.items() if _checked(key)}
     if not stated:
         return Check(name, "not checked", ["it states no accuracy"])
     if truth is None:
@@ -45,9 +46,15 @@ def check_scores(folder: Path, truth: list[Sequence] | None) -> Check:
         return Check(name, "differs", [f"its boxes do not fit the truth ({error})"])
     notes = _differences("", stated, scores.metrics)
     for sequence, row in results.sequences.items():
-        own = {key: value for key, value in row.items() if key in SCORES}
+        own = {key: value for key, value in row.items() if _checked(key)}
         notes += _differences(f"{sequence}: ", own, scores.sequences.get(sequence, {}))
     return Check(name, "differs" if notes else "same", notes)
+
+
+def _checked(name: str) -> bool:
+    """Whether a metric is an accuracy that the boxes and the truth in a bundle give again."""
+    entry = catalog().find(name)
+    return name in GOT10K and entry is not None and entry.kind == "accuracy"
 
 
 def _differences(where: str, stated: Mapping[str, float], found: Mapping[str, float]) -> list[str]:

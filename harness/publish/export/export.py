@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.archives import file_digest
-from harness.core.config import build, class_of
+from harness.core.catalog import catalog
+from harness.core.config import build, class_of, suggestion
 from harness.core.errors import ConfigError, DataError, StoreError, in_words
 from harness.core.files import file_mode, write_json, write_text
 from harness.core.interfaces import Backend, TrackerSpec
@@ -25,11 +26,22 @@ SCRIPT = "track.py"
 
 
 def winner(jobs: list[Job], metric: str) -> Job:
-    """The job with the highest ``metric`` of those that are well and have it. Raises DataError where none has."""
+    """The job with the best ``metric``, the way the catalogue says, of those that are well and have it.
+
+    Raises:
+        ConfigError: The metric is better neither higher nor lower, or nobody knows it.
+        DataError: None of the runs has it.
+    """
     able = [job for job in jobs if job.ok and metric in job.metrics]
     if not able:
-        raise DataError(f"none of the runs has {metric}; choose another by --best, or give one run.")
-    return max(able, key=lambda job: job.metrics[metric])
+        here = catalog().order(name for job in jobs if job.ok for name in job.metrics)
+        raise DataError(
+            f"none of the runs has {metric}{suggestion(metric, here)}; choose another by --best, or give one run."
+        )
+    better = catalog().get(metric).better
+    if not better:
+        raise ConfigError(f"--best {metric}: neither a higher nor a lower value is better; choose fps, ao or latency_ms/p99, say.")
+    return (max if better == "higher" else min)(able, key=lambda job: job.metrics[metric])
 
 
 def export(job: Job, folder: Path) -> list[Path]:
@@ -101,8 +113,8 @@ def _facts(results: Results, files: Mapping[str, Path]) -> dict[str, Any]:
 
 def _readme(results: Results, package: str) -> str:
     measured = ", ".join(
-        f"{label} {results.metrics[key]:.4g}"
-        for key, label in (("ao", "AO"), ("fps", "fps"), ("latency_ms/p50", "median ms"), ("model_mb", "MB"))
+        f"{catalog().get(key).head} {results.metrics[key]:.4g}"
+        for key in ("ao", "auc", "fps", "latency_ms/p50", "model_mb")
         if key in results.metrics
     )
     processor = results.environment.get("processor", "an unknown processor")

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from harness.core.catalog import MEASURED_GROUPS
 from harness.core.files import plain, read_json, write_bytes, write_text
 from harness.core.results import RESULTS_FILE, Results
 
@@ -93,7 +94,7 @@ def tags_of(folder: Path, results: Results) -> dict[str, str]:
     environment = results.environment
     tags = {
         group: results.choice(group)
-        for group in ("backend", "device", "hint", "quantization", "tracker", "dataset", "task")
+        for group in MEASURED_GROUPS
     }
     tags |= {
         "threads": str(results.config.get("threads") or ""),

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
+from harness.core.catalog import catalog
 from harness.core.errors import StoreError
 from harness.publish.mlflow.place import moved_from
 from harness.publish.mlflow.target import Target, check_writable, escaped
@@ -39,22 +40,8 @@ PATIENCE = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """A store that is away must not hold up a job: results are on disk, and ``sync`` sends them. Set by who wants other."""
-COLUMNS = (
-    "metrics.`fps`",
-    "metrics.`ao`",
-    "metrics.`sr50`",
-    "metrics.`latency_ms/p50`",
-    "metrics.`latency_ms/p99`",
-    "metrics.`pipeline_fps`",
-    "metrics.`agreement/mean_iou`",
-    "metrics.`rss_mb/peak`",
-    "metrics.`model_mb`",
-    "tags.`tracker`",
-    "tags.`backend`",
-    "tags.`quantization`",
-    "tags.`hint`",
-    "tags.`status`",
-)
+TAGS = ("tracker", "backend", "quantization", "hint", "status")
+"""Tags that are columns of MLflow's list of runs, behind the metrics that the catalogue names for it."""
 
 
 # ------------------------------------------------------------------------------------------ reaching it
@@ -184,11 +171,17 @@ def experiment_id(store: Any, target: Target) -> str:
     return str(found.experiment_id)
 
 
+def columns() -> list[str]:
+    """The columns of MLflow's list of runs, in its words."""
+    shown = [entry.name for entry in catalog() if "mlflow" in entry.places and not entry.pattern]
+    return [*(f"metrics.`{name}`" for name in shown), *(f"tags.`{name}`" for name in TAGS)]
+
+
 def page_of(target: Target) -> str:
     """The UI's path to the target's experiment, with the columns that matter."""
     store = client(target)
     experiment = experiment_id(store, target)
-    view = {"selectedColumns": list(COLUMNS)}
+    view = {"selectedColumns": columns()}
     store.set_experiment_tag(experiment, f"mlflow.sharedViewState.{VIEW}", json.dumps(view))
     return f"/#/experiments/{experiment}/runs?viewStateShareKey={VIEW}&workflowType=machine_learning"
 

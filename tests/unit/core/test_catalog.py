@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +80,7 @@ NAMES = (
     "spread/fps",
     "spread/benchmark_app/throughput_fps",
 )
+ROOT = Path(__file__).resolve().parents[3]
 EXTRA = Metric("toy/score", "toy", "points", "lower", 1, "toy", "a figure of a package's own")
 
 
@@ -163,3 +166,12 @@ def test_the_groups_are_the_folders_of_the_configuration():
     }
     assert set(GROUP_NAMES) == folders
     assert set(COMPARED_GROUPS) < set(GROUP_NAMES)
+
+
+def test_the_page_of_metrics_is_what_the_catalogue_says():
+    spec = importlib.util.spec_from_file_location("metric_table", ROOT / "tools" / "metric_table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made = module.page()
+    assert (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8") == made, "run python tools/metric_table.py"
+    assert all(f"`{entry.name}`" in made for entry in METRICS)

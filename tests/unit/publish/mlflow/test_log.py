@@ -281,3 +281,12 @@ def test_a_path_too_long_for_the_database_is_refused_at_once(tmp_path: Path) -> 
     with pytest.raises(StoreError, match="SQLite takes at most"):
         mlflow_log.check_writable(root)
     assert time.monotonic() - began < 5
+
+
+def test_the_columns_of_the_list_of_runs_are_those_that_the_catalogue_names():
+    from harness.publish.mlflow.store import columns
+
+    found = columns()
+    assert found[:3] == ["metrics.`ao`", "metrics.`sr50`", "metrics.`auc`"]
+    assert {"metrics.`fps`", "metrics.`latency_ms/p99`", "metrics.`agreement/mean_iou`", "tags.`backend`"} <= set(found)
+    assert not any("*" in name for name in found)
