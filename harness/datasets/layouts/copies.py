@@ -1,9 +1,10 @@
-"""Copies of a sequence, whatever their names: found by the images."""
+"""Digests of a sequence's files, and copies of it, whatever their names: found by the images."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from harness.core.interfaces import Sequence
 
@@ -42,4 +43,15 @@ def image_digest(sequence: Sequence) -> str:
     for index in chosen:
         with sequence.frames[index].open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+def sequence_digest(folder: Path, sequence: Sequence, annotations: Iterable[str]) -> str:
+    """SHA-256 over one sequence: name, frame names and sizes in bytes, annotation files."""
+    total = hashlib.sha256(sequence.name.encode() + b"\0")
+    for path in sequence.frames:
+        total.update(f"{path.name}:{path.stat().st_size}\n".encode())
+    for name in annotations:
+        path = folder / name
+        total.update(f"{name}:".encode() + (path.read_bytes() if path.is_file() else b"-"))
     return total.hexdigest()

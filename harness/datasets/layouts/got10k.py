@@ -25,7 +25,7 @@ from harness.core.errors import DataError
 from harness.core.interfaces import Boxes, Dataset, Recognised, Sequence
 from harness.core.protocols import protocol_names
 from harness.core.results import read_numbers
-from harness.datasets.layouts.copies import copies_of
+from harness.datasets.layouts.copies import copies_of, sequence_digest
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 IMAGE_MARKS = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n")
@@ -34,6 +34,7 @@ LABELS = ("absence", "cover", "cut_by_image")
 TRUTH_FILE = "groundtruth.txt"
 META_FILE = "meta_info.ini"
 LIST_FILE = "list.txt"
+ANNOTATIONS = (TRUTH_FILE, META_FILE, *(f"{label}.label" for label in LABELS))
 
 TruthKind = Literal["every", "any"]
 """Lines of truth that are accepted: one per frame, or also the first frame's alone."""
@@ -363,7 +364,7 @@ class FolderDataset(Dataset):
         """SHA-256 over each sequence's name, frame names and sizes in bytes, annotations, labels and meta."""
         total = hashlib.sha256()
         for sequence in self.load():
-            total.update(sequence_digest(self.folder / sequence.name, sequence).encode())
+            total.update(sequence_digest(self.folder / sequence.name, sequence, ANNOTATIONS).encode())
         return total.hexdigest()
 
     def _select_names(self) -> list[str]:
@@ -391,14 +392,3 @@ class FolderDataset(Dataset):
             return True
         path = self.folder / self.names[0] / TRUTH_FILE
         return path.is_file() and len(read_numbers(path)) > 1
-
-
-def sequence_digest(folder: Path, sequence: Sequence) -> str:
-    """SHA-256 over one sequence: name, frame names and sizes in bytes, annotation files."""
-    total = hashlib.sha256(sequence.name.encode() + b"\0")
-    for path in sequence.frames:
-        total.update(f"{path.name}:{path.stat().st_size}\n".encode())
-    for name in (TRUTH_FILE, META_FILE, *(f"{label}.label" for label in LABELS)):
-        path = folder / name
-        total.update(f"{name}:".encode() + (path.read_bytes() if path.is_file() else b"-"))
-    return total.hexdigest()
