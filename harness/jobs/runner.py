@@ -24,6 +24,17 @@ STEERING = ("resume", "objective", "mlflow", "turns")
 """Sections that say how a run is kept and compared, and decide nothing that it measures."""
 
 
+SPEAKING = ("backend", "tracker", "dataset", "quantization", "task", "device")
+"""Groups whose choices say what they are; ``none`` and ``auto`` do not."""
+
+
+def named(key: str, value: str) -> str:
+    """How a setting stands in a job's name: ``openvino``, but ``hint=none`` and ``threads=1``."""
+    if key in SPEAKING and value not in ("none", "auto", "multi", "off"):
+        return value
+    return f"{key.rpartition('.')[2]}={value}"
+
+
 @dataclass
 class Job:
     """One job of a single run or a sweep.
@@ -56,7 +67,7 @@ class Job:
     def name(self) -> str:
         """What the sweep varies, else backend and tracker."""
         if self.varied:
-            return " ".join(str(value) for value in self.varied.values())
+            return " ".join(named(key, str(value)) for key, value in self.varied.items())
         names = [(self.config.get(group) or {}).get("name") for group in ("backend", "tracker", "hint", "quantization")]
         return " ".join(str(name) for name in names if name not in (None, "none"))
 

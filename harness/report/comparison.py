@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.catalog import SPEEDS
 from harness.core.errors import ConfigError
-from harness.report import differences
+from harness.report import differences, pairs
 from harness.report.contest import contest_of, mark_equals
 from harness.report.sources import give_labels
 from harness.report.verdicts import headlines, verdict
@@ -35,6 +35,26 @@ def compare(jobs: list[Job], baseline: Job | None = None) -> Comparison:
         row.verdict = verdict(row, base, contest)
     found = Comparison(rows, base, contest, wanted, warnings=_warnings(rows, base, wanted))
     found.headlines = headlines(found)
+    return found
+
+
+def compare_sweeps(old: list[Job], new: list[Job]) -> Comparison:
+    """Compares each configuration of a sweep with the same one of an older sweep."""
+    partners, missing, extra = pairs.pair(old, new)
+    give_labels([*old, *new])
+    earlier = {job.folder: _row(job) for job in old}
+    rows = [_row(job) for job in new]
+    for row in rows:
+        partner = partners.get(row.job.folder)
+        base = earlier[partner.folder] if partner is not None else None
+        if base is not None and row.job.ok and base.job.ok:
+            _against(row, base, Contest())
+            row.ratio = row.ratio and (pairs.speed_ratio(row.job, base.job) or row.ratio)
+        row.verdict = verdict(row, base)
+    wanted = differences.varied(new)
+    found = Comparison([*earlier.values(), *rows], None, Contest(), wanted, missing=[job.shown for job in missing])
+    found.warnings = _warnings(found.rows, None, wanted)
+    found.headlines = pairs.headlines(rows, missing, extra)
     return found
 
 
@@ -78,6 +98,7 @@ def _speed(job: Job, metric: str) -> Interval:
 
 def _against(row: Row, base: Row, contest: Contest) -> None:
     own, other = row.job, base.job
+    row.against = base
     row.why_not_ratio = differences.why_not_speed(own, other)
     metric = next((name for name in SPEEDS if name in own.metrics and name in other.metrics), "")
     if not metric:

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.core.catalog import catalog
+from harness.core.catalog import SPEEDS, catalog
 from harness.core.config import suggestion
 from harness.core.errors import ConfigError
 from harness.report import differences
 from harness.report.columns import value_of
 from harness.scoring.compared import Comparison, Row
+from harness.scoring.intervals import Interval
 
 _RULE = re.compile(
     r"^\s*(?P<metric>[A-Za-z][\w./-]*)\s*(?P<op><=|>=|<|>)\s*(?P<number>[+-]?\s*(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
@@ -65,26 +66,42 @@ def parse(text: str) -> Gate:
     return Gate(text.strip(), match["metric"], match["op"], float(number), kind)
 
 
-def judge(gates: list[Gate], comparison: Comparison) -> list[str]:
+def judge(gates: list[Gate], comparison: Comparison, significant: bool = False) -> list[str]:
     """A sentence for each run that a gate stops; what cannot be judged is stopped too, since silence is no pass.
 
     Conditions on the baseline's own value hold for the baseline as well; relative ones for all the others.
+
+    Args:
+        gates: The conditions.
+        comparison: Of runs with a baseline, or of two sweeps (each configuration then has its own).
+        significant: Whether a relative condition stops a run only if the whole 95 % interval meets it.
+
+    Raises:
+        ConfigError: A condition names a metric that nobody knows.
     """
     sentences = [
         f"{row.shown} {row.job.results.status}: {row.job.failure()}"
         for row in comparison.rows
         if row.job.results.status == "failed" and gates
     ]
+    sentences += [f"{name}: missing in the newer sweep." for name in comparison.missing if gates]
     for gate in gates:
         _check_known(gate, comparison)
-        rows = [row for row in comparison.well if gate.kind == "value" or row is not comparison.base]
+        rows = _judged(gate, comparison)
         if not rows:
             sentences.append(f"'{gate.text}' could not be judged: no run to judge.")
         for row in rows:
-            sentence = _judge_one(gate, row, comparison.base)
+            sentence = _judge_one(gate, row, significant)
             if sentence:
                 sentences.append(sentence)
     return sentences
+
+
+def _judged(gate: Gate, comparison: Comparison) -> list[Row]:
+    """The rows that a condition is for; of two sweeps the newer one's, whose partners are there."""
+    if comparison.base is None and any(row.against is not None for row in comparison.rows):
+        return [row for row in comparison.well if row.against is not None]
+    return [row for row in comparison.well if gate.kind == "value" or row is not comparison.base]
 
 
 def _check_known(gate: Gate, comparison: Comparison) -> None:
@@ -101,10 +118,10 @@ def _check_known(gate: Gate, comparison: Comparison) -> None:
         )
 
 
-def _judge_one(gate: Gate, row: Row, base: Row | None) -> str:
+def _judge_one(gate: Gate, row: Row, significant: bool) -> str:
     reason = _why_not(gate, row)
     own = _own_value(row, gate.metric)
-    other = _own_value(base, gate.metric)
+    other = _own_value(row.against, gate.metric)
     if not reason and own is None:
         reason = "it has no such metric"
     if not reason and gate.kind != "value" and (other is None or (gate.kind != "difference" and other == 0)):
@@ -112,7 +129,27 @@ def _judge_one(gate: Gate, row: Row, base: Row | None) -> str:
     if reason or own is None:
         return f"{row.shown}: '{gate.text}' could not be judged: {reason}."
     value, words = _measure(gate, own, other)
+    interval = _interval(gate, row)
+    if interval is not None and gate.kind in ("ratio", "percent"):  # measured in turns: nearer the truth than two runs' own fps
+        value = interval.value if gate.kind == "ratio" else 100 * (interval.value - 1)
+        words += f", in turns {interval.value:.4g}x"
+    if significant and gate.kind != "value":
+        if interval is None or interval.low is None or interval.high is None:
+            return f"{row.shown}: '{gate.text}' could not be judged: there is no interval." if gate.fires(value) else ""
+        ends = [interval.low, interval.high]
+        ends = [100 * (end - 1) for end in ends] if gate.kind == "percent" else ends
+        if not all(gate.fires(end) for end in ends):
+            return ""
     return f"{row.shown}: {gate.metric} {words}, which meets '{gate.text}'." if gate.fires(value) else ""
+
+
+def _interval(gate: Gate, row: Row) -> Interval | None:
+    """The interval of what a relative condition speaks of, where there is one."""
+    if gate.kind == "difference":
+        return row.difference.get(gate.metric)
+    if gate.metric in SPEEDS and row.ratio is not None and row.ratio.known:
+        return row.ratio
+    return None
 
 
 def _measure(gate: Gate, own: float, other: float | None) -> tuple[float, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -168,9 +169,18 @@ def give_labels(jobs: list[Job]) -> None:
     for job in jobs:
         job.label = job.results.name or job.number or job.id[:8] or job.folder.name
     _tell_apart(jobs, lambda job: ", ".join(_differing(job, jobs)))
+    _tell_apart(jobs, _place)
     _tell_apart(jobs, lambda job: job.folder.name)
     _tell_apart(jobs, lambda job: job.id[:8])
     _tell_apart(jobs, lambda job: f"{jobs.index(job) + 1}")
+
+
+def _place(job: Job) -> str:
+    """Where a job of a sweep lies, as people call it: the date and time, or the folder's name."""
+    if job.sweep is None:
+        return ""
+    day, time = job.sweep.resolve().parts[-2:]
+    return f"{day} {time}" if re.fullmatch(r"\d{4}-\d\d-\d\d", day) else time
 
 
 def _differing(job: Job, jobs: list[Job]) -> list[str]:

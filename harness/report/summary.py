@@ -45,9 +45,13 @@ def summarise(sweep: Path) -> Summary:
 
 def write(jobs: list[Job], folder: Path, baseline: Job | None = None, title: str = "", command: str = "") -> Summary:
     """The same for any jobs: compares, writes all files under ``folder``, and returns what there is to show."""
+    return write_comparison(comparing.compare(jobs, baseline), folder, title, command)
+
+
+def write_comparison(found: Comparison, folder: Path, title: str = "", command: str = "") -> Summary:
+    """Writes all files of a comparison under ``folder``, and returns what there is to show."""
     from harness.report import page, plots, sections
 
-    found = comparing.compare(jobs, baseline)
     own = sections.of(found)
     markdown = "\n".join([tables.markdown(found), *(section.markdown() for section in own)])
     files = [

@@ -46,6 +46,9 @@ def _speed_verdict(row: Row, base: Row, contest: Contest) -> str:
     text = f"is {bracket(row.ratio, 2)} times as fast as {base.label}"
     if not row.ratio.known:
         return f"{text} (measured apart: no interval)"
+    if not contest.holds(row.job.id, base.job.id):  # of two sweeps
+        far = abs(row.ratio.value - 1) > turns.MARGIN
+        return text + {1: "", 0: ": no difference in speed shown", -1: ": slower"}[row.ratio.excludes(1.0) if far else 0]
     decision = decision_of(contest, [base, row])
     if decision.kind == "tie":
         return f"{text}: no difference in speed shown"

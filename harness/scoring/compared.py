@@ -114,6 +114,8 @@ class Row:
     why_not_difference: str = ""
     agreement: Agreement | None = None
     why_not_agreement: str = ""
+    against: Row | None = None
+    """The row that this one is compared with: the baseline, or the same configuration of an older sweep."""
     same_as: str = ""
     """The label of an earlier job with the same configuration in force; empty if there is none."""
     verdict: str = ""
@@ -160,6 +162,8 @@ class Comparison:
     varied: list[str] = field(default_factory=list)
     headlines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Configurations of an older sweep that the newer one lacks."""
 
     @property
     def well(self) -> list[Row]:

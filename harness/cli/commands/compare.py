@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "runs",
         nargs="+",
         metavar="RUN",
-        help="a job's or a sweep's folder, the id of a run (ours or MLflow's, six characters suffice), or a bundle (.zip)",
+        help="OLD NEW: two sweeps' folders, compared configuration by configuration; or any runs: a job's or a sweep's folder, the id of a run (ours or MLflow's, six characters suffice), or a bundle (.zip)",
     )
     parser.add_argument("--baseline", metavar="RUN", help="the run to compare with (default: the first that is well)")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where the files go (default: outputs/comparisons/<time>)")
@@ -36,12 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exit with 1 if a run meets it: 'fps < 0.95x' (ratio to the baseline), 'fps < -5%%' (change), "
         "'ao < -0.01' (signed: difference), 'ao < 0.6' (unsigned: the value)",
     )
+    parser.add_argument(
+        "--significant", action="store_true", help="a relative condition counts only if the whole 95 %% interval meets it"
+    )
     parser.add_argument("--outputs", metavar="DIR", type=Path, default=Path("outputs"), help="where run ids are looked for")
 
 
 def run(args: argparse.Namespace) -> int:
     from harness.core.files import new_folder
-    from harness.report import comparison, gates, summary
+    from harness.report import comparison, gates, pairs, sources, summary
 
     conditions = [gates.parse(text) for text in args.fail_if]
     with ExitStack() as stack:
@@ -57,12 +60,17 @@ def run(args: argparse.Namespace) -> int:
         words = [*args.runs, *(["--baseline", args.baseline] if args.baseline else [])]
         command = " ".join(["python -m harness compare", *map(shlex.quote, words)])
         title = f"Comparison of {len(jobs)} run{'s' if len(jobs) != 1 else ''}"
-        made = summary.write(jobs, folder, baseline, title, command)
+        groups = [sources.resolve(word, args.outputs) for word in args.runs if Path(word).is_dir() and sources.is_jobs(Path(word))]
+        if not args.baseline and len(groups) == len(args.runs) and pairs.are_sweeps(groups):
+            found = comparison.compare_sweeps(*groups)
+            made = summary.write_comparison(found, folder, f"{args.runs[1]} against {args.runs[0]}", command)
+        else:
+            made = summary.write(jobs, folder, baseline, title, command)
     print(made.table)
     for line in made.warnings:
         print(f"warning: {line}")
     print(f"Report: {folder / summary.PAGE_FILE}")
-    stopped = gates.judge(conditions, made.comparison)
+    stopped = gates.judge(conditions, made.comparison, args.significant)
     for sentence in stopped:
         print(f"Gate: {sentence}")
     if conditions and not stopped:

@@ -18,30 +18,71 @@ from harness.core.interfaces import Backend, TrackerSpec
 from harness.core.results import Results
 from harness.publish.export.standalone import script
 from harness.publish.mlflow.models import model_files
+from harness.scoring import turns
 
 if TYPE_CHECKING:
-    from harness.scoring.compared import Job
+    from harness.scoring.compared import Comparison, Job, Row
 
 SCRIPT = "track.py"
+P99 = "latency_ms/p99"
 
 
-def winner(jobs: list[Job], metric: str) -> Job:
-    """The job with the best ``metric``, the way the catalogue says, of those that are well and have it.
+def winner(found: Comparison, metric: str, budget_ms: float | None = None) -> tuple[Job, str]:
+    """The run to hand over, and why.
+
+    Args:
+        found: The runs compared with each other.
+        metric: What is best decides, by the way in which the metric is better.
+        budget_ms: The most that the slowest hundredth of the frames may take (``latency_ms/p99``), if there is a limit.
+
+    Returns:
+        Of the runs that keep the baseline's accuracy and the budget the best; of a tie the simpler one. And a sentence.
 
     Raises:
         ConfigError: The metric is better neither higher nor lower, or nobody knows it.
-        DataError: None of the runs has it.
+        DataError: No run has the metric, or none keeps within the budget.
     """
-    able = [job for job in jobs if job.ok and metric in job.metrics]
+    able = [row for row in found.well if metric in row.job.metrics]
     if not able:
-        here = catalog().order(name for job in jobs if job.ok for name in job.metrics)
-        raise DataError(
-            f"none of the runs has {metric}{suggestion(metric, here)}; choose another by --best, or give one run."
-        )
+        here = catalog().order(name for row in found.well for name in row.job.metrics)
+        raise DataError(f"none of the runs has {metric}{suggestion(metric, here)}; choose another by --best, or give one run.")
     better = catalog().get(metric).better
     if not better:
         raise ConfigError(f"--best {metric}: neither a higher nor a lower value is better; choose fps, ao or latency_ms/p99, say.")
-    return (max if better == "higher" else min)(able, key=lambda job: job.metrics[metric])
+    lower = better == "lower"
+    lossy = [row for row in able if row is not found.base and "ao" in row.difference and row.difference["ao"].excludes(0.0) < 0]
+    kept = [row for row in able if row not in lossy]
+    late = [row for row in kept if budget_ms is not None and not row.job.metrics.get(P99, float("inf")) <= budget_ms]
+    kept = [row for row in kept if row not in late]
+    if not kept:
+        raise DataError(f"none of the runs that keep their accuracy stays within {budget_ms:g} ms ({P99}); raise the budget.")
+    best = (min if lower else max)(kept, key=lambda row: row.job.metrics[metric])
+    tied = [row for row in kept if _ties(found, row, best, metric)]
+    chosen = min(tied, key=lambda row: (_complexity(row.job), found.rows.index(row)))
+    why = f"{chosen.shown} has the {'lowest' if lower else 'highest'} {metric} of {len(able)} runs: {chosen.job.metrics[metric]:.4g}"
+    if chosen is not best:
+        why = f"{chosen.shown} ties with {best.shown} in {metric} and is the simpler of them: {chosen.job.metrics[metric]:.4g}"
+    for group, reason in ((lossy, "loses accuracy"), (late, f"is over {budget_ms or 0:g} ms in {P99}")):
+        why += "".join(f"; {row.shown} {reason}" for row in group)
+    return chosen.job, why + "."
+
+
+def _ties(found: Comparison, row: Row, best: Row, metric: str) -> bool:
+    """Whether two runs cannot be told apart: by the rounds in turns for speed, else by equal values."""
+    if row is best:
+        return True
+    if metric == "fps" and found.contest.holds(row.job.id, best.job.id):
+        ids = [best.job.id, row.job.id]
+        margin = max(turns.MARGIN, found.contest.floor)
+        return turns.decide(found.contest.rounds, ids, margin, found.contest.least).kind != "fastest"
+    return row.job.metrics[metric] == best.job.metrics[metric]
+
+
+def _complexity(job: Job) -> int:
+    """How much there is to set up: quantised, hints, streams, settings of its own; fewer is simpler."""
+    results = job.results
+    steps = [results.choice("quantization") not in ("", "none"), results.choice("hint") not in ("", "none")]
+    return sum(steps) + len(results.overrides)
 
 
 def export(job: Job, folder: Path) -> list[Path]:
