@@ -61,5 +61,5 @@ def test_a_metric_that_has_no_better_way_chooses_no_winner(tmp_path: Path) -> No
 
 
 def test_an_unknown_metric_is_answered_with_a_near_one(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="none of the runs has fsp .did you mean 'fps'"):
+    with pytest.raises(DataError, match=r"none of the runs has fsp .did you mean 'fps'"):
         winner(runs(tmp_path, {"latency_ms": 100}, {"latency_ms": 50}), "fsp")
