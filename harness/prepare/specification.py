@@ -25,12 +25,12 @@ def check(spec: TrackerSpec) -> None:
             raise ConfigError(f"{name}.graphs names {', '.join(graphs)}, and its source is native, which has none; return {{}}.")
         return
     _check_graphs(f"{name}.graphs", graphs)
-    runs = _ask(f"{name}.per_frame", lambda: tuple(spec.per_frame))
-    unknown = [graph for graph in runs if graph not in graphs]
-    if unknown or not runs:
-        raise ConfigError(
-            f"{name}.per_frame names {', '.join(map(str, unknown)) or 'nothing'}; graphs: {', '.join(graphs)}."
-        )
+    runs = _ask(f"{name}.per_frame", lambda: spec.per_frame)
+    if not isinstance(runs, (tuple, list)) or not runs:
+        raise ConfigError(f"{name}.per_frame is {runs!r}; accepted: the names of graphs, in a tuple.")
+    unknown = [str(graph) for graph in runs if graph not in graphs]
+    if unknown:
+        raise ConfigError(f"{name}.per_frame names {', '.join(unknown)}; graphs: {', '.join(graphs)}.")
 
 
 def _ask(what: str, question: Callable[[], T]) -> T:

@@ -231,6 +231,13 @@ def test_graphs_that_do_not_fit_are_named(graphs, says: str, monkeypatch: pytest
         specification.check(Own())
 
 
+@pytest.mark.parametrize("value", ["search", ()])
+def test_graphs_of_every_frame_are_named_in_a_tuple(value, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Own, "per_frame", value)
+    with pytest.raises(ConfigError, match=r"own_tracker\.Own\.per_frame is .*; accepted: the names of graphs, in a tuple"):
+        specification.check(Own())
+
+
 def test_good_specifications_pass() -> None:
     specification.check(Own())
 
