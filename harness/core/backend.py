@@ -32,7 +32,7 @@ class Backend(ABC):
     The class itself is the light half of its product and imports no runtime. ``format`` names the artifact format it
     opens; ``precisions`` the artifact precisions it can run; ``profiler`` its layer profiler (``module:function``, called as
     ``(backend, artifact, graph, inputs, warmup, scratch) -> LayerTimes``), None where it has none; ``deterministic``
-    whether the same inputs give the same outputs, run for run.
+    whether the same inputs give the same outputs, run for run; ``packages`` those whose versions decide its outputs.
     """
 
     name: ClassVar[str]
@@ -40,6 +40,7 @@ class Backend(ABC):
     precisions: ClassVar[tuple[str, ...]]
     profiler: ClassVar[str | None] = None
     deterministic: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def open(self, artifact: Artifact) -> dict[str, Session]:

@@ -28,6 +28,7 @@ class Onnx(Backend):
     name: ClassVar[str] = "onnx"
     format: ClassVar[str] = "onnx"
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")
+    packages: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
 
     provider: str | None = None

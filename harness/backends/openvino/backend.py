@@ -33,6 +33,7 @@ class OpenVino(Backend):
     name: ClassVar[str] = "openvino"
     format: ClassVar[str] = "openvino"
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "int8")
+    packages: ClassVar[tuple[str, ...]] = ("openvino",)
     profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
 
     source: Literal["onnx", "torch", "file"] = "onnx"

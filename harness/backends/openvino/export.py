@@ -10,8 +10,11 @@ class Session:
 
     def __init__(self, graph, path, threads):
         settings = dict(OPTIONS["properties"])
-        if OPTIONS["device"] == "CPU":
+        kind, _, listed = OPTIONS["device"].partition(":")
+        if kind == "CPU":
             settings["INFERENCE_NUM_THREADS"] = threads
+        elif kind in ("AUTO", "MULTI", "HETERO") and (not listed or "CPU" in listed):
+            settings["DEVICE_PROPERTIES"] = {"CPU": {"INFERENCE_NUM_THREADS": threads}}
         compiled = self.core.compile_model(self.core.read_model(str(path)), OPTIONS["device"], settings)
         self.request = compiled.create_infer_request()
         self.buffers = {name: np.empty(shape, kind) for name, (shape, kind) in graph["inputs"].items()}

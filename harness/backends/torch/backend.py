@@ -25,6 +25,7 @@ class Torch(Backend):
     name: ClassVar[str] = "torch"
     format: ClassVar[str] = "torch"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+    packages: ClassVar[tuple[str, ...]] = ("torch",)
     profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
 
     channels_last: bool = False

@@ -95,7 +95,7 @@ def export(job: Job, folder: Path) -> list[Path]:
     files = model_files(job.folder, results)
     if not files:
         raise DataError(
-            f"the prepared model of {results.name} is no longer in the cache, nor beside its results; run it again, or "
+            f"the prepared model of {results.name} is no longer in the cache as it was written, nor beside its results; run it again, or "
             "share it with --models before the cache is emptied."
         )
     spec = build(results.config["tracker"], TrackerSpec, "tracker")  # type: ignore[type-abstract]

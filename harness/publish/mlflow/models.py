@@ -10,6 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from harness.artifacts.store import ARTIFACT_FILE, damage
 from harness.core.files import plain
 from harness.core.preparing import companions
 from harness.core.results import Results
@@ -21,11 +22,14 @@ FLAVOR = "tracker_harness"
 
 
 def model_files(folder: Path, results: Results) -> dict[str, Path]:
-    """File name -> path of the prepared model's files: beside the results (imported), or still in the cache."""
+    """File name -> path of the prepared model's files: beside the results (imported), or still in the cache.
+
+    Empty where one is missing, or lies in the cache but is not as it was written.
+    """
     found: dict[str, Path] = {}
     for recorded in results.artifact.get("files", {}).values():
         path = _find(folder, Path(str(recorded)))
-        if path is None:
+        if path is None or (path.with_name(ARTIFACT_FILE).is_file() and damage(path.parent)):
             return {}
         found |= {item.name: item for item in companions(path)}
     return found

@@ -107,7 +107,7 @@ class Evaluate(Task):
             mode=self.mode,
             resumed_sequences=len(done),
             timed_sequences=sorted(timed) if self.mode == "both" else None,
-            repetitions=self.count_repetitions(context.tracker),
+            repetitions=self.count_repetitions(context),
         )
         first = self._track(context, missing, _Ledger(store, done, record))
         return self._result(context, sequences, done, first, record)
@@ -135,13 +135,13 @@ class Evaluate(Task):
             "seed": context.seed,
             "mode": self.mode if self.executor == "local" else self.executor,
             "requests": self.requests,
-            "repetitions": self.count_repetitions(context.tracker),
+            "repetitions": self.count_repetitions(context),
             "truth": self.truth_feedback(context.tracker),
         }
 
-    def count_repetitions(self, tracker: TrackerSpec) -> int:
-        """GOT-10k's protocol: a deterministic tracker runs once, another three times."""
-        return self.repetitions or (1 if tracker.deterministic else 3)
+    def count_repetitions(self, context: Context) -> int:
+        """GOT-10k's protocol: a deterministic tracker (on a deterministic backend) runs once, another three times."""
+        return self.repetitions or (1 if context.tracker.deterministic and context.backend.deterministic else 3)
 
     def timed_sequences(self, sequences: list[Sequence]) -> list[Sequence]:
         """The sequences that are tracked alone, so that their times are latencies: all, none, or some spread evenly."""
@@ -157,7 +157,7 @@ class Evaluate(Task):
         def feedback(sequence: Sequence) -> Boxes | None:
             return sequence.truth if truthful else None
 
-        repetitions = self.count_repetitions(context.tracker)
+        repetitions = self.count_repetitions(context)
         work = Assignment(context, missing, repetitions, feedback, ledger.keep, ledger.started)
         first = None
         if self.executor == "ray":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -12,10 +12,11 @@ from harness.core.interfaces import Metrics
 from harness.machine import environment
 from harness.tracking.ray.dispatch import Dispatch, Worker
 
-KEPT_VERSIONS = ("torch", "onnxruntime", "openvino", "numpy", "opencv-python")
+CROPS_PACKAGES = ("numpy", "opencv-python")
+"""Packages that decide what every backend is given."""
 
 
-def account(dispatch: Dispatch, wall: float) -> dict[str, Any]:
+def account(dispatch: Dispatch, wall: float, packages: Sequence[str] = ()) -> dict[str, Any]:
     """Workers, losses and times.
 
     ``speedup`` is the seconds of tracking that all workers did, over the wall's. ``ideal_share`` is the tracked part of
@@ -45,12 +46,12 @@ def account(dispatch: Dispatch, wall: float) -> dict[str, Any]:
         "ideal_share_open": busy / ready if ready > 0 else 0.0,
         "open_s": max((worker.facts["open_s"] for worker in opened), default=0.0),
         "shard_overhead_ms": {"p50": float(np.median(overheads)), "max": float(overheads.max())} if len(overheads) else {},
-        "warnings": doubts(opened),
+        "warnings": doubts(opened, (*packages, *CROPS_PACKAGES)),
     }
 
 
-def doubts(workers: list[Worker]) -> list[str]:
-    """What a reader of the results has to know."""
+def doubts(workers: list[Worker], packages: Sequence[str]) -> list[str]:
+    """What a reader of the results has to know; ``packages``: those whose versions decide the boxes."""
     found = []
     if any(not worker.facts["cores"] for worker in workers):
         found.append(
@@ -64,7 +65,7 @@ def doubts(workers: list[Worker]) -> list[str]:
         other = {
             name: (here[name], version)
             for name, version in worker.facts["versions"].items()
-            if name in KEPT_VERSIONS and name in here and here[name] != version
+            if name in packages and name in here and here[name] != version
         }
         if other:
             words = ", ".join(f"{name} {theirs} (here {ours})" for name, (ours, theirs) in other.items())

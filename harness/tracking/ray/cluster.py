@@ -197,7 +197,7 @@ def track_cluster(given: Assignment, address: str | None, workers: int | None) -
             context.progress.close()
         wall = perf_counter() - tracking
         told = {"ray": ray.__version__, "nodes": nodes, "connect_s": joined, "artifact_mb": len(archive) / 2**20}
-    return {**told, **account(dispatch, wall)}
+    return {**told, **account(dispatch, wall, context.backend.packages)}
 
 
 def order_of(context: Context, archive: bytes) -> Order:
