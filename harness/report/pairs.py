@@ -13,6 +13,7 @@ from harness.report.contest import in_turns
 from harness.scoring import turns
 from harness.scoring.compared import Job, Row
 from harness.scoring.intervals import Interval
+from harness.scoring.means import welch
 
 LABELS = ("old", "new")
 
@@ -68,12 +69,10 @@ def speed_ratio(own: Job, base: Job) -> Interval | None:
     mine, theirs = (_log_times(job) for job in (own, base))
     if min(len(mine), len(theirs)) < turns.LEAST_ROUNDS:
         return None
-    from scipy import stats
-
     centre = float(theirs.mean() - mine.mean())
     if np.ptp(mine) == 0 and np.ptp(theirs) == 0:
         return Interval(float(np.exp(centre)))
-    low, high = stats.ttest_ind(theirs, mine, equal_var=False).confidence_interval(0.95)
+    low, high = welch(theirs, mine)
     basis = f"{len(theirs)} and {len(mine)} rounds in turns, measured apart"
     return Interval(float(np.exp(centre)), float(np.exp(low)), float(np.exp(high)), basis)
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from harness.scoring.bootstrap import bootstrap_interval
+from harness.scoring.means import student
 
 Floats = npt.NDArray[np.float64]
 
@@ -150,7 +151,7 @@ def fps_interval(timed: pd.DataFrame, value: float | None = None) -> Interval:
     rounds = round_fps(timed)
     point = fps(timed) if value is None else value
     if len(rounds) >= FEWEST_ROUNDS:
-        low, high = student(np.log(rounds.to_numpy(float)))
+        low, high = student(np.log(rounds.to_numpy(float)), LEVEL)
         return Interval(point, float(np.exp(low)), float(np.exp(high)), f"{len(rounds)} rounds")
     blocks = _blocks(timed)
     if len(blocks) < 2:
@@ -192,13 +193,3 @@ def _blocks(timed: pd.DataFrame) -> pd.DataFrame:
     keys = [timed["sequence"], timed["repetition"], timed["round"], (timed["frame"] // BLOCK).rename("block")]
     grouped = timed.groupby(keys, sort=True)["seconds"]
     return pd.DataFrame({"n": grouped.count().astype(float), "s": grouped.sum()})
-
-
-def student(values: Floats) -> tuple[float, float]:
-    """95 % interval of the mean of ``values`` ``[R]``, R >= 2, by Student's t."""
-    from scipy import stats  # loaded only where there are rounds: it takes most of a second
-
-    if np.ptp(values) == 0:
-        return float(values[0]), float(values[0])
-    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(LEVEL)
-    return float(low), float(high)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.errors import DataError
+from harness.scoring.means import student
 
 Floats = npt.NDArray[np.float64]
 
@@ -113,10 +114,8 @@ def ratio(
     centre = float(values.mean())
     if len(values) < least:
         return Ratio(float(np.exp(centre)), rounds=len(values))
-    from scipy import stats  # loaded only where there are rounds: it takes most of a second
-
-    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return Ratio(float(np.exp(centre)), float(np.exp(centre - half)), float(np.exp(centre + half)), len(values))
+    low, high = student(values, confidence)
+    return Ratio(float(np.exp(centre)), float(np.exp(low)), float(np.exp(high)), len(values))
 
 
 def surely_faster(

@@ -45,17 +45,6 @@ def test_paired_rounds_cancel_what_both_runs_share() -> None:
     assert alone.high / alone.low > 1.3  # the drift shows where nothing cancels it
 
 
-def test_student_interval_by_hand() -> None:
-    # mean 2, standard deviation 1, three values, t of two degrees of freedom 4.30265 (tables): 2 -+ 4.30265 / sqrt(3)
-    found = intervals.student(np.array([1.0, 2.0, 3.0]))
-    assert found == pytest.approx((2 - 4.30265 / np.sqrt(3), 2 + 4.30265 / np.sqrt(3)), abs=1e-5)
-
-
-def test_rounds_that_are_all_equal_have_an_interval_of_no_width() -> None:
-    same = np.array([2.0, 2.0, 2.0])
-    assert intervals.student(same) == (2.0, 2.0)
-
-
 def frames(values: dict[str, list[float]]) -> pd.DataFrame:
     rows = [
         {"sequence": name, "frame": index, "repetition": 1, "round": 1, "iou": value, "scored": index > 0}
