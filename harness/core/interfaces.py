@@ -166,6 +166,10 @@ class Dataset(ABC):
         del root
         return Recognised(0)
 
+    def toolkit_root(self) -> Path | None:
+        """The folder that vot-toolkit loads as a challenge's data set; None where this is no challenge."""
+        return None
+
     def pack(self, tracks: Iterable[Track], archive: Path) -> list[Path]:
         """Writes what the benchmark's server or toolkit takes; returns the files. Raises DataError where it takes nothing."""
         del tracks, archive

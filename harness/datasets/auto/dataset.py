@@ -55,6 +55,9 @@ class Auto(Dataset):
     def whole(self) -> Dataset:
         return self.found.whole()
 
+    def toolkit_root(self) -> Path | None:
+        return self.found.toolkit_root()
+
     def submits(self) -> bool:
         return self.found.submits()
 

@@ -55,6 +55,9 @@ class Vot(BenchmarkDataset):
             return found
         return []
 
+    def toolkit_root(self) -> Path:
+        return next(iter(self.entries.values())).annotation.parent.parent
+
     def read_annotation(self, entry: Entry) -> Boxes:
         lines = read_lines(entry.annotation)
         if not lines:
