@@ -1,0 +1,98 @@
+"""OpenVINO's settings: requests, compiled models, virtual devices, what is clamped, a person's own properties."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.backends.openvino.backend import OpenVino, unmet
+from harness.core.errors import BackendError
+from harness.core.interfaces import Arrays, Artifact, GraphSpec
+from harness.prepare.parity import seeded_inputs
+
+
+def search_inputs(artifact: Artifact, seed: int = 0) -> tuple[GraphSpec, Arrays]:
+    graph = artifact.graphs["search"]
+    return graph, seeded_inputs(graph, {}, seed)
+
+
+def test_an_input_of_another_shape_or_type_is_named(artifacts: dict[str, Artifact]) -> None:
+    session = OpenVino(threads=1).open(artifacts["openvino"])["search"]
+    _, inputs = search_inputs(artifacts["openvino"])
+    with pytest.raises(
+        BackendError, match=r"input search of graph search is float32\[1, 128, 128, 3\]; it must be uint8"
+    ):
+        session.run({**inputs, "search": inputs["search"].astype(np.float32)})
+    with pytest.raises(BackendError, match="input template_features of graph search"):
+        session.run({**inputs, "template_features": inputs["template_features"][:, :1]})
+
+
+def test_openvino_compiles_for_as_many_requests_as_are_in_flight(artifacts: dict[str, Artifact]) -> None:
+    backend = OpenVino(threads=2)
+    assert backend.parallel_requests(artifacts["openvino"]) == 2
+    backend.prepare_parallel(2)
+    backend.open(artifacts["openvino"])
+    told = backend.describe()
+    assert (told["streams"], told["threads"]) == ("2", "2")
+    serial = OpenVino(threads=2)
+    serial.open(artifacts["openvino"])
+    assert serial.describe()["streams"] == "1"
+
+
+def test_openvino_asks_the_device_where_a_hint_decides(artifacts: dict[str, Artifact]) -> None:
+    backend = OpenVino(threads=1, hint="throughput")
+    assert backend.parallel_requests(artifacts["openvino"]) == int(backend.describe()["requests"])
+    assert OpenVino(threads=1, hint="latency").parallel_requests(artifacts["openvino"]) == 1
+    assert OpenVino(threads=4, requests=3).parallel_requests(artifacts["openvino"]) == 3
+
+
+def test_openvino_keeps_compiled_models_between_runs(artifacts: dict[str, Artifact], tmp_path: Path) -> None:
+    for expected in ("False", "True"):
+        backend = OpenVino(threads=1, cache=str(tmp_path))
+        backend.open(artifacts["openvino"])
+        assert backend.describe()["from_cache"] == expected
+
+
+@pytest.mark.parametrize("device", ["auto", "multi", "hetero"])
+def test_openvinos_virtual_devices_keep_threads_and_arithmetic(device: str, artifacts: dict[str, Artifact]) -> None:
+    """They pass on what is addressed to a device alone: without that, all threads, and bf16 where the processor has it."""
+    artifact = artifacts["openvino"]
+    _, inputs = search_inputs(artifact)
+    expected = OpenVino(threads=1).open(artifact)["search"].run(inputs)
+    backend = OpenVino(threads=1, device=device)
+    found = backend.open(artifact)["search"].run(inputs)
+    told = backend.describe()
+    assert (told["threads"], told["precision"]) == ("1", "float32")
+    assert backend.warnings() == []
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto", "multi", "hetero"])
+def test_a_setting_that_openvino_clamps_is_told(device: str, artifacts: dict[str, Artifact]) -> None:
+    backend = OpenVino(threads=4000, device=device)
+    backend.open(artifacts["openvino"])
+    taken = backend.describe()["threads"]
+    assert 0 < int(taken) < 4000
+    assert backend.warnings() == [f"threads: 4000 asked for, the device runs with {taken}."]
+
+
+def test_a_persons_own_properties_win_on_every_device() -> None:
+    own = {"DEVICE_PROPERTIES": {"CPU": {"INFERENCE_NUM_THREADS": 2}, "GPU": {"NUM_STREAMS": "2"}}}
+    chosen = OpenVino(threads=1, device="auto", properties=own).settings()
+    assert chosen["DEVICE_PROPERTIES"] == {"CPU": {"INFERENCE_NUM_THREADS": 2}, "GPU": {"NUM_STREAMS": "2"}}
+    plain = OpenVino(threads=1, device="multi", properties={"INFERENCE_NUM_THREADS": 2}).settings()
+    assert plain["DEVICE_PROPERTIES"]["CPU"]["INFERENCE_NUM_THREADS"] == 2
+    assert "DEVICE_PROPERTIES" not in OpenVino(threads=1, device="auto", priorities=["GPU"]).settings()
+
+
+def test_properties_are_compared_whatever_their_spelling() -> None:
+    asked = {"INFERENCE_PRECISION_HINT": "bf16", "ENABLE_CPU_PINNING": True, "CACHE_DIR": "x", "DEVICE_PROPERTIES": {"CPU": {"A": 1}}}
+    same = {"INFERENCE_PRECISION_HINT": "<Type: 'bfloat16'>", "ENABLE_CPU_PINNING": "YES", "CACHE_DIR": "", "A": "1"}
+    assert unmet(asked, same) == []
+    assert unmet(asked, {"A": "2", "INFERENCE_PRECISION_HINT": "float32"}) == [
+        "precision: bfloat16 asked for, the device runs with float32.",
+        "A: 1 asked for, the device runs with 2.",
+    ]
