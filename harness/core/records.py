@@ -24,6 +24,7 @@ class Scoring:
         bounds: Whether boxes were clipped to the image.
         truth_rule: How frames without a valid truth count under OPE.
         invalid_truth: The number of these frames.
+        realtime: By what rule a frame is scored where frames arrive at a camera's rate.
     """
 
     random_weights: bool = False
@@ -33,6 +34,7 @@ class Scoring:
     bounds: bool | None = None
     truth_rule: str | None = None
     invalid_truth: int | None = None
+    realtime: str | None = None
 
 
 @dataclass(kw_only=True)

@@ -136,7 +136,7 @@ def _short(value: Any, limit: int = 60) -> str:
 NOTHING = "neither run has an accuracy"
 """The reason that needs no words where people read: there is nothing that they could miss."""
 NO_SPEED = "no speed measured in the same way"
-_SCORING = ("protocol", "feedback", "mask", "bounds")
+_SCORING = ("protocol", "feedback", "mask", "bounds", "realtime")
 
 
 def why_not_accuracy(own: Job, base: Job) -> str:
@@ -149,6 +149,11 @@ def why_not_accuracy(own: Job, base: Job) -> str:
     for job in (own, base):
         if "ao" not in job.metrics:
             return "there is no ground truth" if not job.results.dataset.get("truth", True) else "no accuracy measured"
+    return why_not_scores(own, base)
+
+
+def why_not_scores(own: Job, base: Job) -> str:
+    """Why scores of any kind must not be compared: other data, or scored otherwise; empty where they may."""
     if own.results.dataset.get("digest") != base.results.dataset.get("digest"):
         return "the data differ (other sequences, frames or annotations)"
     for key in _SCORING:

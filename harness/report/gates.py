@@ -175,8 +175,9 @@ def _why_not(gate: Gate, row: Row) -> str:
     if gate.kind == "value":
         return ""
     if catalog().needing("truth", [gate.metric]):
-        # two runs without a plain AO may have the metric asked for all the same
-        return "" if row.why_not_difference == differences.NOTHING else row.why_not_difference
+        if row.why_not_difference != differences.NOTHING or row.against is None:
+            return row.why_not_difference
+        return differences.why_not_scores(row.job, row.against.job)  # runs without a plain AO may have the metric asked for
     if catalog().needing("machine", [gate.metric]) and row.why_not_ratio != differences.NO_SPEED:
         return row.why_not_ratio
     return ""

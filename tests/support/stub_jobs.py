@@ -58,6 +58,8 @@ class DriftingSpec:
 class NoBackend:
     """Opens nothing."""
 
+    deterministic = True
+
     def open(self, artifact: Any) -> dict[str, Session]:
         return {}
 

@@ -83,6 +83,11 @@ class Realtime(Task):
             return Recorded(Path(self.recording), self.count_decoding, fps)
         return Measured()
 
+    def rule(self) -> str:
+        """By what rule a frame is scored, in a word: runs are compared where it is the same."""
+        grace = f", {self.grace} grace frames" if self.convention == "vot" else ""
+        return f"{self.convention}{grace}{', decoding counted' if self.count_decoding else ''}"
+
     # ------------------------------------------------------------------------------------- running
 
     def run(self, context: Context) -> TaskResult:
@@ -175,6 +180,7 @@ class Realtime(Task):
             **how,
             feedback="truth" if truthful(self.feedback, context.tracker) else "self",
             random_weights=context.tracker.random_weights,
+            realtime=self.rule(),
         )
         write_table(context.folder, table(runs))
         return TaskResult(found, [TABLE], per_sequence, record, warnings)

@@ -292,3 +292,30 @@ def test_a_gate_that_cannot_be_judged_is_closed(tmp_path: Path) -> None:
     assert any("failed" in line for line in gates.judge([gates.parse("ao < -0.01")], found))
     found = compare(pair(tmp_path / "z")[:1])
     assert "no run to judge" in gates.judge([gates.parse("ao < -0.01")], found)[0]
+
+
+def at_a_rate(folder: Path, ao: float, rule: str = "latency", digest: str = "same") -> Job:
+    """A job of ``task=realtime``: no plain AO, no samples per frame."""
+    results = make_runs.make_job(folder, "torch")
+    (folder / "frames.parquet").unlink()
+    results.metrics = {"realtime/30/ao": ao, "realtime/30/dropped": 0.1}
+    results.scoring = {**results.scoring, "realtime": rule}
+    results.dataset = {**results.dataset, "digest": digest}
+    results.save(folder)
+    return load(folder)
+
+
+def test_a_gate_on_accuracy_at_a_rate_judges_runs_without_a_plain_ao(tmp_path: Path) -> None:
+    base, worse = at_a_rate(tmp_path / "a", 0.60), at_a_rate(tmp_path / "b", 0.58)
+    found = compare([base, worse])
+    assert "is -0.02 from the baseline" in gates.judge([gates.parse("realtime/30/ao < -0.01")], found)[0]
+    assert gates.judge([gates.parse("realtime/30/ao < -0.05")], found) == []
+    assert gates.judge([gates.parse("realtime/30/dropped > 0.2")], found) == []
+
+
+def test_accuracies_at_a_rate_by_other_rules_or_data_are_not_compared(tmp_path: Path) -> None:
+    base, voted = at_a_rate(tmp_path / "a", 0.60), at_a_rate(tmp_path / "b", 0.62, rule="vot, 3 grace frames")
+    gate = gates.parse("realtime/30/ao < -0.01")
+    assert "realtime is vot, 3 grace frames here and latency" in gates.judge([gate], compare([base, voted]))[0]
+    other = at_a_rate(tmp_path / "c", 0.62, digest="other")
+    assert "the data differ" in gates.judge([gate], compare([base, other]))[0]
