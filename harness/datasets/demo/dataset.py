@@ -54,9 +54,10 @@ class Demo(FolderDataset):
         return base / self.split
 
     def load(self) -> list[Sequence]:
-        if self.root and self.folder.is_dir() and any(self.folder.iterdir()):
-            self._check_own()
-        generate(self.folder, self.split)
+        if self._loaded is None:  # looked at once
+            if self.root and self.folder.is_dir() and any(self.folder.iterdir()):
+                self._check_own()
+            generate(self.folder, self.split)
         return super().load()
 
     def _check_own(self) -> None:
