@@ -75,9 +75,15 @@ def _scoring(job: Job) -> str:
         return "none: random weights, crops follow the ground truth; only speed is measured"
     if job.results.dataset.get("truth") is False:
         return "none: there is no ground truth"
-    words = [f"{scoring.get('protocol', 'got10k')} protocol, frames pooled, first frame of each sequence left out"]
-    words.append("covered frames left out" if scoring.get("mask") else "no cover mask")
-    words.append("boxes clipped to the image" if scoring.get("bounds") else "boxes not clipped")
+    protocols, words = str(scoring.get("protocol") or "got10k").split(", "), []
+    if "ope" in protocols:
+        words.append("ope protocol, mean over sequences, first frame of each sequence counted")
+        if scoring.get("invalid_truth"):
+            words.append(f"{scoring['invalid_truth']} frames without a valid truth count by rule {scoring.get('truth_rule')}")
+    if "got10k" in protocols:
+        words.append("got10k protocol, frames pooled, first frame of each sequence left out")
+        words.append("covered frames left out" if scoring.get("mask") else "no cover mask")
+        words.append("boxes clipped to the image" if scoring.get("bounds") else "boxes not clipped")
     if scoring.get("feedback") == "truth":
         words.append("the tracker is put on the truth before every frame")
     return ", ".join(words)

@@ -11,8 +11,8 @@ from harness.core.errors import DataError
 from harness.core.interfaces import Sequence
 from harness.core.results import FRAMES_FILE, Results, read_frames
 from harness.scoring.frames import tracks_of
-from harness.scoring.got10k import score_tracks
-from harness.scoring.protocols import GOT10K
+from harness.scoring.ope import METRICS
+from harness.scoring.protocols import GOT10K, score_by
 
 TOLERANCE = 1e-9
 """Scores are sums of the same numbers in the same order; this is far below the last digit that is shown."""
@@ -41,7 +41,13 @@ def check_scores(folder: Path, truth: list[Sequence] | None) -> Check:
     try:
         tracks = tracks_of(read_frames(folder))
         known = {sequence.name: sequence for sequence in truth}
-        scores = score_tracks(tracks, [known[item] for item in dict.fromkeys(t.sequence for t in tracks)], as_shipped=False)
+        scores = score_by(
+            str(results.scoring.get("protocol") or "got10k").split(", "),
+            str(results.scoring.get("truth_rule") or "exclude"),
+            tracks,
+            [known[item] for item in dict.fromkeys(t.sequence for t in tracks)],
+            as_shipped=False,
+        )
     except (DataError, KeyError, ValueError, TypeError) as error:
         return Check(name, "differs", [f"its boxes do not fit the truth ({error})"])
     notes = _differences("", stated, scores.metrics)
@@ -54,7 +60,7 @@ def check_scores(folder: Path, truth: list[Sequence] | None) -> Check:
 def _checked(name: str) -> bool:
     """Whether a metric is an accuracy that the boxes and the truth in a bundle give again."""
     entry = catalog().find(name)
-    return name in GOT10K and entry is not None and entry.kind == "accuracy"
+    return name in (*GOT10K, *METRICS) and entry is not None and entry.kind == "accuracy"
 
 
 def _differences(where: str, stated: Mapping[str, float], found: Mapping[str, float]) -> list[str]:

@@ -37,6 +37,8 @@ def _dataset(results: Results) -> Dataset:
         found = build(section, Dataset, "dataset")  # type: ignore[type-abstract]
         assert isinstance(found, Dataset)
         return found
+    if results.scoring.get("truth_rule"):
+        raise DataError("its result files are another tool's, and were brought into line with a benchmark's annotations")
     return TruthFolder(root=str(section["root"]), split=str(section.get("split", "")), sequences=list(results.sequences))
 
 
@@ -48,6 +50,8 @@ def _entry(sequence: Sequence) -> dict[str, Any]:
         "object_class": sequence.meta.get("object_class", ""),
         "visible": None if visible is None else "".join("1" if item else "0" for item in visible),
         "truth": None if truth is None else np.asarray(truth, float).tolist(),
+        "first_pixel": sequence.meta.get("first_pixel", "0"),
+        "attributes": list(sequence.attributes),
     }
 
 
@@ -69,5 +73,6 @@ def _sequence(name: str, entry: Mapping[str, Any]) -> Sequence:
         (int(size[0]), int(size[1])) if size else None,
         None if truth is None else np.array(truth, float).reshape(-1, 4),
         None if visible is None else np.array([letter == "1" for letter in visible]),
-        {"object_class": str(entry["object_class"])},
+        {"object_class": str(entry["object_class"]), "first_pixel": str(entry.get("first_pixel", "0"))},
+        tuple(map(str, entry.get("attributes", ()))),
     )
