@@ -45,6 +45,7 @@ GROUPS = (
     Group("task"),
     Group("mlflow", measured=False),
     Group("experiment", measured=False),
+    Group("search", measured=False),
 )
 GROUP_NAMES = tuple(group.name for group in GROUPS)
 MEASURED_GROUPS = tuple(group.name for group in GROUPS if group.measured)

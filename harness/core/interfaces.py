@@ -307,6 +307,10 @@ class Stand(Protocol):
         """Runs turn ``number`` for at least ``seconds``; returns the seconds of each update ``[N]``."""
         ...
 
+    def boxes(self, number: int) -> Boxes:
+        """The boxes ``[N, 4]`` of the piece of video of turn ``number``: tells whether two ways compute the same."""
+        ...
+
 
 class Task(ABC):
     """One kind of measurement. Subclasses are dataclasses whose fields are the keys of the task's YAML file."""

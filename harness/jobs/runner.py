@@ -30,6 +30,8 @@ SPEAKING = ("backend", "tracker", "dataset", "quantization", "task", "device")
 
 def named(key: str, value: str) -> str:
     """How a setting stands in a job's name: ``openvino``, but ``hint=none`` and ``threads=1``."""
+    if key == "candidate":  # of a search: several settings in one
+        return value
     if key in SPEAKING and value not in ("none", "auto", "multi", "off"):
         return value
     return f"{key.rpartition('.')[2]}={value}"

@@ -10,12 +10,13 @@ import gc
 import json
 import os
 import sys
+from collections.abc import Callable
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.files import read_json
+from harness.core.files import plain, read_json
 from harness.core.interfaces import Context, Stand
 from harness.jobs.experiment import build_experiment
 from harness.jobs.worker import JOB_FILE, prepare
@@ -31,13 +32,13 @@ def main(arguments: list[str]) -> int:
     keep_freed_memory()
     with Client(json.loads(address), authkey=bytes.fromhex(os.environ[KEY])) as parent:
         try:
-            stand = load(folder)
+            stand, facts = load(folder)
             if stand is None:
                 raise HarnessError("its task is not measured in turns.")
             stand.turn(0, 0.0)  # untimed: caches, first inference
             gc.collect()
             gc.freeze()
-            send(parent, "ready", {})
+            send(parent, "ready", facts())
             serve(parent, stand)
         except (EOFError, ConnectionError):
             return 0
@@ -47,22 +48,26 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def load(folder: Path) -> Stand | None:
-    """The job of ``folder``, opened and ready to track."""
+def load(folder: Path) -> tuple[Stand | None, Callable[[], dict[str, Any]]]:
+    """The job of ``folder``, opened and ready to track; and what then tells its model and the settings in force."""
     experiment = build_experiment(read_json(folder / JOB_FILE)["config"])
     artifact = prepare(experiment)
-    return experiment.task.stand(
+    stand = experiment.task.stand(
         Context(
             experiment.config, artifact, experiment.backend, experiment.tracker, experiment.dataset, folder,
             experiment.threads, experiment.seed, Silent(),
         )
     )
+    return stand, lambda: {"artifact": artifact.key, "effective": plain(experiment.backend.describe())}
 
 
 def serve(parent: Connection, stand: Stand) -> None:
     """Runs turns until the parent hangs up."""
     while True:
         order = json.loads(parent.recv_bytes())
+        if order["kind"] == "boxes":
+            send(parent, "boxes", {"boxes": stand.boxes(int(order["turn"])).tolist()})
+            continue
         seconds = stand.turn(int(order["turn"]), float(order["seconds"]))
         send(parent, "turn", {"seconds": seconds.tolist()})
 

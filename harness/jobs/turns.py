@@ -75,14 +75,21 @@ class Turns:
 class Standing:
     """A job's process that waits for its turn."""
 
-    def __init__(self, entrant: Entrant, child: Any, connection: Connection) -> None:
+    def __init__(self, entrant: Entrant, child: Any, connection: Connection, facts: Mapping[str, Any]) -> None:
         self.name, self._child, self._connection = entrant.name, child, connection
+        self.artifact = str(facts.get("artifact", ""))
+        self.effective: dict[str, str] = dict(facts.get("effective") or {})
 
     def turn(self, number: int, seconds: float) -> list[float]:
         """Lets it track for ``seconds``; returns the seconds of each update. Raises HarnessError if it died."""
-        send_order(self._connection, number, seconds)
+        send_order(self._connection, "turn", number, seconds)
         answer = receive(self._connection, ANSWER_SECONDS + seconds, self.name)
         return [float(value) for value in answer["seconds"]]
+
+    def boxes(self, number: int) -> list[list[float]]:
+        """The boxes of a piece of video. Raises HarnessError if its process died."""
+        send_order(self._connection, "boxes", number, 0.0)
+        return list(receive(self._connection, ANSWER_SECONDS, self.name)["boxes"])
 
     def close(self) -> None:
         """Ends the process."""
@@ -90,10 +97,10 @@ class Standing:
         children.end(self._child, patience=1.0)
 
 
-def send_order(connection: Connection, number: int, seconds: float) -> None:
-    """Tells a job to run a turn. Raises HarnessError if its process is gone."""
+def send_order(connection: Connection, kind: str, number: int, seconds: float) -> None:
+    """Tells a job to run a turn, or to tell its boxes. Raises HarnessError if its process is gone."""
     try:
-        send(connection, "turn", {"turn": number, "seconds": seconds})
+        send(connection, kind, {"turn": number, "seconds": seconds})
     except OSError as error:
         raise HarnessError(f"its process ended ({error}).") from error
 
@@ -139,8 +146,7 @@ def start(entrant: Entrant) -> Standing:
         child = children.start(words, env=variables, stdout=log, stderr=log)
         try:
             connection = _accepted(listener, child)
-            receive(connection, LOAD_SECONDS, entrant.name)
-            return Standing(entrant, child, connection)
+            return Standing(entrant, child, connection, receive(connection, LOAD_SECONDS, entrant.name))
         except BaseException:
             children.end(child, patience=1.0)
             raise
@@ -194,8 +200,17 @@ def measure(entrants: Sequence[Entrant], seconds: float, say: Say = lambda text:
     return found
 
 
-def add_round(found: Turns, ways: Sequence[Standing]) -> None:
-    """One round: every way once, in an order that changes from round to round, then once more in the reverse order."""
+def add_round(found: Turns, ways: Sequence[Standing], seconds: float = TURN_SECONDS) -> None:
+    """One round: every way once, in an order that changes from round to round, then once more in the reverse order.
+
+    Args:
+        found: Gets the round.
+        ways: Those that take part.
+        seconds: Least length of a turn.
+
+    Raises:
+        HarnessError: A way's process ended.
+    """
     number = len(found.rounds)
     shift = number % len(ways)
     order = [*ways[shift:], *ways[:shift]]
@@ -203,10 +218,9 @@ def add_round(found: Turns, ways: Sequence[Standing]) -> None:
     samples: dict[str, list[list[float]]] = {way.name: [] for way in ways}
     for way in (*order, *reversed(order)):
         time.sleep(SETTLE_SECONDS)
-        samples[way.name].append(way.turn(number, TURN_SECONDS))
+        samples[way.name].append(way.turn(number, seconds))
     load = watch.other()
-    seconds = {name: mean_seconds(turns) for name, turns in samples.items()}
-    found.rounds.append(Round(seconds, load.quiet))
+    found.rounds.append(Round({name: mean_seconds(turns) for name, turns in samples.items()}, load.quiet))
     found.records.append(
         {"number": number, "order": [way.name for way in order], "quiet": load.quiet, "load": load.plain(), "samples": samples}
     )

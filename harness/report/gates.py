@@ -152,6 +152,11 @@ def _interval(gate: Gate, row: Row) -> Interval | None:
     return None
 
 
+def measured(gate: Gate, own: float, other: float | None) -> float:
+    """What a condition tests: the value, its ratio to the other one's, the difference from it, or the change in percent."""
+    return _measure(gate, own, other)[0]
+
+
 def _measure(gate: Gate, own: float, other: float | None) -> tuple[float, str]:
     if gate.kind == "value" or other is None:
         return own, f"is {own:.6g}"

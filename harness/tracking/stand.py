@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from harness.core.interfaces import Context, Image, Sequence
+from harness.core.interfaces import Boxes, Context, Image, Sequence
 from harness.imaging.decoding import read_image
 from harness.tracking.loop import Runner
 
@@ -29,15 +29,24 @@ class SerialStand:
 
     def turn(self, number: int, seconds: float) -> npt.NDArray[np.float64]:
         """Runs one turn; the same ``number`` is the same piece of video for every way of tracking."""
-        piece = piece_of(self._sequences, number)
-        images: list[tuple[Image, float]] = [(read_image(path, self._color), 0.0) for path in piece.frames]
-        feedback = piece.truth if self._truthful else None
+        piece, images, feedback = self._piece(number)
         found: list[npt.NDArray[np.float64]] = []
         end = perf_counter() + seconds
         while not found or perf_counter() < end:
             track = self._runner.track(piece, feedback=feedback, frames=images)
             found.append(track.seconds[1 + WARM :])
         return np.concatenate(found)
+
+
+    def boxes(self, number: int) -> Boxes:
+        """The boxes of the piece of video of turn ``number``."""
+        piece, images, feedback = self._piece(number)
+        return self._runner.track(piece, feedback=feedback, frames=images).boxes
+
+    def _piece(self, number: int) -> tuple[Sequence, list[tuple[Image, float]], Boxes | None]:
+        """A piece of video with its images, decoded, and the boxes that its crops follow."""
+        piece = piece_of(self._sequences, number)
+        return piece, [(read_image(path, self._color), 0.0) for path in piece.frames], piece.truth if self._truthful else None
 
 
 def piece_of(sequences: list[Sequence], number: int) -> Sequence:

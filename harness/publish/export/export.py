@@ -18,6 +18,7 @@ from harness.core.interfaces import Backend, TrackerSpec
 from harness.core.results import Results
 from harness.publish.export.standalone import script
 from harness.publish.mlflow.models import model_files
+from harness.report.choice import complexity
 from harness.scoring import turns
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def winner(found: Comparison, metric: str, budget_ms: float | None = None) -> tu
         raise DataError(f"none of the runs that keep their accuracy stays within {budget_ms:g} ms ({P99}); raise the budget.")
     best = (min if lower else max)(kept, key=lambda row: row.job.metrics[metric])
     tied = [row for row in kept if _ties(found, row, best, metric)]
-    chosen = min(tied, key=lambda row: (_complexity(row.job), found.rows.index(row)))
+    chosen = min(tied, key=lambda row: (complexity(row), found.rows.index(row)))
     why = f"{chosen.shown} has the {'lowest' if lower else 'highest'} {metric} of {len(able)} runs: {chosen.job.metrics[metric]:.4g}"
     if chosen is not best:
         why = f"{chosen.shown} ties with {best.shown} in {metric} and is the simpler of them: {chosen.job.metrics[metric]:.4g}"
@@ -76,13 +77,6 @@ def _ties(found: Comparison, row: Row, best: Row, metric: str) -> bool:
         margin = max(turns.MARGIN, found.contest.floor)
         return turns.decide(found.contest.rounds, ids, margin, found.contest.least).kind != "fastest"
     return row.job.metrics[metric] == best.job.metrics[metric]
-
-
-def _complexity(job: Job) -> int:
-    """How much there is to set up: quantised, hints, streams, settings of its own; fewer is simpler."""
-    results = job.results
-    steps = [results.choice("quantization") not in ("", "none"), results.choice("hint") not in ("", "none")]
-    return sum(steps) + len(results.overrides)
 
 
 def export(job: Job, folder: Path) -> list[Path]:

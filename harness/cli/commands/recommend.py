@@ -1,0 +1,73 @@
+"""Finds the configuration to deploy on this machine: the best under your limits, proven, as one command.
+
+Settings (tracker, dataset, ...) are given as key=value and hold for all candidates; search=NAME chooses the space of what is tried.
+Differences in --require ('ao >= -0.01') are against fp32 torch. Exit code 1 if nothing fits, with the nearest candidate and what it lacks.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+
+SUMMARY = "the configuration to deploy here: searched, proven, given as one command"
+EXAMPLE = 'python -m harness recommend tracker=smat_demo --maximize fps --require "latency_ms/p99 <= 33" "ao >= -0.01" --minutes 15'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings of all candidates; search=default, cpu, gpu, wide")
+    parser.add_argument("--maximize", nargs="+", default=[], action="extend", metavar="METRIC", help="should be high (default: fps)")
+    parser.add_argument("--minimize", nargs="+", default=[], action="extend", metavar="METRIC", help="should be low")
+    parser.add_argument(
+        "--require", nargs="+", default=[], action="extend", metavar="CONDITION", help="must hold: 'latency_ms/p99 <= 33', 'ao >= -0.01'"
+    )
+    parser.add_argument("--minutes", type=float, default=15.0, help="for all of it (default: 15)")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="for its files; an unfinished search there is gone on with")
+    parser.add_argument("--config-dir", metavar="DIR", help="a further folder of YAML groups (search=NAME among them)")
+    parser.add_argument("--export", type=Path, metavar="DIR", help="also write the model and a script that runs it")
+
+
+def run(args: argparse.Namespace) -> int:
+    from harness.jobs.recommend.run import recommend
+    from harness.jobs.recommend.state import Request
+    from harness.machine.progress import say
+
+    fixed, search = [], "default"
+    for text in args.settings:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"{text!r} is not a setting; give key=value, as tracker=smat_demo.")
+        if key.lstrip("+") == "search":
+            search = value
+        else:
+            fixed.append(text)
+    if args.minutes <= 0:
+        raise ConfigError(f"--minutes is {args.minutes:g}; accepted: a number above 0.")
+    request = Request(
+        tuple(fixed), search, tuple(args.maximize), tuple(args.minimize), tuple(args.require), args.minutes, args.seed,
+        str(Path(args.config_dir).resolve()) if args.config_dir else None,
+    )  # fmt: skip
+    found = recommend(request, args.folder, devices, say)
+    print(found.text())
+    print(f"\nreport: {found.folder / 'report.html'}; why not the others: {found.folder / 'recommendation.md'}")
+    if args.export is not None and found.run:
+        from harness.publish.export.export import export
+        from harness.report.sources import load
+
+        export(load(found.folder / found.run), args.export)
+        print(f"exported to {args.export}")
+    return 1 if found.kind == "none" else 0
+
+
+def devices() -> list[str]:
+    """The devices that a backend can run on here, in the words of ``device=``."""
+    from harness.cli.commands import devices as probing
+
+    found = {"cpu"}
+    for target in probing.backends().values():
+        answer = probing.probe(target)
+        if not isinstance(answer, str):
+            found |= {str(row["device"]).split(".")[0].lower() for row in answer}
+    return sorted(found)

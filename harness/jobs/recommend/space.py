@@ -1,0 +1,102 @@
+"""The candidates: what a search space allows, without what a person fixed and what this machine lacks.
+
+A space (``conf/search/NAME.yaml``) is a list of branches; each maps keys to the values that are tried. Keys that belong to one
+backend stand in its branch alone, so that no pair is tried that makes no sense.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.errors import ConfigError
+
+MOST_CANDIDATES = 2000
+THREADS = "max"
+"""Stands for all threads of the budget."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One configuration: what it sets, key by key, in the order of the space."""
+
+    number: int
+    settings: tuple[tuple[str, str], ...]
+
+    @property
+    def overrides(self) -> list[str]:
+        """As Hydra takes them."""
+        return [f"{key}={value}" for key, value in self.settings]
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return " ".join(f"{key}={value}" for key, value in self.settings)
+
+
+def candidates(section: Mapping[str, Any], fixed: Mapping[str, str], threads: int, devices: Sequence[str]) -> list[Candidate]:
+    """All configurations of a search space.
+
+    Args:
+        section: ``search`` of the configuration: ``branches``, a list of mappings from key to values.
+        fixed: What the person sets: these keys stay as they are, and branches without that value are left out.
+        threads: The budget, for the value ``max``.
+        devices: Names of the devices that are here (``cpu``, ``gpu``, ...).
+
+    Returns:
+        The candidates, none twice, in the order of the space.
+
+    Raises:
+        ConfigError: The section is malformed, or nothing is left.
+    """
+    seen: dict[tuple[tuple[str, str], ...], None] = {}
+    for place, branch in enumerate(_branches(section)):
+        options = _options(branch, fixed, threads, devices, place)
+        if options is None:
+            continue
+        for values in itertools.product(*options.values()):
+            seen.setdefault(tuple(zip(options, values, strict=True)))
+            if len(seen) > MOST_CANDIDATES:
+                raise ConfigError(f"search: the space has over {MOST_CANDIDATES} candidates; fix some keys, or choose a smaller space.")
+    if not seen:
+        given = ", ".join(f"{key}={value}" for key, value in fixed.items())
+        raise ConfigError(f"search: no candidate is left with {given or 'the devices of this machine'}; fix fewer keys, or choose another space.")
+    return [Candidate(number, settings) for number, settings in enumerate(seen)]
+
+
+def _branches(section: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = section.get("branches")
+    if not isinstance(found, list) or not found or not all(isinstance(item, Mapping) and item for item in found):
+        raise ConfigError("search.branches is not a list of mappings from key to values; see conf/search/default.yaml.")
+    return found
+
+
+def _options(
+    branch: Mapping[str, Any], fixed: Mapping[str, str], threads: int, devices: Sequence[str], place: int
+) -> dict[str, list[str]] | None:
+    """Key -> values to try, without fixed keys; None where the branch does not fit what is fixed or what is here."""
+    options: dict[str, list[str]] = {}
+    for key, values in branch.items():
+        if not isinstance(values, list) or not values:
+            raise ConfigError(f"search.branches[{place}].{key} is {values!r}; accepted: a list of values.")
+        words = [_word(value, threads) for value in values]
+        if key == "device":
+            words = [word for word in words if word in devices or word in ("auto", "multi", "hetero")]
+        if key in fixed:
+            if fixed[key] not in words and "." not in key and key != "threads":
+                return None
+            continue
+        if not words:
+            return None
+        options[str(key)] = list(dict.fromkeys(words))
+    return options
+
+
+def _word(value: Any, threads: int) -> str:
+    if value == THREADS:
+        return str(threads)
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(value)
