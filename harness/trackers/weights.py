@@ -1,8 +1,8 @@
 """Reads weights from checkpoints that nobody vouches for: nothing in a file is ever run.
 
 A ``.pth`` is a pickle, and a pickle can name any function and have it called. Here the pickle may construct
-tensors, ordered dictionaries, plain containers and numbers, as ``torch.load(weights_only=True)`` allows; every other class or function it names becomes
-``Inert``, which takes anything and does nothing. So checkpoints whose statistics or settings are instances of a
+tensors, ordered dictionaries, plain containers and numbers, as ``torch.load(weights_only=True)`` allows; every
+other class or function it names becomes ``Inert``, which takes anything and does nothing. So checkpoints whose statistics or settings are instances of a
 training package that is not installed load as well.
 """
 
@@ -29,7 +29,7 @@ CONTAINERS = ("net", "state_dict", "model_state_dict", "model")
 PREFIX = "module."
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 PICKLE_LIMIT = 1 << 28
-LIMITS = Limits(file=16 << 30, total=64 << 30, entries=100_000, what="set of weights")
+LIMITS = Limits(file=16 << 30, total=64 << 30, entries=100_000, what="set of weights", ratio=200)
 SHOWN = 4
 
 DTYPES = {
@@ -151,9 +151,6 @@ def _read_zip(path: Path) -> Any:
     """torch.save's format since 1.6: a zip of ``data.pkl`` and one file per storage."""
     with zipfile.ZipFile(path) as archive:
         entries = {info.filename: info for info in archive.infolist()}
-        odd = too_large(list(entries.values()), LIMITS) or next(filter(None, (refusal(i, LIMITS) for i in entries.values())), None)
-        if odd:
-            raise ValueError(f"its archive {odd}")
         pickles = [name for name in entries if name.endswith("/data.pkl") or name == "data.pkl"]
         if len(pickles) != 1:
             raise ValueError("the zip holds no data.pkl")
@@ -166,8 +163,6 @@ def _read_zip(path: Path) -> Any:
 
         if f"{root}byteorder" in entries and read(f"{root}byteorder") != b"little":
             raise ValueError("its numbers are big-endian")
-        if entries[pickles[0]].file_size > PICKLE_LIMIT:
-            raise ValueError("its data.pkl is larger than any set of weights needs")
         unpickler = _Unpickler(io.BytesIO(read(pickles[0])))
         content = unpickler.load()
         for key, storage in unpickler.storages.items():
@@ -196,14 +191,29 @@ def _read_legacy(path: Path) -> Any:
         return content
 
 
+def _check_zip(path: Path) -> None:
+    """Raises ValueError where the archive is none that torch.save writes: before anything of it is unpacked."""
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+    odd = too_large(infos, LIMITS)
+    for info in infos:
+        odd = odd or refusal(info, LIMITS)
+        if info.filename.endswith("data.pkl") and info.file_size > PICKLE_LIMIT:
+            raise ValueError("its data.pkl is larger than any set of weights needs")
+    if odd:
+        raise ValueError(f"its archive, or a file in it, {odd}")
+
+
 def _read_pickled(path: Path) -> Any:
     """What torch.save wrote: by torch itself where it stands for all that the file names, else by the reader above."""
+    with path.open("rb") as file:
+        zipped = file.read(4) == b"PK\x03\x04"
+    if zipped:
+        _check_zip(path)
     with contextlib.suppress(Exception), warnings.catch_warnings():  # a training package's classes, damage: see below
         warnings.simplefilter("ignore")
         return torch.load(path, map_location="cpu", weights_only=True)
-    with path.open("rb") as file:
-        start = file.read(4)
-    return _read_zip(path) if start == b"PK\x03\x04" else _read_legacy(path)
+    return _read_zip(path) if zipped else _read_legacy(path)
 
 
 def _state_dict(content: Any) -> dict[str, Any]:

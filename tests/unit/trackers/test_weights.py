@@ -236,3 +236,16 @@ def test_a_sound_checkpoint_is_read_by_torch_itself(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("harness.trackers.weights._read_zip", unused)
     torch.save({"net": {"module.a": torch.arange(3.0)}}, tmp_path / "a.pth")
     assert torch.equal(load(tmp_path / "a.pth")["a"], torch.arange(3.0))
+
+
+def test_an_archive_that_would_swell_is_refused_before_anything_is_unpacked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unused(*_: object, **__: object) -> None:
+        raise AssertionError("the archive was handed to torch")
+
+    monkeypatch.setattr(torch, "load", unused)
+    with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(8 << 20))
+    with pytest.raises(WeightsError, match="unpacks to more than 200 times its size"):
+        load(tmp_path / "bomb.pth")
