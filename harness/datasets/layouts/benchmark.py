@@ -314,12 +314,12 @@ class BenchmarkDataset(Dataset):
 
     def fits(self, entry: Entry) -> int:
         """How well an entry fits this benchmark: 2 for a listed name and its length, 1 for a shorter annotation, else 0."""
+        if entry.frames is None:
+            return 1
         try:
             lines = len(self.read_annotation(entry))
         except DataError:
             return 0
-        if entry.frames is None:
-            return 1
         return 2 if lines == len(entry.frames) else int(lines <= entry.frames.last)
 
 

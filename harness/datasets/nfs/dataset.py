@@ -60,21 +60,24 @@ class Nfs(BenchmarkDataset):
 
     def find(self) -> list[Entry]:
         for place in roots(self.folder):
-            found = [entry for row in self.facts if (entry := self._entry(place, row)) is not None]
+            truth = child(place, "anno")
+            files = by_key(truth, files=".txt") if truth is not None else by_key(place, files=".txt") if self.truth_only else {}
+            folders = by_key(place)
+            found = [entry for row in self.facts if (entry := self._entry(place, folders, files, row)) is not None]
             if found:
                 return found
         return []
 
-    def _entry(self, place: Path, row: dict[str, str]) -> Entry | None:
+    def _entry(
+        self, place: Path, folders: dict[str, Path], files: dict[str, Path], row: dict[str, str]
+    ) -> Entry | None:
         name = row["name"]
         frames = Range(1, int(row["frames"]), int(row["frames"])) if self.split == "30" else None
-        folder = by_key(place).get(key_of(name))
+        folder = folders.get(key_of(name))
         annotation = None if folder is None else descend(folder, str(self.split), f"{name}.txt")
         if folder is not None and annotation is not None:
             images = descend(folder, str(self.split), name)
             return Entry(name, annotation, images if images is not None and holds_images(images) else None, frames)
-        truth = child(place, "anno")
-        files = by_key(truth, files=".txt") if truth is not None else by_key(place, files=".txt") if self.truth_only else {}
         found = files.get(key_of(f"nfs_{name}")) or files.get(key_of(name))
         if found is None:
             return None

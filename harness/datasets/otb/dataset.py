@@ -80,28 +80,25 @@ class Otb(BenchmarkDataset):
 
     def find(self) -> list[Entry]:
         for place in roots(self.folder):
-            found = [entry for row in self.facts if (entry := self._entry(place, row)) is not None]
-            found = found or _unlisted(place)
+            folders, files = by_key(place), by_key(place, files=".txt") if self.truth_only else {}
+            found = [entry for row in self.facts if (entry := self._entry(folders, files, row)) is not None]
+            found = found or _unlisted(folders)
             if found:
                 return found
         return []
 
-    def _entry(self, place: Path, row: dict[str, str]) -> Entry | None:
-        """A listed sequence in ``place``, in a folder of its own or as an annotation alone."""
+    def _entry(self, folders: dict[str, Path], files: dict[str, Path], row: dict[str, str]) -> Entry | None:
+        """A listed sequence, in a folder of its own or as an annotation alone."""
         frames = Range(int(row["start"]), int(row["end"]), int(row["end"]))
         omit = int(row["omit"]) if self.omit else 0
         column = "published" if self.attributes == "published" else "attributes"
         attributes = tuple(row[column].split())
-        folders = by_key(place)
         shared = row["name"] != row["folder"]
         for key, own in ((key_of(row["name"]), True), (key_of(row["folder"]), not shared)):
             folder = folders.get(key)
             annotation = None if folder is None else truth_file(folder, row["annotation"], own or row["folder"] == "Human4")
             if folder is not None and annotation is not None:
                 return Entry(row["name"], annotation, frame_folder(folder), frames, omit, attributes)
-        if not self.truth_only:
-            return None
-        files = by_key(place, files=".txt")
         for name in (row["name"], row["folder"]):
             if key_of(name) in files:
                 return Entry(row["name"], files[key_of(name)], None, frames, omit, attributes)
@@ -126,10 +123,10 @@ def truth_file(folder: Path, name: str, own: bool) -> Path | None:
     return fitting[0] if fitting else None
 
 
-def _unlisted(place: Path) -> list[Entry]:
+def _unlisted(folders: dict[str, Path]) -> list[Entry]:
     """Folders in the same layout that are on no list: somebody's own sequences."""
     found = []
-    for folder in by_key(place).values():
+    for folder in folders.values():
         annotation = truth_file(folder, f"{TRUTH}.txt", own=True)
         if annotation is not None:
             found.append(Entry(folder.name, annotation, frame_folder(folder)))

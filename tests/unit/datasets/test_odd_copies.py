@@ -329,6 +329,14 @@ def test_lasot_flags_that_do_not_fit_are_refused(flags: str, complaint: str, tmp
     assert str(path) in str(caught.value)
 
 
+def test_lasots_toolkit_folder_of_annotations_and_absent_flags_is_enough(tmp_path: Path) -> None:
+    write(tmp_path / "annos" / "airplane-1.txt", text(boxes(4)))
+    write(tmp_path / "annos" / "absent" / "airplane-1.txt", "0\n1\n0\n0\n")
+    [found] = Lasot(root=str(tmp_path), truth_only=True)
+    assert found.visible is not None
+    assert found.visible.tolist() == [True, False, True, True]
+
+
 def _bee(root: Path, lines: int, images: int, rate: int = 30) -> Path:
     frames(root / "bee" / str(rate) / "bee", range(1, images + 1), 5)
     rows = boxes(lines)
