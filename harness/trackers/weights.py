@@ -2,8 +2,8 @@
 
 A ``.pth`` is a pickle, and a pickle can name any function and have it called. Here the pickle may construct
 tensors, ordered dictionaries, plain containers and numbers, as ``torch.load(weights_only=True)`` allows; every
-other class or function it names becomes ``Inert``, which takes anything and does nothing. So checkpoints whose statistics or settings are instances of a
-training package that is not installed load as well.
+other class or function it names becomes ``Inert``, which takes anything and does nothing. So checkpoints whose
+statistics or settings are instances of a training package that is not installed load as well.
 """
 
 from __future__ import annotations
