@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import psutil
 
@@ -55,6 +56,78 @@ def throttling(root: Path = SYS) -> Throttling:
     cores = (root / "devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
     thermal = _numbers(cores)
     return Throttling(int(sum(thermal)) if thermal else None, _quota_s(root))
+
+
+class Sensors(Protocol):
+    """What is read of the device that a network runs on; None where it says nothing."""
+
+    def mhz(self) -> float | None:
+        """Its clock frequency."""
+        ...
+
+    def celsius(self) -> float | None:
+        """Its temperature."""
+        ...
+
+    def throttling(self) -> Throttling:
+        """Its counters of throttling."""
+        ...
+
+
+class ProcessorSensors:
+    """The processor's, as the system tells them."""
+
+    def mhz(self) -> float | None:
+        return frequency_mhz()
+
+    def celsius(self) -> float | None:
+        return temperature_c()
+
+    def throttling(self) -> Throttling:
+        return throttling()
+
+
+class CardSensors:
+    """An NVIDIA card's by NVML. ``nvml`` is the module ``pynvml``, initialised; ``handle`` the card's handle.
+
+    ``thermal`` counts the readings at which the card says that heat holds its clocks back.
+    """
+
+    def __init__(self, nvml: Any, handle: Any) -> None:
+        self._nvml, self._handle, self._hot = nvml, handle, 0
+
+    def mhz(self) -> float | None:
+        return self._ask("nvmlDeviceGetClockInfo", self._nvml.NVML_CLOCK_SM)
+
+    def celsius(self) -> float | None:
+        return self._ask("nvmlDeviceGetTemperature", self._nvml.NVML_TEMPERATURE_GPU)
+
+    def throttling(self) -> Throttling:
+        reasons = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons")
+        if reasons is None:
+            return Throttling(None, _quota_s(SYS))
+        heat = self._nvml.nvmlClocksThrottleReasonSwThermalSlowdown | self._nvml.nvmlClocksThrottleReasonHwThermalSlowdown
+        self._hot += bool(int(reasons) & heat)
+        return Throttling(self._hot, _quota_s(SYS))
+
+    def _ask(self, function: str, *arguments: Any) -> float | None:
+        try:
+            return float(getattr(self._nvml, function)(self._handle, *arguments))
+        except Exception:  # NVML has exceptions of its own; a card that does not tell is no error
+            return None
+
+
+def sensors_of(device: str) -> Sensors:
+    """The sensors of the device that a network runs on: the first card's for ``cuda`` where NVML is there, else the processor's."""
+    if device != "cuda":
+        return ProcessorSensors()
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        return CardSensors(pynvml, pynvml.nvmlDeviceGetHandleByIndex(0))
+    except Exception:  # no package, no driver, no card: the processor at least
+        return ProcessorSensors()
 
 
 def _quota_s(root: Path) -> float | None:

@@ -49,21 +49,23 @@ class Probe(Protocol):
 
 @dataclass
 class MachineProbe:
-    """Reads this machine's sensors, memory and energy counters."""
+    """Reads the sensors of the device that tracks, this process's memory and the energy counters."""
 
     meter: Meter
+    device: sensors.Sensors = field(default_factory=sensors.ProcessorSensors)
     _watch: LoadWatch = field(default_factory=LoadWatch)
     _process: psutil.Process = field(default_factory=psutil.Process)
-    _throttling: sensors.Throttling = field(default_factory=sensors.throttling)
+    _throttling: sensors.Throttling = field(init=False)
     _joules: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._watch.start()
+        self._throttling = self.device.throttling()
         self._joules = self.meter.joules()
 
     def read(self, seconds: float, frames: int, busy: float) -> Sample:
         """Reads everything once; counters are given as differences."""
-        now, before = sensors.throttling(), self._throttling
+        now, before = self.device.throttling(), self._throttling
         joules, earlier = self.meter.joules(), self._joules
         others = self._watch.stop()
         self._watch.start()
@@ -72,8 +74,8 @@ class MachineProbe:
             seconds=seconds,
             frames=frames,
             fps=frames / busy if busy > 0 else None,
-            mhz=sensors.frequency_mhz(),
-            celsius=sensors.temperature_c(),
+            mhz=self.device.mhz(),
+            celsius=self.device.celsius(),
             thermal=None if now.thermal is None or before.thermal is None else now.thermal - before.thermal,
             quota_s=None if now.quota_s is None or before.quota_s is None else now.quota_s - before.quota_s,
             other_cores=others,

@@ -60,7 +60,7 @@ def _sentences(row: Row) -> list[str]:
     found = [f"{row.shown}: {item['sentence']}" for item in told["changes"]]
     if not found:
         found = [f"{row.shown}: no change of speed in {told['minutes']:g} minutes."]
-    for key, words in (("thermal", "cores slowed down for heat {:.0f} times"), ("quota_s", "the quota held threads back for {:.1f} s")):
+    for key, words in (("thermal", "heat held the clock back {:.0f} times"), ("quota_s", "the quota held threads back for {:.1f} s")):
         if value := told["throttled"].get(key):
             found.append(f"{row.shown}: {words.format(value)} in all.")
     if told["memory"]["flagged"]:

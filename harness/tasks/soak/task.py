@@ -19,6 +19,7 @@ from harness.core.files import write_text
 from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
 from harness.core.records import Scoring
 from harness.machine.energy import NONE, Meter, meter
+from harness.machine.sensors import sensors_of
 from harness.tasks.soak.changes import LEAST_CHANGE, Change, change_points, memory_growth
 from harness.tasks.soak.record import Soaked, SoakRecord
 from harness.tasks.soak.sampler import SAMPLE_S, SAMPLES, MachineProbe, Sample, as_csv, watch
@@ -66,10 +67,11 @@ class Soak(Task):
         cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
         runner = Runner(context.tracker, context.backend.open(context.artifact))
         warm_up(runner, next(iter(context.dataset)), self.warmup)
-        counters = meter(str(context.config["device"]["name"]))
+        device = str(context.config["device"]["name"])
+        counters = meter(device)
         total = round(self.minutes * 60)
         context.progress.start("soak, seconds", total)
-        probe = _Shown(MachineProbe(counters), context, total)
+        probe = _Shown(MachineProbe(counters, sensors_of(device)), context, total)
         collecting = gc.isenabled()
         gc.disable()  # a collection inside a timed frame would be charged to the tracker
         try:
@@ -195,7 +197,7 @@ def _causes(before: list[Sample], after: list[Sample]) -> list[str]:
         found.append(f"the control group's quota held threads back for {new:.2f} s a second")
     old, new = means("thermal")
     if new > old:
-        found.append("cores slowed down for heat")
+        found.append("heat held the clock back")
     old, new = (_middle(column(part, "mhz")) for part in (before, after))
     if old > 0 and abs(new / old - 1) > COOLER:
         found.append(f"the clock frequency went from {old:.0f} to {new:.0f} MHz")

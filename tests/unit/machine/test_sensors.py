@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from harness.machine import sensors
 
@@ -46,3 +50,48 @@ def test_what_a_machine_does_not_tell_is_none(tmp_path: Path) -> None:
     assert sensors.frequency_mhz(tmp_path) is None
     assert sensors.temperature_c(tmp_path) is None
     assert sensors.throttling(tmp_path) == sensors.Throttling(None, None)
+
+
+def card(**told: object) -> SimpleNamespace:
+    """A stand-in of pynvml with one card; an exception stands for what the card does not support."""
+
+    def answer(name: str) -> object:
+        def ask(handle: object, *which: object) -> object:
+            value = told[name]
+            if isinstance(value, Exception):
+                raise value
+            return value
+
+        return ask
+
+    names = {
+        "mhz": "nvmlDeviceGetClockInfo",
+        "celsius": "nvmlDeviceGetTemperature",
+        "reasons": "nvmlDeviceGetCurrentClocksThrottleReasons",
+    }
+    return SimpleNamespace(
+        NVML_CLOCK_SM=1, NVML_TEMPERATURE_GPU=0, nvmlClocksThrottleReasonSwThermalSlowdown=0x20,
+        nvmlClocksThrottleReasonHwThermalSlowdown=0x40, nvmlInit=lambda: None, nvmlDeviceGetHandleByIndex=lambda index: index,
+        **{function: answer(key) for key, function in names.items()},
+    )  # fmt: skip
+
+
+def test_on_a_card_its_own_clock_temperature_and_heat_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = card(mhz=1980, celsius=71, reasons=0x40)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    found = sensors.sensors_of("cuda")
+    assert (found.mhz(), found.celsius()) == (1980.0, 71.0)
+    assert [found.throttling().thermal, found.throttling().thermal] == [1, 2]
+
+
+def test_a_card_that_holds_back_for_power_is_not_hot_and_one_that_does_not_tell_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", card(mhz=RuntimeError("not supported"), celsius=50, reasons=0x04))
+    found = sensors.sensors_of("cuda")
+    assert found.mhz() is None
+    assert found.throttling().thermal == 0
+
+
+def test_without_nvml_or_a_card_the_processor_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert isinstance(sensors.sensors_of("cuda"), sensors.ProcessorSensors)
+    assert isinstance(sensors.sensors_of("cpu"), sensors.ProcessorSensors)

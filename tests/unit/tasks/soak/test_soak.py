@@ -85,7 +85,7 @@ def test_a_quota_heat_and_a_lower_clock_are_named_with_the_change_that_they_came
     found = Soak().result(stand_in.soak(), NO_METER)
     [change] = found.details["soak"]["changes"]
     assert "the control group's quota held threads back for 0.60 s a second" in change["sentence"]
-    assert "cores slowed down for heat" in change["sentence"]
+    assert "heat held the clock back" in change["sentence"]
     assert "the clock frequency went from 3000 to 1800 MHz" in change["sentence"]
     assert found.details["soak"]["throttled"]["quota_s"] == pytest.approx(0.6 * 300, rel=0.02)
 
