@@ -94,8 +94,18 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, ValueError) as error:
         raise DataError(f"{path} cannot be read as JSON ({error}).") from error
+    except RecursionError as error:
+        raise DataError(f"{path} cannot be read as JSON (it is nested too deeply).") from error
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A JSON file that holds a mapping. Raises DataError where it is missing or is not one."""
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise DataError(f"{path} holds {type(found).__name__}; a mapping is expected.")
+    return found
 
 
 def plain(value: Any) -> Any:

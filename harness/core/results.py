@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,73 @@ OWN_STAGE = "tracker"
 
 
 # ------------------------------------------------------------------------------------- results.json
+
+
+POSITIVE = ("fps", "fps_got10k", "pipeline_fps", "benchmark_app/throughput_fps")
+DEEPEST = 40
+"""Levels of nesting of a file that is read; ours have fewer than ten."""
+
+
+def _checked(raw: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The values of a results.json with their types checked. Raises DataError with the path of the wrong key."""
+    from pydantic import ValidationError
+
+    if _depth(raw) > DEEPEST:
+        raise DataError(f"{path} is nested more than {DEEPEST} levels deep; it is no results file of this harness.")
+    try:
+        return dict(_schema().validate_python(raw, strict=True))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        given = repr(first.get("input"))
+        raise DataError(f"{path}: {where} is {given if len(given) < 80 else given[:77] + '...'}; {first['msg'].lower()}.") from error
+
+
+def _depth(value: Any) -> int:
+    level, deepest = [value], 0
+    while level:
+        deepest += 1
+        if deepest > DEEPEST:
+            break
+        level = [
+            item
+            for part in level
+            if isinstance(part, (dict, list))
+            for item in (part.values() if isinstance(part, dict) else part)
+            if isinstance(item, (dict, list))
+        ]
+    return deepest
+
+
+@lru_cache(maxsize=1)
+def _schema() -> Any:
+    """The types of a results.json; pydantic is loaded only where a file is read."""
+    from pydantic import TypeAdapter
+    from typing_extensions import TypedDict
+
+    number = float | None
+    types = {
+        "id": str,
+        "name": str,
+        "status": Literal["ok", "failed", "skipped"],
+        "config": dict[str, Any],
+        "schema": int,
+        "error": dict[str, Any] | None,
+        "overrides": list[str],
+        "metrics": dict[str, number],
+        "sequences": dict[str, dict[str, number]],
+        "dataset": dict[str, Any],
+        "scoring": dict[str, Any],
+        "environment": dict[str, Any],
+        "effective": dict[str, Any],
+        "artifact": dict[str, Any],
+        "files": list[str],
+        "details": dict[str, Any],
+        "warnings": list[str],
+        "started": str,
+        "ended": str,
+    }
+    return TypeAdapter(TypedDict("ResultsFile", types, total=False))  # type: ignore[operator]
 
 
 @dataclass
@@ -63,7 +131,8 @@ class Results:
     @classmethod
     def load(cls, folder: Path) -> Results:
         """Reads ``folder/results.json``. Raises DataError where it is missing, damaged or of a newer schema."""
-        raw = read_json(folder / RESULTS_FILE)
+        path = folder / RESULTS_FILE
+        raw = read_json(path)
         if not isinstance(raw, dict) or not isinstance(raw.get("id"), str):
             raise DataError(f"{folder / RESULTS_FILE} is not a results file of this harness.")
         if raw.get("schema") != SCHEMA:
@@ -75,7 +144,12 @@ class Results:
         missing = {"id", "name", "status", "config"} - raw.keys()
         if missing:
             raise DataError(f"{folder / RESULTS_FILE} lacks {', '.join(sorted(missing))}.")
-        return cls(**{key: value for key, value in raw.items() if key in known})
+        found = cls(**_checked({key: value for key, value in raw.items() if key in known}, path))
+        found.metrics = {key: value for key, value in found.metrics.items() if value is not None}  # what was not finite
+        for name in POSITIVE:
+            if name in found.metrics and not found.metrics[name] > 0:
+                raise DataError(f"{path}: metrics.{name} is {found.metrics[name]}; a speed is above 0.")
+        return found
 
     def choice(self, group: str) -> str:
         """The name chosen in a config group: ``choice("backend")`` is ``"onnx"``. Empty where absent."""
@@ -173,8 +247,30 @@ def read_frames(folder: Path) -> pd.DataFrame:
 
     path = folder / FRAMES_FILE
     try:
-        return pd.read_parquet(path)
+        frames = pd.read_parquet(path)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; it holds the samples of each frame.") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}).") from error
+    except Exception as error:  # pyarrow's errors share no base class
+        raise DataError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}).") from error
+    _check_frames(frames, path)
+    return frames
+
+
+TEXT_COLUMNS = ("sequence",)
+
+
+def _check_frames(frames: pd.DataFrame, path: Path) -> None:
+    """Raises DataError where a column is missing or holds what it cannot."""
+    from pandas.api import types
+
+    for column in ("sequence", "frame"):
+        if column not in frames:
+            raise DataError(f"{path} has no column {column!r}; it is not the frames of a job.")
+    for column in map(str, frames.columns):
+        text = column in TEXT_COLUMNS
+        if not text and not (types.is_numeric_dtype(frames[column]) or types.is_bool_dtype(frames[column])):
+            raise DataError(f"{path}: column {column!r} holds {frames[column].dtype}; numbers are expected.")
+        if text and not frames[column].map(lambda value: isinstance(value, str)).all():
+            raise DataError(f"{path}: column {column!r} holds something that is not a name.")
+    if len(frames) and (frames["frame"].isna().any() or (frames["frame"] < 0).any()):
+        raise DataError(f"{path}: column 'frame' holds a negative number or none.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.files import read_json, write_json
+from harness.core.files import read_record, write_json
 from harness.jobs.experiment import Experiment
 from harness.jobs.worker import FAILURE_FILE, JOB_FILE, outcome_file
 from harness.machine import children, environment
@@ -44,7 +44,7 @@ def measure(folder: Path, round_: int) -> None:
     path = folder / outcome_file(round_)
     if not path.is_file():
         raise JobFailed("NoOutcome", "the measuring process ended without an outcome.", tail_of(folder))
-    outcome = read_json(path)
+    outcome = read_record(path)
     outcome["details"]["other_load_cores"] = round(watch.stop(), 3)
     write_json(path, outcome)
 
@@ -52,7 +52,7 @@ def measure(folder: Path, round_: int) -> None:
 def spawn(arguments: list[str], folder: Path) -> None:
     """Runs ``harness.jobs.worker`` with ``arguments``, relaying what it prints. Raises JobFailed, KeyboardInterrupt."""
     (folder / FAILURE_FILE).unlink(missing_ok=True)
-    job = read_json(folder / JOB_FILE)["config"]
+    job = read_record(folder / JOB_FILE)["config"]
     threads = job.get("threads") or environment.thread_budget()
     variables = children.variables(
         threads,
@@ -90,7 +90,7 @@ def _relay(child: subprocess.Popen[bytes], log: Any) -> None:
 def _failure(folder: Path, code: int) -> JobFailed:
     tail = tail_of(folder)
     if (folder / FAILURE_FILE).is_file():
-        said = read_json(folder / FAILURE_FILE)
+        said = read_record(folder / FAILURE_FILE)
         return JobFailed(said["kind"], said["message"], tail, int(said["exit_code"]))
     if code < 0:
         name = signal.Signals(-code).name

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.core.errors import DataError
-from harness.core.files import read_json, write_json
+from harness.core.files import read_record, write_json
 
 LAST = Path("outputs/last.json")
 COMMAND_FILE = "command.json"
@@ -59,13 +59,13 @@ def continued(call: Call) -> Call:
     if wanted == "last":
         if not LAST.is_file():
             raise DataError(f"resume=last: no run is recorded in {LAST}; give a run's folder or leave resume out.")
-        wanted = str(read_json(LAST)["folder"])
+        wanted = str(read_record(LAST)["folder"])
     folder = Path(wanted)
     if not (folder / COMMAND_FILE).is_file():
         raise DataError(
             f"resume={wanted}: that is not a run's folder (it has no {COMMAND_FILE}); give one under outputs/."
         )
-    record = read_json(folder / COMMAND_FILE)
+    record = read_record(folder / COMMAND_FILE)
     own = [text for text in call.overrides if key_of(text) != "resume"]
     if all(key_of(text).startswith(COMPARING) for text in own):
         own = [*record["overrides"], *own]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import DataError, HarnessError, SkipJob, StoreError, exit_code_of
-from harness.core.files import plain, read_json, write_json
+from harness.core.files import plain, read_record, write_json
 from harness.core.results import RESULTS_FILE, Results
 from harness.jobs.children import JobFailed, ensure_prepared, measure, tail_of
 from harness.jobs.experiment import Experiment, build_experiment
@@ -175,7 +175,7 @@ def is_another(job: Job) -> bool:
                 found.status == "ok" and not _still_current(job, found)
             )
         if (job.folder / JOB_FILE).is_file():
-            return _comparable(read_json(job.folder / JOB_FILE)["config"]) != _comparable(plain(job.config))
+            return _comparable(read_record(job.folder / JOB_FILE)["config"]) != _comparable(plain(job.config))
         return False
     return True  # what cannot be read is not gone on with
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
-from harness.core.files import plain, read_json
+from harness.core.files import plain, read_record
 from harness.core.interfaces import Context, Stand
 from harness.jobs.experiment import build_experiment
 from harness.jobs.worker import JOB_FILE, prepare
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 def load(folder: Path) -> tuple[Stand | None, Callable[[], dict[str, Any]]]:
     """The job of ``folder``, opened and ready to track; and what then tells its model and the settings in force."""
-    experiment = build_experiment(read_json(folder / JOB_FILE)["config"])
+    experiment = build_experiment(read_record(folder / JOB_FILE)["config"])
     artifact = prepare(experiment)
     stand = experiment.task.stand(
         Context(

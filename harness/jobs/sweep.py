@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.core.files import read_json, write_json
+from harness.core.files import read_record, write_json
 from harness.core.results import RESULTS_FILE, SWEEP_FILE, Results
 from harness.jobs import launchers, outcomes, runner
 from harness.jobs.compose import Plan
@@ -21,7 +21,7 @@ from harness.publish import mlflow as mlflow_log
 def begin(plan: Plan, sweep: Path) -> None:
     """Writes ``sweep.json`` before the first job; identity and name stay when a sweep is resumed."""
     runner.make_folder(sweep)
-    old = read_json(sweep / SWEEP_FILE) if (sweep / SWEEP_FILE).is_file() else {}
+    old = read_record(sweep / SWEEP_FILE) if (sweep / SWEEP_FILE).is_file() else {}
     record = {
         "id": old.get("id") or uuid.uuid4().hex,
         "created": old.get("created") or outcomes.now(),
@@ -41,13 +41,13 @@ def close(sweep: Path) -> list[Path]:
     Returns:
         The folders of all jobs that this call started, and of those it planned, in order; some may hold no result.
     """
-    record = read_json(sweep / SWEEP_FILE)
+    record = read_record(sweep / SWEEP_FILE)
     started = dict(_started(sweep, record["call"]))
     planned = dict(enumerate(record["jobs"]))
     names = [started.get(number) or planned[number] for number in sorted(started | planned)]
     record.pop("given", None)
     if record.pop("open", False):
-        chosen = [key for name in names for key in read_json(sweep / name / JOB_FILE)["varied"]]
+        chosen = [key for name in names for key in read_record(sweep / name / JOB_FILE)["varied"]]
         record["varied"] = list(dict.fromkeys(chosen))
     write_json(sweep / SWEEP_FILE, {**record, "count": len(names), "jobs": names})
     return [sweep / name for name in names]
@@ -59,7 +59,7 @@ def _started(sweep: Path, call: str) -> Iterator[tuple[int, str]]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         if JOB_FILE in files and Path(place) != sweep:
             folders.clear()
-            record = read_json(Path(place) / JOB_FILE)
+            record = read_record(Path(place) / JOB_FILE)
             if record.get("call") == call:
                 yield int(record["number"]), str(Path(place).relative_to(sweep))
 
@@ -69,8 +69,8 @@ def adopt_lost(plan: Plan, sweep: Path, error: Exception) -> None:
     say(f"warning: the launcher lost a job ({type(error).__name__}); waiting for the others.")
     launchers.wait_for_the_others(plan.launcher, sweep)
     jobs = {number: (plan.folders[number], *job) for number, job in enumerate(plan.jobs)}
-    for number, name in _started(sweep, str(read_json(sweep / SWEEP_FILE).get("call", ""))):
-        record = read_json(sweep / name / JOB_FILE)
+    for number, name in _started(sweep, str(read_record(sweep / SWEEP_FILE).get("call", ""))):
+        record = read_record(sweep / name / JOB_FILE)
         jobs[number] = (name, record["overrides"], record["config"])
     for number, (name, overrides, config) in sorted(jobs.items()):
         folder = sweep / name

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, DataError, HarnessError, StoreError, in_words, tolerated
-from harness.core.files import read_json
+from harness.core.files import read_record
 from harness.core.results import SWEEP_FILE, Results
 from harness.jobs import compose, launchers, rounds, runner
 from harness.jobs.experiment import Experiment
@@ -84,7 +84,7 @@ def make_job(
 ) -> runner.Job:
     """A job as the runner takes it; named by what its sweep varies."""
     chosen = {key_of(text): plain_value(text.partition("=")[2]) for text in overrides}
-    record = read_json(sweep / SWEEP_FILE) if sweep else {}
+    record = read_record(sweep / SWEEP_FILE) if sweep else {}
     keys = [key for key in chosen if key not in record["given"]] if record.get("open") else record.get("varied", [])
     varied = {key: chosen[key] for key in keys if key in chosen}
     return runner.Job(config, folder, list(overrides), varied, sweep is not None, number, str(record.get("call", "")))
@@ -100,7 +100,7 @@ def plain_value(text: str) -> str:
 def one_job(job: runner.Job, place: compose.Place) -> Results:
     """Runs, saves and logs one job. Raises what keeps it from leaving a result."""
     sweep = place.sweep
-    record = read_json(sweep / SWEEP_FILE) if sweep else {}
+    record = read_record(sweep / SWEEP_FILE) if sweep else {}
     of = f"/{record['count']}" if record.get("count") else ""
     say(f"[{job.number + 1}{of}] {job.name}: {job.folder}" if sweep else f"{job.name}: {job.folder}")
     apart = sweep is not None and launchers.elsewhere(str(place.launcher.get("_target_")))

@@ -20,7 +20,7 @@ import psutil
 
 from harness.core.config import build
 from harness.core.errors import DataError, HarnessError
-from harness.core.files import read_json, write_json
+from harness.core.files import read_record, write_json
 from harness.core.interfaces import Task
 from harness.core.results import TURNS_FILE, Results
 from harness.jobs.stand import KEY, send
@@ -276,6 +276,6 @@ def of_sweep(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any], say
 def _is_of(path: Path, keys: Mapping[str, str]) -> bool:
     """Whether a measurement in turns is of these very jobs and models."""
     with contextlib.suppress(DataError, AttributeError):
-        record = read_json(path)
+        record = read_record(path)
         return record.get("keys") == dict(keys) and bool(record.get("rounds"))
     return False

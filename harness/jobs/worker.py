@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from harness.core.errors import HarnessError, StoreError, exit_code_of, in_words
-from harness.core.files import read_json, write_json
+from harness.core.files import read_record, write_json
 from harness.core.interfaces import Artifact, Context, TaskResult
 from harness.jobs.experiment import Experiment, build_experiment
 from harness.machine import progress
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     phase, folder = arguments[0], Path(arguments[1])
     round_ = int(arguments[2]) if len(arguments) > 2 else 1
     try:
-        record = read_json(folder / JOB_FILE)
+        record = read_record(folder / JOB_FILE)
         folder = folder.resolve()
         if record.get("chdir"):
             os.chdir(record["chdir"])

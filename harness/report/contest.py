@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from harness.core.errors import DataError
-from harness.core.files import plain, read_json
+from harness.core.files import plain, read_record
 from harness.core.results import TURNS_FILE
 from harness.scoring import intervals, turns
 from harness.scoring.compared import Contest, Job, Row
@@ -41,7 +41,7 @@ def contest_of(jobs: list[Job]) -> Contest:
 def in_turns(sweep: Path) -> Contest:
     """The sweep's measurement in turns; no rounds if it has none that can be read."""
     try:
-        rounds = turns.rounds_of(read_json(sweep / TURNS_FILE))
+        rounds = turns.rounds_of(read_record(sweep / TURNS_FILE))
     except DataError:
         return Contest()
     quiet = sum(item.quiet for item in rounds)

@@ -81,7 +81,7 @@ def check_free(port: int) -> None:
 
 def compared(words: list[str], outputs: Path, target: object) -> list[Logged]:
     """The runs in ``target``'s store that ``words`` name; without words, the jobs of the last sweep."""
-    from harness.core.files import read_json
+    from harness.core.files import read_record
     from harness.publish.mlflow import Target
     from harness.publish.mlflow.target import State
     from harness.report import sources
@@ -90,7 +90,7 @@ def compared(words: list[str], outputs: Path, target: object) -> list[Logged]:
     if not words:
         if not (outputs / LAST).is_file():
             return []
-        words = [str(read_json(outputs / LAST)["folder"])]
+        words = [str(read_record(outputs / LAST)["folder"])]
         if not Path(words[0]).is_dir():
             return []
     found = []

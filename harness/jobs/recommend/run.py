@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, HarnessError, SkipJob, tolerated
-from harness.core.files import new_folder, plain, read_json, write_json
+from harness.core.files import new_folder, plain, read_record, write_json
 from harness.core.results import SWEEP_FILE, TURNS_FILE, Results
 from harness.jobs import compose, folders, outcomes, resume, runner, turns
 from harness.jobs.children import ensure_prepared
@@ -299,7 +299,7 @@ def _eligible(search: Search, found: Comparison) -> list[Any]:
 
 def _write_record(search: Search, places: Mapping[str, str]) -> None:
     """``sweep.json``: the finalists are the jobs of a sweep, for the report, MLflow and ``compare``."""
-    old = read_json(search.folder / SWEEP_FILE) if (search.folder / SWEEP_FILE).is_file() else {}
+    old = read_record(search.folder / SWEEP_FILE) if (search.folder / SWEEP_FILE).is_file() else {}
     record = {
         "id": old.get("id") or uuid.uuid4().hex,
         "created": old.get("created") or outcomes.now(),

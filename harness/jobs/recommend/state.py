@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, DataError
-from harness.core.files import read_json, write_json
+from harness.core.files import read_record, write_json
 from harness.scoring.turns import Round
 
 STATE_FILE = "recommend.json"
@@ -98,7 +98,7 @@ class State:
         """
         if not (folder / STATE_FILE).is_file():
             return None
-        raw = read_json(folder / STATE_FILE)
+        raw = read_record(folder / STATE_FILE)
         try:
             entries = [Entry(**item) for item in raw["entries"]]
             found = cls(raw["request"], entries, raw["rounds"], bool(raw["raced"]), float(raw["spent_s"]), raw["answer"])

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.core.archives import MANIFEST, Bundle, file_digest, unpack
-from harness.core.errors import ArchiveError, DataError
-from harness.core.files import read_json, write_json
+from harness.core.errors import ArchiveError, DataError, reason
+from harness.core.files import read_record, write_json
 from harness.core.results import Results
 from harness.publish.bundle.check import Check, check_scores
 from harness.publish.bundle.truth import read_truth
@@ -31,10 +31,17 @@ def import_bundle(path: Path, out: Path) -> Imported:
     """Unpacks ``path`` to ``out/<name>-<digest>``, or finds it there unchanged. Raises ArchiveError, DataError."""
     if not path.is_file():
         raise DataError(f"{path} does not exist; give a bundle (.zip) that `python -m harness share` wrote.")
+    try:
+        return _imported(path, out)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:  # of a manifest that is not one
+        raise ArchiveError(f"{path} is not a whole bundle ({reason(error)}); have it made again.") from error
+
+
+def _imported(path: Path, out: Path) -> Imported:
     folder = out / f"{path.stem}-{file_digest(path)[:8]}"
     if (folder / MANIFEST).is_file():
-        _check_unchanged(folder, read_json(folder / MANIFEST))
-        return Imported(folder, False, _checks(folder, read_json(folder / MANIFEST)))
+        _check_unchanged(folder, read_record(folder / MANIFEST))
+        return Imported(folder, False, _checks(folder, read_record(folder / MANIFEST)))
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".importing-", dir=out) as scratch:
         bundle = unpack(path, Path(scratch) / "bundle")

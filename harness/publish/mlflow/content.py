@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.catalog import MEASURED_GROUPS
-from harness.core.files import plain, read_json, write_bytes, write_text
+from harness.core.files import plain, read_record, write_bytes, write_text
 from harness.core.results import RESULTS_FILE, Results
 
 AGREEMENT_FILE = "agreement.json"
@@ -75,7 +75,7 @@ def all_metrics(folder: Path, results: Results) -> dict[str, float]:
     """The job's metrics, with the agreement that only the sweep's end could tell."""
     found = dict(results.metrics)
     if (folder / AGREEMENT_FILE).is_file():
-        found |= {key: value for key, value in read_json(folder / AGREEMENT_FILE).items() if value is not None}
+        found |= {key: value for key, value in read_record(folder / AGREEMENT_FILE).items() if value is not None}
     return found
 
 
@@ -116,7 +116,7 @@ def tags_of(folder: Path, results: Results) -> dict[str, str]:
     if results.error:
         tags["error"] = str(results.error.get("message", ""))
     if (folder / IMPORTED_FILE).is_file():
-        found = read_json(folder / IMPORTED_FILE)
+        found = read_record(folder / IMPORTED_FILE)
         tags |= {"harness.bundle": str(found.get("bundle", "")), "harness.recomputed": str(found.get("recomputed", ""))}
     tags["mlflow.note.content"] = "\n\n".join(_notes(results))
     return {key: value[:TAG_LIMIT] for key, value in tags.items() if value}
