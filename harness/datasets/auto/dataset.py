@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from harness.core import plugins
 from harness.core.config import conf_folder, load_class
 from harness.core.errors import DataError
 from harness.core.interfaces import Checked, Dataset, Sequence, Track
@@ -17,7 +18,7 @@ from harness.core.interfaces import Checked, Dataset, Sequence, Track
 class Auto(Dataset):
     """The data set under ``dataset.root``, whichever it is; ``name`` becomes its name.
 
-    Every other key is that of the data set that is found; it need not be given. The layouts asked are those of ``conf/dataset``.
+    Every other key is that of the data set that is found; it need not be given. The layouts asked are those of ``conf/dataset`` and of installed packages' data sets that say ``has_layout``.
     """
 
     root: str = ""
@@ -26,6 +27,7 @@ class Auto(Dataset):
     exclude: list[str] | None = None
     limit: int | None = None
     protocol: str | list[str] | None = None
+    invalid_truth: Literal["own", "exclude"] = "own"
     cache: str = "outputs/cache"
     truth_only: bool = False
     name: str = "auto"
@@ -36,7 +38,8 @@ class Auto(Dataset):
             where = f"{self.root} does not exist" if self.root else "dataset.root is not set"
             raise DataError(f"{where}; set dataset.root to the folder of a data set: {', '.join(sorted(layouts()))}.")
         name, cls, split = recognise(Path(self.root).expanduser())
-        given = {key: getattr(self, key) for key in ("sequences", "exclude", "limit", "protocol", "cache", "truth_only")}
+        passed = ("sequences", "exclude", "limit", "protocol", "invalid_truth", "cache", "truth_only")
+        given = {key: getattr(self, key) for key in passed}
         given |= {"root": self.root, "name": name} | {"split": self.split if self.split != "" else split}
         known = {item.name for item in dataclasses.fields(cls) if item.init}  # type: ignore[arg-type]
         self.found: Dataset = cls(**{key: value for key, value in given.items() if key in known})
@@ -85,7 +88,7 @@ class Auto(Dataset):
 
 
 def layouts() -> dict[str, type[Dataset]]:
-    """The data sets of ``conf/dataset`` that can recognise their layout, by name."""
+    """The data sets of ``conf/dataset`` and of installed packages that can recognise their layout, by name."""
     import yaml
 
     found: dict[str, type[Dataset]] = {}
@@ -96,6 +99,10 @@ def layouts() -> dict[str, type[Dataset]]:
         cls = load_class(str(section["target"]), Dataset, f"dataset={path.stem}")
         if cls.has_layout:
             found[path.stem] = cls
+    for plugin in plugins.found("datasets"):
+        own = plugin.load()
+        if isinstance(own, type) and issubclass(own, Dataset) and own.has_layout:
+            found[plugin.name] = own
     return found
 
 
