@@ -75,7 +75,7 @@ def score_by(
         curves = ope.score_ope(tracks, sequences, rule=rule, as_shipped=as_shipped, seed=seed)
     kept = pooled.metrics if "got10k" in protocols else {key: pooled.metrics[key] for key in SPEED if key in pooled.metrics}
     rows = {name: _row(row, "got10k" in protocols) for name, row in pooled.sequences.items()}
-    warnings = list(pooled.warnings)
+    warnings = list(pooled.warnings) if "got10k" in protocols or curves is None else []
     if curves is not None:
         kept = {**curves.metrics, **kept}
         rows = {name: {**rows[name], **curves.sequences.get(name, {})} for name in rows}

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from harness.datasets.layouts.benchmark import BenchmarkDataset, Entry
 from harness.datasets.layouts.places import by_key, frame_folder, roots
-from harness.datasets.layouts.reading import child, key_of, read_facts, read_word
+from harness.datasets.layouts.reading import child, key_of, read_attributes, read_facts
 
 ATTRIBUTES = ("IV", "POC", "DEF", "MB", "CM", "ROT", "BC", "VC", "SV", "FOC", "FM", "OV", "LR", "ARC")
 FLAGS = ("full_occlusion.txt", "out_of_view.txt")
@@ -78,4 +78,4 @@ class Lasot(BenchmarkDataset):
 
 def _attributes(folder: Path) -> tuple[str, ...]:
     path = child(folder, "attributes.txt") or child(folder, "att.txt")
-    return () if path is None else read_word(path, ATTRIBUTES)
+    return () if path is None else read_attributes(path, ATTRIBUTES)

@@ -129,7 +129,7 @@ def read_flags(path: Path, frames: int) -> np.ndarray:
     return np.array(values) > 0
 
 
-def read_word(path: Path, known: Iterable[str]) -> tuple[str, ...]:
+def read_attributes(path: Path, known: Iterable[str]) -> tuple[str, ...]:
     """Words of ``known`` that a file lists, or names by as many flags as ``known`` has. Raises DataError."""
     names = tuple(known)
     words = [word for line in read_lines(path) for word in re.split(r"[,;\s]+", line.text) if word]

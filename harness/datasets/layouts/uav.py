@@ -10,7 +10,7 @@ from harness.core.errors import DataError
 from harness.datasets.layouts.benchmark import BenchmarkDataset, Entry
 from harness.datasets.layouts.places import by_key, roots
 from harness.datasets.layouts.ranges import Range
-from harness.datasets.layouts.reading import child, descend, key_of, read_facts, read_word
+from harness.datasets.layouts.reading import child, descend, key_of, read_attributes, read_facts
 
 ATTRIBUTES = ("SV", "ARC", "LR", "FM", "FOC", "POC", "OV", "BC", "IV", "VC", "CM", "SOB")
 """In the order of the flags in anno/*/att/NAME.txt."""
@@ -58,7 +58,7 @@ class UavDataset(BenchmarkDataset):
             if annotation is None or (images is None and not self.truth_only):
                 continue
             listed = attributes.get(key_of(row["name"]))
-            words = tuple(row.get("attributes", "").split()) if listed is None else read_word(listed, ATTRIBUTES)
+            words = tuple(row.get("attributes", "").split()) if listed is None else read_attributes(listed, ATTRIBUTES)
             frames_of = Range(int(row["start"]), int(row["end"]), ends[row["folder"]])
             found.append(Entry(row["name"], annotation, images, frames_of, attributes=words))
         self._check_pairs(files, folders, found)

@@ -10,7 +10,7 @@ from harness.core.errors import DataError
 from harness.datasets.layouts.benchmark import BenchmarkDataset, Entry
 from harness.datasets.layouts.places import by_key, frame_folder, roots
 from harness.datasets.layouts.ranges import Range
-from harness.datasets.layouts.reading import child, key_of, read_facts, read_table, read_word
+from harness.datasets.layouts.reading import child, key_of, read_attributes, read_facts, read_table
 
 ATTRIBUTES = ("IV", "SV", "OCC", "DEF", "MB", "FM", "IPR", "OPR", "OV", "BC", "LR")
 
@@ -74,4 +74,4 @@ def stated_range(path: Path) -> Range:
 
 def _attributes(folder: Path, name: str) -> tuple[str, ...]:
     path = child(folder, f"{name}_att.txt")
-    return () if path is None else read_word(path, ATTRIBUTES)
+    return () if path is None else read_attributes(path, ATTRIBUTES)
