@@ -89,7 +89,9 @@ def from_onnx(step: Step, parent: Artifact | None, folder: Path) -> Built:
     files = {}
     for graph in step.graphs:
         model = models[graph.name]
-        _expect(step, graph, [item.name for item in model.graph.input], [item.name for item in model.graph.output])
+        constants = {item.name for item in model.graph.initializer}  # old files list them among the inputs
+        inputs = [item.name for item in model.graph.input if item.name not in constants]
+        _expect(step, graph, inputs, [item.name for item in model.graph.output])
         onnx.checker.check_model(model, full_check=True)
         files[graph.name] = folder / f"{graph.name}.onnx"
         onnx.save(model, str(files[graph.name]))

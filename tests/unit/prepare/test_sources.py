@@ -65,6 +65,15 @@ def test_ir_runs_on_openvino_as_it_is(tmp_path: Path) -> None:
     check_numbers(run(backend, artifact))
 
 
+def test_onnx_files_may_be_given_as_paths(tmp_path: Path) -> None:
+    exported = prepared(Own(), Onnx(), tmp_path).files["search"]
+    spec = Own("onnx", "own_tracker:paths", [str(exported)])
+    for backend in (Onnx(), OpenVino(model_cache=False)):
+        check_numbers(run(backend, prepared(spec, backend, tmp_path)))
+    with pytest.raises(SkipJob, match="loaded from ONNX files, which backend=torch cannot run; choose backend=onnx"):
+        plan(spec, Torch(), Settings(), 0)
+
+
 def test_ir_is_stored_in_16_bits_where_asked(tmp_path: Path) -> None:
     spec = Own("openvino", "own_tracker:paths", [str(save_ir(tmp_path / "g.xml"))])
     backend = OpenVino(weights="fp16", model_cache=False)
