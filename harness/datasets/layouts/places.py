@@ -40,7 +40,8 @@ def frame_folder(folder: Path) -> Path | None:
     for name in FRAME_FOLDERS:
         found = child(folder, name)
         if found is not None and found.is_dir():
-            return found
+            again = child(found, name)  # unpacked once too often
+            return again if again is not None and again.is_dir() and not holds_images(found) else found
     return folder if holds_images(folder) else None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import DataError
+from harness.datasets.layouts.reading import read_lines
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def fit_all(name: str, annotation: Path, lines: int, images: dict[int, Path]) ->
     frames = in_order(images)
     if lines != len(frames):
         raise DataError(
-            f"{annotation} has {lines} lines for {len(frames)} images in {frames[0].parent} ({name}); restore both from the "
-            "data set, or leave the sequence out by dataset.exclude."
+            f"{_place(annotation, lines, len(frames))}: the annotation has {lines} lines for {len(frames)} images in "
+            f"{frames[0].parent} ({name}); restore both from the data set, or leave the sequence out by dataset.exclude."
         )
     return Fit(frames, 0, lines)
 
@@ -73,8 +74,8 @@ def fit_range(name: str, annotation: Path, lines: int, images: dict[int, Path], 
         first, note = start - min(images), "its annotation has a line for every image, of which the range's are taken"
     elif lines > len(wanted):
         raise DataError(
-            f"{annotation} has {lines} lines, {name} has {len(wanted)} frames ({wanted.start} to {wanted.end}) and its folder "
-            f"{len(images)} images; restore the annotation from the data set."
+            f"{_place(annotation, lines, len(wanted))}: the annotation has {lines} lines, {name} has {len(wanted)} frames "
+            f"({wanted.start} to {wanted.end}) and its folder {len(images)} images; restore the annotation from the data set."
         )
     elif lines < len(wanted):
         count, note = lines, f"it is cut: {lines} of {len(wanted)} frames"
@@ -110,8 +111,8 @@ def _taken(
         raise DataError(f"{folder} lacks {listed(missing, images)} of {name}; restore them from the data set.")
     if count < official and start + count in images:
         raise DataError(
-            f"{annotation} has {count} lines, {name} has {official} frames, of which {images[start + count].name} is there; restore "
-            "the annotation from the data set."
+            f"{_place(annotation, count, official)}: the annotation has {count} lines, {name} has {official} frames, of which "
+            f"{images[start + count].name} is there; restore the annotation from the data set."
         )
     return tuple(images[number] for number in numbers)
 
@@ -125,10 +126,17 @@ def _without_images(name: str, annotation: Path, lines: int, wanted: Range) -> F
         return Fit((), wanted.start - 1, wanted.end, note)
     if lines > len(wanted):
         raise DataError(
-            f"{annotation} has {lines} lines, {name} has {len(wanted)} frames ({wanted.start} to {wanted.end}); restore the "
-            "annotation from the data set."
+            f"{_place(annotation, lines, len(wanted))}: the annotation has {lines} lines, {name} has {len(wanted)} frames "
+            f"({wanted.start} to {wanted.end}); restore the annotation from the data set."
         )
     return Fit((), 0, lines, f"{name}: it is cut: {lines} of {len(wanted)} frames.")
+
+
+def _place(annotation: Path, lines: int, frames: int) -> str:
+    """File and line where an annotation ceases to fit: its first line too many, or its last."""
+    rows = read_lines(annotation)
+    row = frames if lines > frames else lines - 1
+    return f"{annotation}, line {rows[row].number}" if 0 <= row < len(rows) else str(annotation)
 
 
 def listed(numbers: list[int], images: dict[int, Path], most: int = 3) -> str:

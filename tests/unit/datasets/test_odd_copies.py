@@ -98,9 +98,10 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "a zero byte": (text(TRUTH[:2]) + "1,2,\0,4\n", "line 3: a zero byte"),
     "nothing": ("", "groundtruth_rect.txt is empty"),
     "blank lines alone": ("\n \n", "groundtruth_rect.txt is empty"),
-    "one line too many": (text(boxes(COUNT + 1)), "has 72 lines"),
-    "a line too few": (text(boxes(COUNT - 1)), "has 70 lines"),
-    "twice as many lines": (text(boxes(2 * COUNT)), "has 142 lines"),
+    "one line too many": (text(boxes(COUNT + 1)), "line 72: the annotation has 72 lines"),
+    "a line too many after a blank one": ("\n" + text(boxes(COUNT + 1)), "line 73: the annotation has 72 lines"),
+    "a line too few": (text(boxes(COUNT - 1)), "line 70: the annotation has 70 lines"),
+    "twice as many lines": (text(boxes(2 * COUNT)), "line 72: the annotation has 142 lines"),
 }
 
 
@@ -146,6 +147,10 @@ GOOD_FOLDERS: dict[str, Callable[[Path], object]] = {
     "an annotation with a number": folder(
         lambda deer: (deer / "groundtruth_rect.txt").rename(deer / "groundtruth_rect.1.txt")
     ),
+    "a folder of frames in a folder of frames": folder(
+        lambda deer: shutil.move(str((deer / "img").rename(deer / "old")), str((deer / "img").mkdir() or deer / "img" / "img"))
+    ),
+    "a line too many that is blank": lambda root: deer(root, text(TRUTH) + " \t\n"),
     "images beside the annotation": folder(
         lambda deer: [path.rename(deer / path.name) for path in (deer / "img").iterdir()] and (deer / "img").rmdir()
     ),
@@ -299,7 +304,7 @@ def test_uav_cut_copy_is_noted_and_a_short_annotation_of_a_whole_copy_is_refused
     uav123_10fps(tmp_path)
     path = tmp_path / "anno" / "UAV123_10fps" / "uav2.txt"
     write(path, "".join(path.read_text().splitlines(True)[:20]))
-    with pytest.raises(DataError, match=r"uav2.txt has 20 lines, uav2 has 45 frames, of which 000021.jpg is there"):
+    with pytest.raises(DataError, match=r"uav2.txt, line 20: the annotation has 20 lines, uav2 has 45 frames, of which 000021.jpg is there"):
         list(Uav123At10fps(root=str(tmp_path), sequences=["uav2"]))
     for number in range(21, 46):
         (tmp_path / "data_seq" / "UAV123_10fps" / "uav2" / f"{number:06d}.jpg").unlink()
