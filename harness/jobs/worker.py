@@ -78,8 +78,19 @@ def alone(folder: Path) -> Iterator[None]:
 
 def _fail(folder: Path, kind: str, message: str, code: int) -> int:
     traceback.print_exc()
+    for note in notes_of(sys.exception()):  # last, so that the end of the log is what the failed part itself said
+        print(note, file=sys.stderr)
     write_json(folder / FAILURE_FILE, {"kind": kind, "message": message, "exit_code": code})
     return code
+
+
+def notes_of(error: BaseException | None) -> list[str]:
+    """The notes of an error and of what caused it."""
+    found: list[str] = []
+    while error is not None:
+        found = [*getattr(error, "__notes__", []), *found]
+        error = error.__cause__
+    return found
 
 
 def prepare(experiment: Experiment) -> Artifact:

@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from harness.backends.native import child
-from harness.core.errors import BackendError, ConfigError, TrackingError
+from harness.core.errors import BackendError, ConfigError, HarnessError, TrackingError
 from harness.core.interfaces import Image
 
 LAST_WORDS = 20
@@ -138,22 +137,21 @@ class ForeignProcess:
             reply = self._receive(timeout)
         except TimeoutError:
             self._end(0)
-            self._tell()
             key = "tracker.timeout" if what == "update" else "tracker.start_timeout"
-            raise TrackingError(
-                f"{what} took more than {timeout:g} s, and the tracker's process was ended; {key} sets the limit."
+            raise self._told(
+                TrackingError,
+                f"{what} took more than {timeout:g} s, and the tracker's process was ended; {key} sets the limit",
             ) from None
         except OSError:  # the pipe has no reader any more
             reply = None
         if reply is None:
-            raise TrackingError(f"{what}: {self._ending()}{self._tell()}")
+            raise self._told(TrackingError, f"{what}: {self._ending()}")
+        if reply.get("mistake"):
+            raise ConfigError(reply["error"])
+        if "error" in reply and request["do"] == "load":
+            raise self._told(BackendError, f"{what} failed: {reply['error']}")
         if "error" in reply:
-            said = self._tell()
-            if reply.get("mistake"):
-                raise ConfigError(reply["error"])
-            if request["do"] == "load":
-                raise BackendError(f"{what} failed: {reply['error']}{said}")
-            raise TrackingError(f"{what} raised {reply['error']}{said}")
+            raise self._told(TrackingError, f"{what} raised {reply['error']}")
         self.facts.update(reply.get("facts", {}))
         return reply
 
@@ -178,13 +176,14 @@ class ForeignProcess:
             self._process.kill()
             self._process.wait()
 
-    def _tell(self) -> str:
-        """Repeats the process's last lines on standard error, where the job's log is; returns the last as part of a sentence."""
+    def _told(self, kind: type[HarnessError], what: str) -> HarnessError:
+        """An error that ends in the process's last line, and bears its last lines as notes."""
         lines = last_lines(self._log)
+        words = [line for line in lines if not line.startswith(" ")]
+        error = kind(f"{what}; its last words: {words[-1][:300]}" if words else f"{what}.")
         for line in lines:
-            print(f"tracker: {line}", file=sys.stderr)
-        sys.stderr.flush()
-        return f"; its last words: {lines[-1][:300]}" if lines else ""
+            error.add_note(f"tracker: {line}")
+        return error
 
 
 def last_lines(log: IO[bytes]) -> list[str]:

@@ -99,16 +99,14 @@ def test_a_got10k_tracker_serves_all_sequences_unless_it_is_to_be_built_anew(
         ("wrong", r"update raised TypeError: the tracker returned 'nowhere'; a box is four numbers"),
     ],
 )
-def test_a_tracker_that_fails_is_said_with_its_last_words(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], how: str, said: str
-) -> None:
+def test_a_tracker_that_fails_is_said_with_its_last_words(tmp_path: Path, how: str, said: str) -> None:
     backend, session = session_of(native("matching:Failing", options={"how": how}, timeout=1.0), tmp_path)
     session.run({"image": frame(), "box": BOX})
     for _ in range(2):
         session.run({"image": frame()})
-    with pytest.raises(TrackingError, match=said):
+    with pytest.raises(TrackingError, match=said) as failed:
         session.run({"image": frame()})
-    assert "tracker: the last words of a tracker" in capfd.readouterr().err
+    assert "tracker: the last words of a tracker" in failed.value.__notes__
     backend.close()
 
 
