@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -163,21 +168,35 @@ def test_a_store_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) 
     assert not list(tmp_path.glob("outputs/*/*/results.json"))
 
 
-def test_the_recipe_for_ones_own_tracker_works_word_for_word(tmp_path: Path) -> None:
-    import re
-
+def test_the_page_on_trackers_of_ones_own_works_word_for_word(tmp_path: Path) -> None:
     text = (ROOT / "docs/add-a-tracker.md").read_text()
     files = re.findall(r"```\w+\n# file: (\S+)\n(.*?)```", text, re.DOTALL)
-    assert [name for name, _ in files] == ["mytracker.py", "myconf/tracker/mine.yaml"]
+    conf = ["myconf/tracker/mine.yaml", "myconf/tracker/onestream.yaml", "myconf/tracker/follow.yaml"]
+    assert [name for name, _ in files] == ["follow.py", "mytracker.py", conf[0], "onestream.py", *conf[1:]]
     for name, content in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
-    command = re.search(r"```bash\npython -m harness (.*?)\n```", text)
-    assert command is not None
     root = tiny_dataset(tmp_path / "data", 2, size=(160, 120))
-    done = harness(
-        *command[1].split(), "dataset=folder", f"dataset.root={root}", "dataset.split=val", "hydra.sweep.dir=outputs/it",
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    assert len(pd.read_csv(tmp_path / "outputs/it/summary.csv")) == 3
+    data = ["dataset=folder", f"dataset.root={root}", "dataset.split=val"]
+    commands = [line for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    tables = []
+    for number, command in enumerate(commands):
+        if command == "python mytracker.py":
+            path = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
+            subprocess.run([sys.executable, "mytracker.py"], cwd=tmp_path, check=True, env={**os.environ, "PYTHONPATH": path})
+            continue
+        words = shlex.split(command.removeprefix("python -m harness "))
+        place = f"hydra.{'sweep' if '-m' in words else 'run'}.dir=outputs/{number}"
+        done = harness(*words, *data, place, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        if "-m" in words:
+            tables.append(pd.read_csv(tmp_path / f"outputs/{number}/summary.csv"))
+        else:
+            found = json.loads((tmp_path / f"outputs/{number}/results.json").read_text())
+            assert found["effective"]["tracker"] == "follow.Follow" and found["metrics"]["ao"] > 0.9
+    backends, trackers = tables
+    assert len(backends) == 3 and set(backends["backend"]) == {"torch", "onnx", "openvino"}
+    assert list(trackers["tracker"]) == ["mine", "onestream", "follow"]
+    assert trackers["agreement/mean_iou"][1] > 0.999  # one stream or two: the same boxes
+    assert (trackers["ao"] > 0.8).all()
+
