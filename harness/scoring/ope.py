@@ -105,10 +105,15 @@ def mean_curves(curves: Seq[Curves]) -> Curves:
 
 
 def repaired(boxes: Boxes, truth: Boxes, first_given: bool = True) -> tuple[Boxes, int]:
-    """``boxes`` ``[T, 4]`` with the truth's first box first and each box that is none replaced by the one before; how many.
+    """Replaces what is no box (not finite, or without a positive width and height) by the box before it.
 
-    A box is none where it is not finite or has no positive width and height; where the truth is not a number either, it stays.
-    ``first_given=False`` keeps the first box: the tracker was started elsewhere.
+    Args:
+        boxes: Results ``[T, 4]``.
+        truth: The truth ``[T, 4]``; where it is not a number, a result stays as it is.
+        first_given: Whether the first result is the given box, so that the truth's takes its place.
+
+    Returns:
+        The boxes ``[T, 4]``, and how many were replaced.
     """
     found = np.array(boxes, float)
     if first_given:
@@ -139,9 +144,20 @@ def valid_truth(truth: Boxes, rule: str, first_pixel: float = 0.0) -> Mask:
 def frame_errors(
     boxes: Boxes, truth: Boxes, rule: str = "otb", visible: Mask | None = None, first_pixel: float = 0.0
 ) -> FrameErrors:
-    """Errors of ``boxes`` against ``truth``, both ``[T, 4]``; ``visible`` ``[T]`` is False where the target is absent.
+    """Errors of results against the truth, frame by frame.
 
-    Raises ValueError for an unknown ``rule`` or lengths that differ.
+    Args:
+        boxes: Results ``[T, 4]`` in pixels.
+        truth: The truth ``[T, 4]`` in pixels.
+        rule: How a frame without a valid truth counts, one of ``TRUTH_RULES``.
+        visible: ``[T]``, False where the target is absent; None where it is seen throughout.
+        first_pixel: The coordinate of an image's first pixel in the annotation, 0 or 1.
+
+    Returns:
+        The errors.
+
+    Raises:
+        ValueError: The rule is unknown, or the lengths differ.
     """
     if rule not in TRUTH_RULES:
         raise ValueError(f"unknown rule {rule!r}; known: {', '.join(TRUTH_RULES)}")
@@ -228,10 +244,20 @@ def score_ope(
     as_shipped: bool = True,
     seed: int = 0,
 ) -> OpeScores:
-    """Scores ``tracks`` (any repetitions: their curves are averaged) against the truth in ``sequences``.
+    """Scores tracks by OPE.
 
-    With ``as_shipped`` boxes are rounded as the box file has them. Sequences without truth are left out. Raises DataError for
-    a track without a sequence, or of another length than its truth.
+    Args:
+        tracks: What was tracked; the curves of a sequence's repetitions are averaged.
+        sequences: The truth; sequences without one are left out.
+        rule: How a frame without a valid truth counts, one of ``TRUTH_RULES``.
+        as_shipped: Whether boxes are rounded as the box file has them.
+        seed: Of the bootstrap draws.
+
+    Returns:
+        The scores, means over sequences.
+
+    Raises:
+        DataError: A track has no sequence, or another length than its truth.
     """
     known = {sequence.name: sequence for sequence in sequences}
     grouped: dict[str, list[Track]] = {}

@@ -74,9 +74,18 @@ def numbers_of(path: Path, line: Line) -> list[float]:
 
 
 def read_table(path: Path, columns: Iterable[int], what: str) -> tuple[np.ndarray, tuple[int, ...]]:
-    """A file of numbers ``[lines, columns]`` and the number of each line; ``columns`` are the counts that are accepted.
+    """Reads a file of numbers.
 
-    Raises DataError with file and line, also where lines differ in their count of numbers.
+    Args:
+        path: The file.
+        columns: How many numbers a line may have; all lines have as many as the first.
+        what: What a line is, for errors.
+
+    Returns:
+        The numbers ``[lines, columns]``, and the number of each line in the file, from 1.
+
+    Raises:
+        DataError: Something is no number, or a line has another count; with file and line.
     """
     accepted = tuple(columns)
     rows: list[list[float]] = []
