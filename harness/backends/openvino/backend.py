@@ -239,6 +239,8 @@ WORDS = {
 }
 """Properties by the words of the command line. Others keep their names."""
 SAME = {"f32": "float32", "fp32": "float32", "f16": "float16", "fp16": "float16", "bf16": "bfloat16", "yes": "true", "no": "false"}
+DEVICES_CHOICE = ("auto", "-1", "undefined", "dynamic", "")
+"""Values that leave the choice to the device."""
 NOT_COMPARED = ("CACHE_DIR", "PERFORMANCE_HINT_NUM_REQUESTS", "CACHE_ENCRYPTION_CALLBACKS", "PERF_COUNT")
 """Properties that say nothing of how a network is computed, or that a device reads back in another unit."""
 
@@ -257,7 +259,9 @@ def unmet(asked: Mapping[str, Any], told: Mapping[str, str]) -> list[str]:
     found = []
     for name, value in flat.items():
         got = told.get(name, "")
-        if name not in NOT_COMPARED and got and _plain(got) != _plain(value):
+        if name in NOT_COMPARED or _plain(value) in DEVICES_CHOICE:
+            continue
+        if got and _plain(got) != _plain(value):
             found.append(f"{WORDS.get(name, name)}: {_plain(value)} asked for, the device runs with {_plain(got)}.")
     return found
 

@@ -92,6 +92,7 @@ def test_properties_are_compared_whatever_their_spelling() -> None:
     asked = {"INFERENCE_PRECISION_HINT": "bf16", "ENABLE_CPU_PINNING": True, "CACHE_DIR": "x", "DEVICE_PROPERTIES": {"CPU": {"A": 1}}}
     same = {"INFERENCE_PRECISION_HINT": "<Type: 'bfloat16'>", "ENABLE_CPU_PINNING": "YES", "CACHE_DIR": "", "A": "1"}
     assert unmet(asked, same) == []
+    assert unmet({"NUM_STREAMS": "AUTO", "B": -1}, {"NUM_STREAMS": "2", "B": "7"}) == []
     assert unmet(asked, {"A": "2", "INFERENCE_PRECISION_HINT": "float32"}) == [
         "precision: bfloat16 asked for, the device runs with float32.",
         "A: 1 asked for, the device runs with 2.",
