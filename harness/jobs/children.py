@@ -18,6 +18,8 @@ from harness.jobs.worker import FAILURE_FILE, JOB_FILE, outcome_file
 from harness.machine import children, environment
 
 TAIL_LINES = 20
+CRASH = "Fatal Python error"
+"""How Python\'s report of a crash begins."""
 ENDING_SECONDS = 3.0
 
 
@@ -102,10 +104,17 @@ def _failure(folder: Path, code: int) -> JobFailed:
 
 
 def tail_of(folder: Path) -> list[str]:
-    """The last lines that the child printed, progress bars aside."""
+    """The last lines that the child printed, progress bars aside.
+
+    Of one that crashed, what it said before and the innermost calls: Python's report of a crash alone fills many lines.
+    """
     try:
         text = (folder / "worker.log").read_bytes().decode("utf-8", "replace")
     except OSError:
         return []
-    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.splitlines()]
-    return [line for line in lines if line][-TAIL_LINES:]
+    lines = [line for item in text.splitlines() if (line := item.rsplit("\r", 1)[-1].rstrip())]
+    crash = max((number for number, line in enumerate(lines) if line.startswith(CRASH)), default=None)
+    if crash is not None:
+        half = TAIL_LINES // 2
+        lines = lines[max(0, crash - half) : crash + half]
+    return lines[-TAIL_LINES:]

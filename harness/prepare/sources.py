@@ -135,7 +135,7 @@ def from_native(step: Step, parent: Artifact | None, folder: Path) -> Built:
     path = folder / "tracker.json"
     path.write_text(json.dumps(call_factory(_recipe(step)), indent=1))
     size = sum(Path(item).stat().st_size for item in step.options["weights"])
-    return {"tracker": path}, {"parameter_bytes": size, "exporter": "none"}
+    return {"tracker": path}, {"parameter_bytes": size or None, "exporter": "none"}
 
 
 def _name_ports(ports: Sequence[Any], wanted: Sequence[str]) -> list[str]:

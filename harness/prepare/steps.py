@@ -108,10 +108,11 @@ def _record(step: Step, artifact: Artifact, info: Mapping[str, Any]) -> None:
     )
 
 
-def _megabytes(artifact: Artifact) -> float:
-    """Size of all model files in MiB; for torch, of the parameters and buffers."""
+def _megabytes(artifact: Artifact) -> float | None:
+    """Size of all model files in MiB; for torch, of the parameters and buffers; None where there is no model to weigh."""
     if "parameter_bytes" in artifact.info:
-        return float(artifact.info["parameter_bytes"]) / 2**20
+        size = artifact.info["parameter_bytes"]
+        return None if size is None else float(size) / 2**20
     files = {item for path in artifact.files.values() for item in companions(path)}
     return sum(path.stat().st_size for path in files) / 2**20
 

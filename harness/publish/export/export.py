@@ -82,8 +82,10 @@ def _ties(found: Comparison, row: Row, best: Row, metric: str) -> bool:
 def export(job: Job, folder: Path) -> list[Path]:
     """Writes model files, ``track.py``, ``model.json`` and ``README.md`` to ``folder``, which is new or empty."""
     results = job.results
-    backend = class_of(results.config.get("backend", {}), Backend, "backend")
-    handover = backend.handover(results.config["backend"], results.choice("hint"), results.effective)
+    section = results.config.get("backend", {})
+    if "target" not in section:
+        raise ConfigError(f"{results.name} does not say which backend's class ran it; export a run of backend onnx or openvino.")
+    handover = class_of(section, Backend, "backend").handover(section, results.choice("hint"), results.effective)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is not empty; give -o a new folder.")
     files = model_files(job.folder, results)
