@@ -49,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(PROTOCOLS),
         help="how to score; may be given twice (default: the data set's own: ope, or got10k for its layout)",
     )
+    parser.add_argument(
+        "--invalid-truth",
+        choices=("own", "exclude"),
+        default="own",
+        help="frames without a valid truth under OPE: as the benchmark's own code counts them (default), or not counted",
+    )
     parser.add_argument("--sequences", nargs="+", metavar="NAME", help="names or patterns of the sequences to score")
     parser.add_argument(
         "--drop-first-time",
@@ -69,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from harness.report.plots import job_plots
 
     protocols = tuple(args.protocol) if args.protocol else None
-    wanted = Wanted(args.dataset, args.split, args.sequences, protocols, args.layout)
+    wanted = Wanted(args.dataset, args.split, args.sequences, protocols, args.layout, args.invalid_truth)
     scored, references = score_all(args.results, wanted, args.drop_first_time)
     out = args.out or new_folder(Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S"))
     words = ["score", *map(str, args.results)]

@@ -35,6 +35,8 @@ class Wanted:
     protocols: tuple[str, ...] | None = None
     layout: str | None = None
     """The data set's name (otb, lasot, ...), where it is not to be recognised."""
+    invalid_truth: str = "own"
+    """How a benchmark's frames without a valid truth count under OPE: ``own`` or ``exclude``."""
 
 
 @dataclass
@@ -144,7 +146,7 @@ def _benchmark(found: tuple[str, type[BenchmarkDataset]], wanted: Wanted, result
 
 
 def _open(cls: type[BenchmarkDataset], name: str, wanted: Wanted, split: str) -> BenchmarkDataset:
-    more = {"split": split} if split else {}
+    more = {"invalid_truth": wanted.invalid_truth} | ({"split": split} if split else {})
     return cls(root=str(wanted.root), sequences=wanted.sequences, truth_only=True, name=name, **more)  # type: ignore[arg-type]
 
 
