@@ -72,7 +72,8 @@ class Track:
     """What a tracker made of a sequence.
 
     ``boxes`` is ``[T, 4]`` with the given box first; ``seconds`` is ``[T]``, ``init``'s time first, then one per
-    update; ``stages`` maps ``decode``, ``preprocess``, ``inference``, ``postprocess`` to seconds ``[T]``.
+    update; ``stages`` maps ``decode``, ``preprocess``, ``inference``, ``postprocess`` to seconds ``[T]``; ``confidence`` is ``[T]``,
+    NaN where the tracker told none (always in frame 0), or None if it never tells.
     """
 
     sequence: str
@@ -80,6 +81,7 @@ class Track:
     seconds: npt.NDArray[np.float64]
     stages: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     repetition: int = 1
+    confidence: npt.NDArray[np.float64] | None = None
 
 
 @dataclass

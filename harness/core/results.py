@@ -182,11 +182,23 @@ def track_paths(folder: Path, sequence: str, repetition: int = 1) -> tuple[Path,
     return base / f"{sequence}_{repetition:03d}.txt", base / f"{sequence}_time.txt"
 
 
+def confidence_path(boxes: Path) -> Path:
+    """The file of confidences beside a box file: ``NAME_001_confidence.value``, as in VOT's long-term format."""
+    return boxes.with_name(f"{boxes.stem}_confidence.value")
+
+
+def values_text(values: npt.NDArray[np.float64]) -> str:
+    """A number a line; ``nan`` where there is none."""
+    return "".join(f"{value:.8g}\n" for value in np.asarray(values, float))
+
+
 def write_tracks(folder: Path, tracks: list[Track]) -> None:
     """Writes all repetitions of one sequence: a box file each, one time file with a column each."""
     ordered = sorted(tracks, key=lambda track: track.repetition)
     for track in ordered:
-        write_text(track_paths(folder, track.sequence, track.repetition)[0], boxes_text(track.boxes))
+        path = write_text(track_paths(folder, track.sequence, track.repetition)[0], boxes_text(track.boxes))
+        if track.confidence is not None:
+            write_text(confidence_path(path), values_text(track.confidence))
     write_text(track_paths(folder, ordered[0].sequence)[1], times_text(track.seconds for track in ordered))
 
 

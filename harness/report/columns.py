@@ -48,7 +48,7 @@ def value_of(row: Row, name: str) -> float | None:
     if name == DIFFERENCE:
         return row.difference["ao"].value if "ao" in row.difference else None
     if name.startswith("agreement/"):
-        return row.agreement.metrics().get(name) if row.agreement else None
+        return (row.agreement.metrics() | row.sureness).get(name) if row.agreement else None
     if row.job.random_weights and catalog().needing("truth", [name]):
         return None
     return row.job.metrics.get(name)
@@ -85,7 +85,7 @@ def columns(comparison: Comparison, *places: Place) -> list[Column]:
 def _names(row: Row) -> list[str]:
     """The metrics that a row has something to show for (of the speed-up: more than the baseline's own 1)."""
     names = [name for name in row.job.metrics if value_of(row, name) is not None]
-    names += row.agreement.metrics() if row.agreement else ()
+    names += row.agreement.metrics() | row.sureness if row.agreement else ()
     names += [SPEED_UP] if row.ratio is not None else []
     return names + ([DIFFERENCE] if "ao" in row.difference else [])
 

@@ -8,7 +8,7 @@ from harness.report import differences, pairs
 from harness.report.contest import contest_of, mark_equals
 from harness.report.sources import give_labels
 from harness.report.verdicts import headlines, verdict
-from harness.scoring import intervals, turns
+from harness.scoring import confidence, intervals, turns
 from harness.scoring.compared import Comparison, Contest, Job, Row
 from harness.scoring.frames import frames_agreement
 from harness.scoring.intervals import Interval
@@ -112,6 +112,7 @@ def _against(row: Row, base: Row, contest: Contest) -> None:
     if not row.why_not_agreement and own.tracked is not None and other.tracked is not None:
         row.agreement = frames_agreement(own.tracked, other.tracked)
         row.why_not_agreement = "" if row.agreement else "the runs share no frames"
+        row.sureness = confidence.agreement(own.tracked, other.tracked, other.metrics.get("confidence/threshold"))
 
 
 def _ratio(own: Job, base: Job, metric: str, contest: Contest) -> Interval:

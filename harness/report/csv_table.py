@@ -27,7 +27,7 @@ def csv_text(comparison: Comparison) -> str:
 def _agreement(comparison: Comparison) -> list[str]:
     """The agreement's columns: those of the boxes always, others where a run has them."""
     always = ["agreement/mean_iou", "agreement/identical_boxes", "agreement/first_divergent_frame"]
-    found = {name for row in comparison.rows if row.agreement for name in row.agreement.metrics()}
+    found = {name for row in comparison.rows if row.agreement for name in row.agreement.metrics() | row.sureness}
     return catalog().order({*always, *found})
 
 

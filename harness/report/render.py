@@ -14,10 +14,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from harness.core.errors import ConfigError, DataError, StoreError
 from harness.core.files import file_mode, write_bytes
@@ -28,6 +29,9 @@ from harness.report.plots import PLOTS
 from harness.report.sources import give_labels, load
 from harness.scoring.compared import Job
 from harness.scoring.overlap import iou
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRUTH_COLOR = (255, 255, 255)
 SMALLEST = 480
@@ -43,12 +47,13 @@ Color = tuple[int, int, int]
 
 @dataclass
 class Layer:
-    """Boxes ``[T, 4]`` to draw in one colour (BGR) under one name."""
+    """Boxes ``[T, 4]`` to draw in one colour (BGR) under one name, with the tracker's confidence ``[T]`` if it tells one."""
 
     name: str
     color: Color
     boxes: Boxes
     thickness: int = 2
+    confidence: npt.NDArray[np.float64] | None = None
 
 
 # -------------------------------------------------------------------------------------------- entries
@@ -134,16 +139,28 @@ def _layers(jobs: list[Job], source: Sequence) -> list[Layer]:
     for place, job in enumerate(jobs):
         red, green, blue = (round(255 * part) for part in look[job.folder].color)
         thickness = 2 if len(jobs) == 1 else min(7, 1 + 2 * (len(jobs) - 1 - place))
-        layers.append(Layer(job.shown, (blue, green, red), _boxes(job, source), thickness))
+        layers.append(Layer(job.shown, (blue, green, red), _boxes(job, source), thickness, _confidence(job, source)))
     if source.truth is not None:
         layers.append(Layer("truth", TRUTH_COLOR, np.asarray(source.truth, float), 1))
     return layers
 
 
-def _boxes(job: Job, source: Sequence) -> Boxes:
+def _rows(job: Job, source: Sequence) -> pd.DataFrame | None:
     rows = job.tracked
-    if rows is not None:
-        rows = rows[(rows["sequence"] == source.name) & (rows["repetition"] == rows["repetition"].min())]
+    if rows is None:
+        return None
+    own: pd.DataFrame = rows[(rows["sequence"] == source.name) & (rows["repetition"] == rows["repetition"].min())]
+    return own.sort_values("frame")
+
+
+def _confidence(job: Job, source: Sequence) -> npt.NDArray[np.float64] | None:
+    """The tracker's confidence of each frame, drawn beside the run's name; None where it tells none."""
+    rows = _rows(job, source)
+    return rows["confidence"].to_numpy(float) if rows is not None and "confidence" in rows else None
+
+
+def _boxes(job: Job, source: Sequence) -> Boxes:
+    rows = _rows(job, source)
     if rows is None or rows.empty:
         raise ConfigError(f"{job.shown} has no boxes of {source.name}; choose a sequence that it tracked.")
     boxes: Boxes = rows.sort_values("frame")[["x", "y", "w", "h"]].to_numpy(float)
@@ -175,6 +192,8 @@ def draw(canvas: Image, source: Sequence, layers: list[Layer], index: int, scale
         x, y, w, h = (round(float(np.clip(value * scale, -1e5, 1e5))) for value in box)
         cv2.rectangle(canvas, (x, y), (x + w, y + h), layer.color, layer.thickness, cv2.LINE_AA)
         text = layer.name
+        if layer.confidence is not None and np.isfinite(layer.confidence[index]):
+            text += f"  {layer.confidence[index]:.2f}"
         if truth is not None and layer.name != "truth":
             text += f"  IoU {iou(box[None], truth[None], source.size)[0]:.2f}"
         legend.append((text, layer.color))

@@ -63,7 +63,7 @@ def write_comparison(found: Comparison, folder: Path, title: str = "", command: 
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     with tolerated("The page could not be made", found.warnings.append):
         files.append(write_text(folder / PAGE_FILE, page.html(found, drawn, title or "Comparison", made, command, own)))
-    agreed = {row.job.id: row.agreement.metrics() for row in found.rows if row.agreement is not None}
+    agreed = {row.job.id: row.agreement.metrics() | row.sureness for row in found.rows if row.agreement is not None}
     text = "\n".join([tables.text(found), *(section.text() for section in own)])
     return Summary(text, found, agreed, found.warnings, files)
 

@@ -114,6 +114,8 @@ class Row:
     why_not_difference: str = ""
     agreement: Agreement | None = None
     why_not_agreement: str = ""
+    sureness: dict[str, float] = field(default_factory=dict)
+    """``agreement/confidence_*``: how far the confidence parts from the baseline's."""
     against: Row | None = None
     """The row that this one is compared with: the baseline, or the same configuration of an older sweep."""
     same_as: str = ""

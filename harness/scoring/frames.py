@@ -34,6 +34,8 @@ def frames_table(
         contended: Names of the sequences that ran beside others, so that their times are no latency.
     """
     parts: dict[str, list[Array]] = {}
+    tracks = list(tracks)
+    sure = any(track.confidence is not None for track in tracks)
     for track in tracks:
         count = len(track.boxes)
         key = (track.sequence, track.repetition)
@@ -48,11 +50,17 @@ def frames_table(
             "contended": np.full(count, track.sequence in contended),
             "seconds": track.seconds,
             **{stage: track.stages.get(stage, np.full(count, np.nan)) for stage in STAGES},
+            **({"confidence": confidence_of(track)} if sure else {}),
             **({OWN_STAGE: track.stages[OWN_STAGE]} if OWN_STAGE in track.stages else {}),
         }
         for name, values in columns.items():
             parts.setdefault(name, []).append(np.asarray(values))
     return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def confidence_of(track: Track) -> Floats:
+    """A track's confidence ``[T]``, NaN where it has none."""
+    return np.full(len(track.boxes), np.nan) if track.confidence is None else track.confidence
 
 
 def tracks_of(frames: pd.DataFrame) -> list[Track]:

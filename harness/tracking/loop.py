@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -124,6 +125,7 @@ class Runner:
         count = len(sequence) if limit is None else min(limit, len(sequence))
         boxes = np.empty((count, 4))
         seconds = np.zeros(count)
+        confidence = np.full(count, np.nan)
         stages = {name: np.zeros(count) for name in STAGES}
         tracker = self.start()
         source = iter(decoded(sequence, self.spec.color) if frames is None else frames)
@@ -143,6 +145,8 @@ class Runner:
                     found = sequence.init_box
                 end = perf_counter()
                 boxes[index] = box_of(found)
+                if index and tracker.confidence is not None:
+                    confidence[index] = ask(as_number, tracker.confidence)
                 seconds[index] = end - begin if tracker.seconds is None else tracker.seconds
                 stages["preprocess"][index], stages["inference"][index], stages["postprocess"][index] = clock.stages(
                     end
@@ -156,7 +160,13 @@ class Runner:
                 gc.enable()
         if tracker.seconds is not None:
             stages = {"decode": stages["decode"], OWN_STAGE: seconds.copy()}
-        return Track(sequence.name, boxes, seconds, stages, repetition)
+        sure = confidence if np.isfinite(confidence).any() else None
+        return Track(sequence.name, boxes, seconds, stages, repetition, sure)
+
+
+def as_number(value: Any) -> float:
+    """A tracker's confidence as a number, whatever kind of scalar it is."""
+    return float(value)
 
 
 def ask(call: Callable[..., object], *arguments: object) -> object:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ class SequenceStore:
                 "digests": [_digest(boxes_text(track.boxes)) for track in done.tracks],
                 "seconds": [track.seconds for track in done.tracks],
                 "stages": [dict(track.stages) for track in done.tracks],
+                "confidence": [track.confidence for track in done.tracks],
             },
         )
 
@@ -91,7 +92,9 @@ class SequenceStore:
         if _digest(boxes_text(boxes)) != record["digests"][index]:
             raise DataError(f"{box_file} was changed.")
         stages = {name: np.array(values, float) for name, values in record["stages"][index].items()}
-        return Track(sequence.name, boxes, np.array(record["seconds"][index], float), stages, index + 1)
+        told = (record.get("confidence") or [None] * record["repetitions"])[index]
+        confidence = None if told is None else np.array(told, float)
+        return Track(sequence.name, boxes, np.array(record["seconds"][index], float), stages, index + 1, confidence)
 
     def _record(self, name: str) -> Path:
         return self.folder / "sequences" / f"{name}.json"
@@ -103,4 +106,4 @@ def _digest(text: str) -> str:
 
 def as_shipped(track: Track) -> Track:
     """The track with its boxes as a reader of the box file gets them."""
-    return Track(track.sequence, shipped(track.boxes), track.seconds, track.stages, track.repetition)
+    return replace(track, boxes=shipped(track.boxes))

@@ -21,7 +21,7 @@ def test_compare_a_sweep_and_single_runs(place: Path) -> None:
     sweep = place / "outputs" / "2026-01-01" / "10-00-00"
     done = harness("compare", str(sweep), "--out", "report", cwd=place)
     assert done.returncode == 0, done.stderr
-    assert "onnx is 2.40" in done.stdout
+    assert "onnx is 2.44" in done.stdout
     assert sorted(path.name for path in (place / "report").iterdir()) == ["plots", "report.html", "summary.csv", "summary.md"]
     identity = make_runs.Results.load(sweep / "2").id
     done = harness("compare", identity[:10], str(sweep / "1"), "--baseline", str(sweep / "1"), "--out", "two", cwd=place)

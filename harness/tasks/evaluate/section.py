@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.present.section import Section
 from harness.scoring.compared import Comparison, Job
-from harness.tasks.evaluate import budget_section
+from harness.tasks.evaluate import budget_section, confidence_section
 from harness.tasks.evaluate.record import EvaluateRecord, Int8Record
 
 NONE = "-"
@@ -30,7 +30,7 @@ SHOWN_LAYERS = 6
 
 def sections(found: Comparison) -> list[Section]:
     """The verdicts on a camera's rate, and the section over all int8 runs; nothing where there are none."""
-    return [*budget_section.sections(found), *_int8(found)]
+    return [*budget_section.sections(found), *_int8(found), *confidence_section.sections(found)]
 
 
 def _int8(found: Comparison) -> list[Section]:

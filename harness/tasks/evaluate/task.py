@@ -17,6 +17,7 @@ from harness.core.records import Scoring
 from harness.core.results import FRAMES_FILE, write_frames
 from harness.imaging.decoding import decoder_name
 from harness.machine.environment import peak_rss_mb
+from harness.scoring import confidence
 from harness.scoring.budget import target_of
 from harness.scoring.frames import frames_table
 from harness.scoring.protocols import score_by
@@ -214,7 +215,10 @@ class Evaluate(Task):
         found |= speed_metrics(done, first, record.start_s, record.in_flight, target_of(context.config))
         if record.cluster is not None:
             found |= cluster_metrics(record.cluster)
-        write_frames(context.folder, frames_table(tracks, scores.got10k if accurate else None, context.round, contended))
+        table = frames_table(tracks, scores.got10k if accurate else None, context.round, contended)
+        write_frames(context.folder, table)
+        if accurate and "confidence" in table:
+            found |= confidence.metrics_of(confidence.judged_columns(table))
         per_sequence = {
             name: {
                 key: value
