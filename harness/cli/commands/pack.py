@@ -43,16 +43,15 @@ def _pack_benchmark(args: argparse.Namespace) -> int | None:
     """Packs for another benchmark than GOT-10k; None where the data set is in GOT-10k's layout or not given."""
     from harness.publish.submission.aligning import align
     from harness.publish.submission.formats import find_results
-    from harness.publish.submission.reference import Wanted, reference
+    from harness.publish.submission.reference import Wanted, benchmark_class, reference
 
-    if args.dataset is None and args.layout is None:
+    wanted = Wanted(args.dataset, args.split, layout=args.layout)
+    if args.dataset is None or benchmark_class(wanted) is None:
         return None
-    describe(args.results)  # refuses a job that did not end well
+    own = describe(args.results).get("id") is not None  # refuses a job that did not end well
     results = find_results(args.results)
-    against = reference(Wanted(args.dataset, args.split, layout=args.layout), results)
-    if against.benchmark is None:
-        return None
-    own = describe(args.results).get("id") is not None
+    against = reference(wanted, results)
+    assert against.benchmark is not None
     aligned = align(results, against.sequences.values(), against.benchmark, own)
     archive = args.output or Path(f"{results.name}.zip")
     for path in against.benchmark.pack(aligned.tracks, archive):

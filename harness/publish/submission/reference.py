@@ -70,7 +70,7 @@ def reference(wanted: Wanted, results: ResultFolder) -> Reference:
     """The sequences to score against: those under the root, or without one those of ``results``, without truth."""
     if wanted.root is None:
         return _results_alone(results, wanted.sequences)
-    benchmark = _benchmark_class(wanted)
+    benchmark = benchmark_class(wanted)
     if benchmark is not None:
         return _benchmark(benchmark, wanted, results)
     chosen = _find_split(wanted.root, results) if wanted.split is None else wanted.split
@@ -98,7 +98,7 @@ def describe(name: str, root: Path, split: str, dataset: Dataset, sequences: Map
     }
 
 
-def _benchmark_class(wanted: Wanted) -> tuple[str, type[BenchmarkDataset]] | None:
+def benchmark_class(wanted: Wanted) -> tuple[str, type[BenchmarkDataset]] | None:
     """Name and class of the benchmark under the root; None for a folder in GOT-10k's layout. Raises DataError."""
     assert wanted.root is not None
     if wanted.layout is not None:
