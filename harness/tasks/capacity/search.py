@@ -25,29 +25,43 @@ class Capacity:
 def search(trial: Callable[[int], Trial], guess: int, most: int) -> Capacity:
     """Finds the largest number of streams from 0 to ``most`` for which ``trial`` passes, taking it that fewer streams pass too.
 
-    ``guess`` is where to begin; each step away from it doubles.
+    ``guess`` is where to begin; each step away from it doubles. Near the capacity one step's verdict is partly luck, so two
+    count on either side: a step that fails for dropped frames is made once more, and the number that is found must pass
+    again, or the search goes on below it.
     """
-    done: dict[int, Trial] = {}
+    done: dict[int, list[Trial]] = {}
+
+    def once(streams: int) -> Trial:
+        done.setdefault(streams, []).append(trial(streams))
+        return done[streams][-1]
 
     def passes(streams: int) -> bool:
-        if streams not in done:
-            done[streams] = trial(streams)
-        return done[streams].passed
+        if streams in done:
+            return done[streams][-1].passed
+        first = once(streams)
+        return first.passed or (first.dropped > 0 and once(streams).passed)
 
     good, bad = 0, most + 1
     streams, stride = min(max(guess, 1), most), 1
-    while good + 1 < bad:
-        if passes(streams):
-            good = streams
-            streams = good + stride
-        else:
-            bad = streams
-            streams = bad - stride
-        stride *= 2
-        if good and bad <= most:
-            streams = (good + bad) // 2
-        streams = min(max(streams, good + 1), bad - 1)
-    return Capacity(good, *_sure(done.values(), good, most), good == most, tuple(done[key] for key in sorted(done)))
+    while True:
+        while good + 1 < bad:
+            if passes(streams):
+                good = streams
+                streams = good + stride
+            else:
+                bad = streams
+                streams = bad - stride
+            stride *= 2
+            if good and bad <= most:
+                streams = (good + bad) // 2
+            streams = min(max(streams, good + 1), bad - 1)
+        if not good or sum(item.passed for item in done[good]) > 1 or once(good).passed:
+            break
+        bad = good
+        good = max((count for count in done if count < bad and done[count][-1].passed), default=0)
+        streams = min(max((good + bad) // 2, good + 1), bad - 1)
+    trials = tuple(item for count in sorted(done) for item in done[count])
+    return Capacity(good, *_sure(trials, good, most), good == most, trials)
 
 
 def _sure(trials: Iterable[Trial], streams: int, most: int) -> tuple[int, int]:

@@ -49,7 +49,8 @@ def _cells(row: Row) -> list[str]:
 def _sentence(row: Row) -> str:
     """What ended the search."""
     told = _told(row.job)
-    over = next((step for step in told["steps"] if step["streams"] == told["streams"] + 1), None)
+    more = [step for step in told["steps"] if step["streams"] == told["streams"] + 1 and not step["passed"]]
+    over = more[-1] if more else None
     words = f"{row.shown}: {told['streams']} {told['arrivals']} streams"
     if over is None:
         return f"{words} passed; none more was tried."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence as Seq
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -24,7 +24,7 @@ from harness.tasks.capacity.queue import WallClock
 from harness.tasks.capacity.record import CapacityRecord, Searched
 from harness.tasks.capacity.search import Capacity as Found, search
 from harness.tasks.capacity.streams import Streams, load_clips
-from harness.tasks.capacity.trial import SHARE, Judge, Trial, run_trial
+from harness.tasks.capacity.trial import Judge, Trial, run_trial
 from harness.tracking.feedback import Feedback, check_feedback, truthful
 from harness.tracking.parallel import Split, split_threads
 from harness.tracking.recording import check_dataset
@@ -32,6 +32,8 @@ from harness.tracking.recording import check_dataset
 FILE = "capacity.json"
 """Every step that was made, with the key of what made it: a job that was cut makes none twice."""
 GUESS_UPDATES = 20
+SETTLE_S = 1.0
+"""The beginning of a step that does not count."""
 
 
 @dataclass
@@ -87,11 +89,15 @@ class Capacity(Task):
         service = self._service(streams)
         guess = int(0.9 * split.requests / (self.fps * service))
 
+        made: list[Trial] = []
+
         def trial(count: int) -> Trial:
-            if count not in done:
-                done[count] = self._trial(streams, split.requests, count, context.seed)
-                self._save(context, done)
-            step = done[count]
+            kept = next((step for step in done if step.streams == count), None)
+            if kept is not None:
+                done.remove(kept)
+            step = kept or self._trial(streams, split.requests, count, context.seed)
+            made.append(step)
+            self._save(context, [*made, *done])
             words = "within" if step.passed else "beyond"
             context.progress.say(f"{count} streams: {words} the deadline, p99 {_ms(step.p99_ms)}, {step.dropped} dropped")
             return step
@@ -128,15 +134,9 @@ class Capacity(Task):
         return (perf_counter() - begin) / GUESS_UPDATES
 
     def _trial(self, streams: Streams, workers: int, count: int, seed: int) -> Trial:
-        """One step; one that fails for a dropped frame alone is made once more: a machine may stumble once."""
-        first = self._once(streams, workers, count, seed)
-        if first.passed or first.late > SHARE:
-            return first
-        return self._once(streams, workers, count, seed)
-
-    def _once(self, streams: Streams, workers: int, count: int, seed: int) -> Trial:
+        """One step."""
         streams.prepare(count)
-        judge = Judge(self.deadline_s, self.least_s, self.most_s)
+        judge = Judge(self.deadline_s, self.least_s, self.most_s, SETTLE_S)
         coming = arrivals(self.arrivals, count, self.fps, seed)
         collecting = gc.isenabled()
         gc.collect()
@@ -163,19 +163,19 @@ class Capacity(Task):
             **{key: getattr(self, key) for key in keys},
         }
 
-    def _save(self, context: Context, done: Mapping[int, Trial]) -> None:
-        steps = [done[count].record() for count in sorted(done)]
-        write_json(context.folder / FILE, {"key": self._key(context), "steps": steps})
+    def _save(self, context: Context, steps: Seq[Trial]) -> None:
+        write_json(context.folder / FILE, {"key": self._key(context), "steps": [step.record() for step in steps]})
 
-    def _load(self, context: Context) -> dict[int, Trial]:
+    def _load(self, context: Context) -> list[Trial]:
+        """The steps that an earlier start of this job made, in order."""
         path: Path = context.folder / FILE
         try:
             record = read_json(path)
             if record["key"] != plain(self._key(context)):
-                return {}
-            return {step["streams"]: Trial(**step) for step in record["steps"]}
+                return []
+            return [Trial(**step) for step in record["steps"]]
         except (DataError, KeyError, TypeError):
-            return {}
+            return []
 
     # ------------------------------------------------------------------------------------- results
 
@@ -185,7 +185,7 @@ class Capacity(Task):
             "capacity/low": float(found.low),
             "capacity/high": float(found.high),
         }
-        at = next((step for step in found.trials if step.streams == found.streams), None)
+        at = next((step for step in reversed(found.trials) if step.streams == found.streams), None)
         if at is not None and at.p99_ms is not None:
             metrics["capacity/p99_ms"] = at.p99_ms
         warnings = []

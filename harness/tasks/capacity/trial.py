@@ -68,19 +68,24 @@ class Judge:
         deadline_s: What the 99th percentile must be within.
         least_s: A verdict needs this long, a drop aside: neighbouring frames are alike.
         most_s: After this long the verdict is that of the samples as they are, and not sure.
+        settle_s: What happens in the first so many seconds does not count: threads start, caches fill.
     """
 
     deadline_s: float
     least_s: float
     most_s: float
+    settle_s: float = 0.0
     check_s: float = 0.25
     samples: list[float] = field(default_factory=list)
     late: int = 0
     _next_check: float = 0.0
     _blocks: dict[int, list[int]] = field(default_factory=dict)
+    _dropped_before: int = 0
 
     def add(self, seconds: float, elapsed: float) -> None:
         """A frame was finished ``seconds`` after it arrived, ``elapsed`` seconds after the trial began."""
+        if elapsed < self.settle_s:
+            return
         late = seconds > self.deadline_s
         self.samples.append(seconds)
         self.late += late
@@ -89,8 +94,12 @@ class Judge:
         block[1] += 1
 
     def enough(self, elapsed: float, dropped: int) -> bool:
-        """Whether the trial can end after ``elapsed`` seconds."""
-        if dropped or elapsed >= self.most_s:
+        """Whether the trial can end after ``elapsed`` seconds, ``dropped`` frames in all having been dropped."""
+        elapsed -= self.settle_s
+        if elapsed < 0:
+            self._dropped_before = dropped
+            return False
+        if dropped > self._dropped_before or elapsed >= self.most_s:
             return True
         if elapsed < max(self.least_s, self._next_check):
             return False
@@ -117,6 +126,7 @@ class Judge:
 
     def verdict(self, streams: int, dropped: int, elapsed: float) -> Trial:
         """What the samples say."""
+        dropped -= self._dropped_before
         count = len(self.samples)
         late = self.late / count if count else 0.0
         passed = not dropped and bool(count) and late <= SHARE

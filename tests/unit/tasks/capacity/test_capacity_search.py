@@ -128,8 +128,50 @@ def outcome(streams: int, passed: bool, sure: bool = True) -> Trial:
 def test_the_search_finds_the_last_number_that_passes_in_few_steps(capacity: int, guess: int) -> None:
     found = search(lambda streams: outcome(streams, streams <= capacity), guess, most=64)
     assert found.streams == capacity
-    assert len(found.trials) <= 14
+    assert len(found.trials) <= 15
     assert found.bounded == (capacity == 64)
+
+
+def scripted(verdicts: dict[int, list[Trial]]) -> Capacity:
+    """A search whose steps have these outcomes, in order; others pass up to 5 streams."""
+    left = {streams: list(own) for streams, own in verdicts.items()}
+
+    def trial(streams: int) -> Trial:
+        return left[streams].pop(0) if left.get(streams) else outcome(streams, streams <= 5)
+
+    return search(trial, 4, most=16)
+
+
+def test_a_step_that_fails_for_a_drop_is_made_once_more() -> None:
+    stumbled = Trial(5, False, True, 100, 0.0, 1, 1.0, 1.0, None, None, 1.0)
+    assert scripted({5: [stumbled, outcome(5, True), outcome(5, True)]}).streams == 5
+    assert scripted({5: [stumbled, stumbled]}).streams == 4
+
+
+def test_a_step_that_fails_for_late_frames_is_not_made_again() -> None:
+    found = scripted({5: [outcome(5, False)]})
+    assert found.streams == 4
+    assert [item.streams for item in found.trials].count(5) == 1
+
+
+def test_the_number_found_must_pass_again_or_the_search_goes_on_below_it() -> None:
+    lucky = scripted({6: [outcome(6, True), outcome(6, False)]})
+    assert lucky.streams == 5
+    passed = [item.streams for item in lucky.trials if item.passed]
+    assert passed.count(5) == 2 and passed.count(6) == 1
+
+
+def test_what_happens_while_a_step_settles_does_not_count() -> None:
+    judge = Judge(0.03, least_s=0.5, most_s=1.0, settle_s=1.0)
+    judge.add(9.0, 0.4)
+    assert not judge.enough(0.4, dropped=7)
+    for _ in range(600):
+        judge.add(0.01, 1.2)
+    assert not judge.enough(1.4, dropped=7)
+    assert judge.enough(1.6, dropped=7)
+    found = judge.verdict(3, 7, 1.6)
+    assert (found.passed, found.frames, found.late, found.dropped) == (True, 600, 0.0, 0)
+    assert judge.enough(1.6, dropped=8)
 
 
 def test_the_interval_of_the_capacity_leaves_out_verdicts_that_are_not_sure() -> None:

@@ -18,6 +18,11 @@ from harness.tasks.capacity.streams import Streams, load_clips
 from harness.tasks.capacity.task import FILE
 
 
+@pytest.fixture(autouse=True)
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.tasks.capacity.task.SETTLE_S", 0.0)
+
+
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
     return numbered_sequences(tmp_path / "data", sequences=2, frames=4)
