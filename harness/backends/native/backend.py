@@ -137,6 +137,7 @@ class Native(Backend):
             load,
             recipe["start_timeout"],
             recipe["timeout"],
+            recipe["command"] is not None,
             bool(os.environ.get("HARNESS_VERBOSE")),
         )
 

@@ -39,6 +39,7 @@ class Launch:
         load: the message that builds the tracker.
         start_timeout: seconds that building may take.
         timeout: seconds that one frame may take.
+        files: whether frames reach the tracker as files, for which it gets a folder.
         verbose: whether its output goes to ours at once, instead of being kept for its last words.
     """
 
@@ -48,6 +49,7 @@ class Launch:
     load: Mapping[str, Any]
     start_timeout: float
     timeout: float
+    files: bool = False
     verbose: bool = False
 
 
@@ -58,12 +60,12 @@ class ForeignProcess:
         self._launch = launch
         self._memory = SharedFrames()
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
-        self._scratch = tempfile.TemporaryDirectory(prefix="harness-tracker-", dir=memory_folder())
+        self._scratch = tempfile.TemporaryDirectory(prefix="harness-tracker-", dir=memory_folder()) if launch.files else None
         self.facts: dict[str, str] = {}
         self.rss_mb = 0.0
         begin = perf_counter()
         self._start()
-        self._ask({**launch.load, "scratch": self._scratch.name}, launch.start_timeout, "building the tracker")
+        self._ask({**launch.load, "scratch": self._scratch.name if self._scratch else None}, launch.start_timeout, "building the tracker")
         self.load_seconds = perf_counter() - begin
 
     # ---------------------------------------------------------------------------------- what it is asked
@@ -88,7 +90,8 @@ class ForeignProcess:
                 self.rss_mb = max(self.rss_mb, float(reply.get("rss_mb", 0.0))) if reply else self.rss_mb
         self._end(GOODBYE_S)
         self._log.close()
-        self._scratch.cleanup()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
