@@ -14,6 +14,8 @@ ARTIFACT_FILE = "artifact.json"
 REFERENCE_FILE = "parity.npz"
 SOURCE_FILE = "source.json"
 CONTENTS = "contents"
+READS_WEIGHTS = "reads_weights"
+"""In an artifact's info: its jobs read the weights' files where they lie."""
 SHOWN = 3
 """Faults that a sentence lists."""
 
@@ -31,22 +33,22 @@ def record(folder: Path, facts: Mapping[str, Any]) -> None:
 def damage(folder: Path) -> str:
     """What is wrong with an artifact's files, for people; empty where all are as they were written, or nothing is there.
 
-    The weights that a torch source reads lie elsewhere; they must be the ones that it was made from.
+    Weights that a job reads where they lie must be the ones that the artifact was made from.
     """
     if not folder.is_dir():
         return ""
     try:
         raw = read_json(folder / ARTIFACT_FILE)
         faults = changed(folder, raw[CONTENTS])
-        if not faults and (folder / SOURCE_FILE).is_file():
-            faults = _changed_weights(read_json(folder / SOURCE_FILE))
+        if not faults and raw["info"].get(READS_WEIGHTS):
+            faults = _changed_weights(raw["options"])
     except (DataError, KeyError, TypeError) as error:
         return f"{ARTIFACT_FILE} cannot be read ({type(error).__name__})"
     return "; ".join(f"{name} {what}".strip() for name, what in list(faults.items())[:SHOWN])
 
 
-def _changed_weights(source: Mapping[str, Any]) -> dict[str, str]:
-    expected = dict(zip(source["weights"], source.get("sha256", ()), strict=False))
+def _changed_weights(options: Mapping[str, Any]) -> dict[str, str]:
+    expected = dict(zip(options["weights"], options["sha256"], strict=False))
     found = {}
     for name, digest in expected.items():
         if not Path(name).is_file():

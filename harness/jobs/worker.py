@@ -177,7 +177,7 @@ def describe_artifact(artifact: Artifact) -> dict[str, Any]:
         "precision": artifact.precision,
         "folder": str(artifact.folder),
         "files": {name: str(path) for name, path in artifact.files.items()},
-        **{key: value for key, value in artifact.info.items() if key != "parameter_bytes"},
+        **{key: value for key, value in artifact.info.items() if key not in ("parameter_bytes", "reads_weights")},
     }
 
 

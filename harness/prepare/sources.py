@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.artifacts.store import REFERENCE_FILE, SOURCE_FILE
+from harness.artifacts.store import READS_WEIGHTS, REFERENCE_FILE, SOURCE_FILE
 from harness.backends.shared.modules import call_factory
 from harness.core.errors import ConfigError, HarnessError, WeightsError, telling_line, told
 from harness.core.interfaces import Arrays, Artifact, GraphSpec
@@ -26,7 +26,7 @@ def from_torch(step: Step, parent: Artifact | None, folder: Path) -> Built:
     import torch
 
     path = folder / SOURCE_FILE
-    path.write_text(json.dumps({**_recipe(step), "sha256": step.options["sha256"]}, indent=1))
+    path.write_text(json.dumps(_recipe(step), indent=1))
     modules = _built(step, torch.nn.Module, "a torch.nn.Module")
     graphs = {graph.name: graph for graph in step.graphs}
     session = resolve("harness.backends.torch.session:TorchSession")
@@ -46,7 +46,8 @@ def from_torch(step: Step, parent: Artifact | None, folder: Path) -> Built:
         for module in modules.values()
         for tensor in (*module.parameters(), *module.buffers())
     }
-    info = {"parameter_bytes": sum(tensors.values()), "exporter": "none", "reference": reference}
+    info: dict[str, Any] = {"parameter_bytes": sum(tensors.values()), "exporter": "none", "reference": reference}
+    info[READS_WEIGHTS] = True
     return dict.fromkeys(graphs, path), info | ({"named_outputs": sorted(named)} if named else {})
 
 
@@ -135,7 +136,7 @@ def from_native(step: Step, parent: Artifact | None, folder: Path) -> Built:
     path = folder / "tracker.json"
     path.write_text(json.dumps(call_factory(_recipe(step)), indent=1))
     size = sum(Path(item).stat().st_size for item in step.options["weights"])
-    return {"tracker": path}, {"parameter_bytes": size or None, "exporter": "none"}
+    return {"tracker": path}, {"parameter_bytes": size or None, "exporter": "none", READS_WEIGHTS: True}
 
 
 def _name_ports(ports: Sequence[Any], wanted: Sequence[str]) -> list[str]:
