@@ -113,9 +113,9 @@ def test_app_runs_on_recorded_crops_and_reports_its_real_figures(tmp_path, prepa
     assert not list((tmp_path / "job").glob(".inputs*"))
 
 
-def test_app_keeps_threads_and_arithmetic_on_a_virtual_device(tmp_path):
+def test_app_keeps_threads_and_arithmetic_on_a_virtual_device(tmp_path, prepared):
     experiment, artifact = small_experiment(
-        tmp_path / "cache", "backend=openvino", "task=benchmark_app", "device=auto", "threads=1", "task.iterations=10",
+        prepared, "backend=openvino", "task=benchmark_app", "device=auto", "threads=1", "task.iterations=10",
         "task.percentiles=[]",
     )  # fmt: skip
     result = experiment.task.run(context_of(experiment, artifact, tmp_path / "job", 1))
