@@ -295,6 +295,9 @@ class BenchmarkDataset(Dataset):
             found.faults.append(str(error))
             return
         found.frames += len(sequence.frames)
+        outside = sequence.first_box_fault()
+        if outside:
+            found.faults.append(f"{entry.annotation}: {outside}.")
         found.notes += unusual(sequence, self.first_pixel)
         if decode:
             check_images(sequence.frames, sequence.size, found, pool)

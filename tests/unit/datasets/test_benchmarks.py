@@ -133,6 +133,15 @@ def test_check_counts_what_is_missing_and_what_is_unusual(tmp_path: Path) -> Non
     assert "Deer: 1 boxes reach outside the image." in checked.notes
 
 
+def test_check_finds_a_first_box_outside_the_image(tmp_path: Path) -> None:
+    otb(tmp_path)
+    truth = boxes(71)
+    truth[0] = [200, 3, 9, 9]
+    path = write(tmp_path / "Deer" / "groundtruth_rect.txt", text(truth))
+    faults = Otb(root=str(tmp_path)).check(decode=False).faults
+    assert f"{path}: Deer: the first box [199, 2, 9, 9] lies outside the image, which is 64x48 pixels." in faults
+
+
 def test_check_finds_damaged_images_and_faulty_annotations_of_every_sequence(tmp_path: Path) -> None:
     uav123_10fps(tmp_path)
     damaged = tmp_path / "data_seq" / "UAV123_10fps" / "uav2" / "000007.jpg"
