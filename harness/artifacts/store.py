@@ -40,7 +40,7 @@ def damage(folder: Path) -> str:
     try:
         raw = read_json(folder / ARTIFACT_FILE)
         faults = changed(folder, raw[CONTENTS])
-        if not faults and raw["info"].get(READS_WEIGHTS):
+        if not faults and raw.get("info", {}).get(READS_WEIGHTS):
             faults = _changed_weights(raw["options"])
     except (DataError, KeyError, TypeError) as error:
         return f"{ARTIFACT_FILE} cannot be read ({type(error).__name__})"
