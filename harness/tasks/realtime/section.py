@@ -64,7 +64,7 @@ def _told(job: Job) -> Mapping[str, Any]:
 def _rule(told: Mapping[str, Any]) -> str:
     """What a frame is scored with, for people."""
     if told["convention"] == "vot":
-        rule = f"by VOT's real-time rule, {told['grace']} grace frames a sequence"
+        rule = f"scored by VOT's real-time rule, {told['grace']} grace frames a sequence"
     else:
         rule = "scored with the newest result finished when it arrived"
     return f"{rule}; decoding {'counted' if told['count_decoding'] else 'not counted'}"
