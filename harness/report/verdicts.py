@@ -127,6 +127,8 @@ def _apart(found: Comparison) -> str:
     sweep = next(iter(sweeps))
     if len(sweeps) != 1 or sweep is None:
         return f"{text}; a sweep over them measures in turns."
+    if any(row.speed_metric != "fps" for row in found.well):
+        return f"{text}; only runs that track one sequence at a time are measured in turns (task.mode=serial)."
     return f"{text}; measure in turns by: {_command(found)}"
 
 
