@@ -23,6 +23,8 @@ SCHEMA = 1
 RESULTS_FILE = "results.json"
 SWEEP_FILE = "sweep.json"
 TURNS_FILE = "turns.json"
+VERDICT_FILE = "verdict.json"
+"""What a comparison says of a job (and, in a sweep's folder, who leads): known when the report is made."""
 FRAMES_FILE = "frames.parquet"
 STAGES = ("decode", "preprocess", "inference", "postprocess")
 """What a frame's time is made of, in order; columns of frames.parquet."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core import secrets
 from harness.core.errors import ConfigError, HarnessError, SkipJob, tolerated
 from harness.core.files import new_folder
-from harness.core.results import RESULTS_FILE, Results
+from harness.core.results import RESULTS_FILE, VERDICT_FILE, Results
 from harness.jobs import compose, folders, launchers, resume, rounds, runner, sweep as sweeps, turns
 from harness.jobs.compose import Plan
 from harness.jobs.experiment import build_experiment
@@ -198,13 +198,16 @@ def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecor
     results = Results.load(folder)
     if rounds_of(results.config) > 1:
         rounds.more_rounds([folder], rounds_of(results.config))
-        log_job(folder, None, redraw=True)
         results = Results.load(folder)
     target = mlflow_log.target_of(results.config)
     found = None
     if results.status == "ok":
         with tolerated("warning: the run could not be summarised", say):
             found = _summary(folder, on_summary)
+            sweeps.keep_verdicts(folder, found.comparison)
+    log_job(folder, None, redraw=rounds_of(results.config) > 1)  # after the report, which belongs to the record
+    if cost := runner.fixed_cost(results):
+        say(cost)
     return JobRecord(folder, results, target, found)
 
 
@@ -234,9 +237,10 @@ def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepReco
     with tolerated("warning: the sweep could not be summarised", say):
         summary = _summary(place, on_summary)
         sweeps.keep_agreement(places, summary.agreement)
+        sweeps.keep_verdicts(place, summary.comparison)
     target = mlflow_log.target_of(plan.config)
     for folder in places:
-        if repeats > 1 or (folder / "agreement.json").is_file():
+        if repeats > 1 or (folder / "agreement.json").is_file() or (folder / VERDICT_FILE).is_file():
             log_job(folder, place, redraw=repeats > 1)
     jobs = tuple(JobRecord(folder, Results.load(folder), target) for folder in places)
     failed = len(places) < len(wanted) or any(job.results.status == "failed" for job in jobs)

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.files import read_record, write_json
-from harness.core.results import RESULTS_FILE, SWEEP_FILE, Results
+from harness.core.results import RESULTS_FILE, SWEEP_FILE, VERDICT_FILE, Results
 from harness.jobs import launchers, outcomes, runner
 from harness.jobs.compose import Plan
 from harness.jobs.task import log_job, make_job
 from harness.jobs.worker import JOB_FILE
 from harness.machine.progress import say
 from harness.publish import mlflow as mlflow_log
+from harness.report.verdicts import decision_of
+from harness.scoring.compared import Comparison
 
 
 def begin(plan: Plan, sweep: Path) -> None:
@@ -85,6 +87,19 @@ def keep_agreement(folders: list[Path], agreement: Mapping[str, Mapping[str, Any
         found = agreement.get(Results.load(folder).id)
         if found:
             write_json(folder / "agreement.json", dict(found))
+
+
+def keep_verdicts(place: Path, found: Comparison) -> None:
+    """Writes beside each job's results what the report says of it, and in a sweep's folder who leads."""
+    for row in found.rows:
+        if row.job.ok and (row.job.folder / RESULTS_FILE).is_file():
+            write_json(row.job.folder / VERDICT_FILE, {"verdict": row.verdict})
+    if found.base is not None and len(found.rows) > 1:
+        rows = [row for row in found.well if row is found.base or row.ratio is not None]
+        decision = decision_of(found.contest, rows)
+        folder = {row.job.id: row.job.folder for row in rows}
+        leader = folder[decision.leaders[0]].relative_to(place).as_posix() if decision.leaders else ""
+        write_json(place / VERDICT_FILE, {"headlines": found.headlines, "kind": decision.kind, "leader": leader})
 
 
 def log_parent(sweep: Path, target: mlflow_log.Target, failed: bool) -> None:

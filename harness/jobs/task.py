@@ -112,7 +112,7 @@ def one_job(job: runner.Job, place: compose.Place) -> Results:
             results = Results.load(job.folder)
     if results.status != "ok" and sweep is not None and results.error:
         say(f"{results.status}: {results.error['message']}")
-    if whole or rounds_of(job.config) == 1:
+    if sweep is not None and (whole or rounds_of(job.config) == 1):
         log_job(job.folder, sweep)
         if not job.resumed and (cost := runner.fixed_cost(results)):
             say(cost)

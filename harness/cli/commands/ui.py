@@ -7,6 +7,7 @@ experiment's table, whose columns are those that matter.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import socket
@@ -31,7 +32,7 @@ LAST = "last.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="runs to compare: folders or ids (default: the last sweep)")
-    parser.add_argument("--root", default="mlruns", help="folder of the store (default: mlruns)")
+    parser.add_argument("--root", help="folder of the store (default: that of the last run, else mlruns)")
     parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
     parser.add_argument("--experiment", default="harness", help="experiment to open (default: harness)")
     parser.add_argument("--outputs", metavar="DIR", type=Path, default=Path("outputs"), help="where runs are looked for")
@@ -41,11 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from harness.publish.mlflow import DATABASE, Target, compare_page, page_of
 
-    database = Path(args.root).resolve() / DATABASE
+    root = args.root or root_of_last(args.outputs)
+    database = Path(root).resolve() / DATABASE
     if not database.is_file():
         raise DataError(f"{database} does not exist: nothing was logged here yet; run `python -m harness` first.")
     check_free(args.port)
-    target = Target(root=args.root, experiment=args.experiment)
+    target = Target(root=root, experiment=args.experiment)
     base = f"http://127.0.0.1:{args.port}"
     table = base + page_of(target)
     chosen = compared(args.runs, args.outputs, target)
@@ -67,6 +69,20 @@ def run(args: argparse.Namespace) -> int:
         return 0
     finally:
         children.end(child)
+
+
+def root_of_last(outputs: Path) -> str:
+    """The store that the last run went to; ``mlruns`` where there is none. A run that went to a server is said."""
+    from harness.core.files import read_record
+    from harness.publish.mlflow.target import State
+
+    with contextlib.suppress(DataError, KeyError):
+        state = State.load(Path(str(read_record(outputs / LAST)["folder"])))
+        if state is not None and state.target.kind == "server":
+            print(f"note: the last run went to the server {state.target.tracking_uri}; open that address to see it.")
+        elif state is not None and state.target.kind == "local":
+            return state.target.root
+    return "mlruns"
 
 
 def check_free(port: int) -> None:

@@ -13,14 +13,14 @@ from typing import Any
 
 from harness.core.catalog import MEASURED_GROUPS
 from harness.core.files import plain, read_record, write_bytes, write_text
-from harness.core.results import RESULTS_FILE, Results
+from harness.core.results import RESULTS_FILE, VERDICT_FILE, Results
 
 AGREEMENT_FILE = "agreement.json"
 IMPORTED_FILE = "imported.json"
 PARAM_LIMIT = 500
 TAG_LIMIT = 5000
 SKIPPED = (
-    *("id", "job.json", "mlflow.json", "failure.json", "command.json", "imported.json"),
+    *("id", "job.json", "mlflow.json", "failure.json", "command.json", "imported.json", "verdict.json"),
     *("rounds", "sequences", "tracks", "model"),
 )
 """Not uploaded as they are: bookkeeping, what ``resume`` needs, tracks (as one archive), models (once per key)."""
@@ -40,8 +40,9 @@ def milliseconds(moment: str) -> int:
 def digest_of(folder: Path) -> str:
     """Changes whenever a job's results or an added metric change; tells whether a run is up to date."""
     digest = hashlib.sha256((folder / RESULTS_FILE).read_bytes())
-    if (folder / AGREEMENT_FILE).is_file():
-        digest.update((folder / AGREEMENT_FILE).read_bytes())
+    for name in (AGREEMENT_FILE, VERDICT_FILE):
+        if (folder / name).is_file():
+            digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -118,8 +119,27 @@ def tags_of(folder: Path, results: Results) -> dict[str, str]:
     if (folder / IMPORTED_FILE).is_file():
         found = read_record(folder / IMPORTED_FILE)
         tags |= {"harness.bundle": str(found.get("bundle", "")), "harness.recomputed": str(found.get("recomputed", ""))}
-    tags["mlflow.note.content"] = "\n\n".join(_notes(results))
+    tags["mlflow.note.content"] = "\n\n".join([*_verdict(folder), *_notes(results)])
     return {key: value[:TAG_LIMIT] for key, value in tags.items() if value}
+
+
+def _verdict(folder: Path) -> list[str]:
+    """What the report says of the job, and where the report is."""
+    if not (folder / VERDICT_FILE).is_file():
+        return []
+    said = str(read_record(folder / VERDICT_FILE).get("verdict", ""))
+    place = "its artifacts" if (folder / "report.html").is_file() else "the artifacts of its sweep (the parent run)"
+    return [part for part in (said, f"Report: report.html in {place}.") if part]
+
+
+def sweep_metrics(sweep: Path) -> dict[str, float]:
+    """The metrics of the run that leads the sweep; empty where none does."""
+    if not (sweep / VERDICT_FILE).is_file():
+        return {}
+    leader = read_record(sweep / VERDICT_FILE).get("leader")
+    if not isinstance(leader, str) or not leader or not (sweep / leader / RESULTS_FILE).is_file():
+        return {}
+    return all_metrics(sweep / leader, Results.load(sweep / leader))
 
 
 def _notes(results: Results) -> list[str]:
@@ -131,9 +151,20 @@ def _notes(results: Results) -> list[str]:
     return notes + [f"Warning: {warning}" for warning in results.warnings]
 
 
+def _common_tags(sweep: Path, record: Mapping[str, Any]) -> dict[str, str]:
+    """The choices of the sweep's jobs, each once, so that a parent is found by what its jobs are."""
+    jobs = [Results.load(sweep / str(name)) for name in record.get("jobs") or [] if (sweep / str(name) / RESULTS_FILE).is_file()]
+    found = {}
+    for group in MEASURED_GROUPS:
+        found[group] = ", ".join(dict.fromkeys(job.choice(group) for job in jobs if job.choice(group)))
+    found["threads"] = ", ".join(dict.fromkeys(str(job.config.get("threads") or "") for job in jobs))
+    return found
+
+
 def sweep_tags(sweep: Path, record: Mapping[str, Any], state: str) -> dict[str, str]:
     """A parent run's tags; the summary's table is its description."""
-    tags = {"sweep": "true", "status": state, "overrides": " ".join(map(str, record.get("words", [])))}
+    tags = _common_tags(sweep, record)
+    tags |= {"sweep": "true", "status": state, "overrides": " ".join(map(str, record.get("words", [])))}
     tags |= {"mlflow.source.name": "python -m harness", "mlflow.source.type": "LOCAL"}
     if (sweep / "summary.md").is_file():
         tags["mlflow.note.content"] = (sweep / "summary.md").read_text(encoding="utf-8")

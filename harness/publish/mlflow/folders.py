@@ -90,7 +90,7 @@ def _log_job(store: Any, folder: Path, results: Results, parent: Path | None, ta
     files = _known_files(folder, run, target)
     if run.data.tags.get(COMPLETE_TAG) != stamp:
         files = _write_job(store, run, experiment, folder, results, target, files)
-        state = {"ok": "FINISHED", "skipped": "KILLED"}.get(results.status, "FAILED")
+        state = "FAILED" if results.status == "failed" else "FINISHED"  # skipped is no crash: the tag and the note tell it
         store.set_terminated(logged.run_id, state, content.milliseconds(results.ended))
         store.set_tag(logged.run_id, COMPLETE_TAG, stamp)
     State(target, False, logged, stamp, files).save(folder)
@@ -199,7 +199,7 @@ def log_sweep(sweep: Path, target: Target, state: str) -> Logged | None:
 
 
 def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
-    from mlflow.entities import RunTag
+    from mlflow.entities import Metric, RunTag
 
     experiment = stores.experiment_id(store, target)
     record = read_record(sweep / SWEEP_FILE)
@@ -207,6 +207,10 @@ def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
     run = store.get_run(run_id)
     tags = content.sweep_tags(sweep, record, state)
     store.log_batch(run_id, tags=[RunTag(*item) for item in tags.items()])
+    ends = [content.milliseconds(results.ended) for results in _results_of(sweep)]
+    metrics = [Metric(name, float(value), max(ends, default=0), 0) for name, value in content.sweep_metrics(sweep).items()]
+    for part in chunks(metrics, 900):
+        store.log_batch(run_id, metrics=part)
     with tempfile.TemporaryDirectory() as scratch:
         content.stage_sweep(sweep, Path(scratch))
         files = _upload(store, run, Path(scratch), target, _known_files(sweep, run, target))

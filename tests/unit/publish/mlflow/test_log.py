@@ -157,7 +157,7 @@ def test_failed_and_skipped_jobs_are_runs_too(sweep: Path) -> None:
         log_folder(sweep / str(number), parent=sweep, target=target(sweep))
     found = records(target(sweep))
     runs = [found[Results.load(sweep / str(number)).id] for number in (0, 1)]
-    assert [run["status"] for run in runs] == ["FAILED", "KILLED"]
+    assert [run["status"] for run in runs] == ["FAILED", "FINISHED"]
     assert runs[0]["tags"]["error"] == "it failed"
     assert "it skipped" in runs[1]["tags"]["mlflow.note.content"]
 
@@ -290,3 +290,18 @@ def test_the_columns_of_the_list_of_runs_are_those_that_the_catalogue_names():
     assert found[:3] == ["metrics.`ao`", "metrics.`sr50`", "metrics.`auc`"]
     assert {"metrics.`fps`", "metrics.`latency_ms/p99`", "metrics.`agreement/mean_iou`", "tags.`backend`"} <= set(found)
     assert not any("*" in name for name in found)
+
+
+def test_a_sweeps_run_has_the_winners_metrics_and_each_job_its_verdict(sweep: Path) -> None:
+    for number in range(3):
+        (sweep / str(number) / "verdict.json").write_text(json.dumps({"verdict": f"job {number} is fine."}))
+    (sweep / "verdict.json").write_text(json.dumps({"headlines": [], "kind": "fastest", "leader": "2"}))
+    log_all(sweep, target(sweep))
+    found = records(target(sweep))
+    parent = found[json.loads((sweep / "sweep.json").read_text())["id"]]
+    winner = Results.load(sweep / "2")
+    assert {name: points[-1][2] for name, points in parent["metrics"].items()} == winner.metrics
+    assert winner.choice("backend") in parent["tags"]["backend"].split(", ")
+    note = found[winner.id]["tags"]["mlflow.note.content"]
+    assert note.startswith("job 2 is fine.")
+    assert "report.html" in note
