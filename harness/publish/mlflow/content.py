@@ -153,7 +153,8 @@ def _notes(results: Results) -> list[str]:
 
 def _common_tags(sweep: Path, record: Mapping[str, Any]) -> dict[str, str]:
     """The choices of the sweep's jobs, each once, so that a parent is found by what its jobs are."""
-    jobs = [Results.load(sweep / str(name)) for name in record.get("jobs") or [] if (sweep / str(name) / RESULTS_FILE).is_file()]
+    names = record.get("jobs") or sorted(path.parent.name for path in sweep.glob(f"*/{RESULTS_FILE}"))
+    jobs = [Results.load(sweep / str(name)) for name in names if (sweep / str(name) / RESULTS_FILE).is_file()]
     found = {}
     for group in MEASURED_GROUPS:
         found[group] = ", ".join(dict.fromkeys(job.choice(group) for job in jobs if job.choice(group)))
