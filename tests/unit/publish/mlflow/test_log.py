@@ -302,7 +302,7 @@ def test_a_sweeps_run_has_the_winners_metrics_and_each_job_its_verdict(sweep: Pa
     winner = Results.load(sweep / "2")
     logged = {name: points[-1][2] for name, points in parent["metrics"].items()}
     assert {name: value for name, value in logged.items() if not name.startswith("agreement/")} == winner.metrics
-    assert winner.choice("backend") in parent["tags"]["backend"].split(", ")
+    assert parent["tags"]["dataset"] == winner.choice("dataset") != ""
     note = found[winner.id]["tags"]["mlflow.note.content"]
     assert note.startswith("job 2 is fine.")
     assert "report.html" in note
