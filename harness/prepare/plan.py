@@ -100,11 +100,29 @@ class QuantizationJob:
 
 @dataclass
 class NoQuantizer(Quantizer):
-    """``quantization=none``. Calibration sequences may be named, so that a sweep over int8 and none names them once."""
+    """``quantization=none``. The keys of int8 may be given, so that a sweep over int8 and none names them once; none is used."""
 
-    sequences: list[str] | None = None
-    root: str | None = None
-    split: str | None = None
+    sequences: Any = None
+    root: Any = None
+    split: Any = None
+    graphs: Any = None
+    preset: Any = None
+    model_type: Any = None
+    subset_size: Any = None
+    ignored_names: Any = None
+    ignored_types: Any = None
+    ignored_patterns: Any = None
+    fast_bias_correction: Any = None
+    smooth_quant: Any = None
+    overflow_fix: Any = None
+    compare_seconds: Any = None
+    onnx_engine: Any = None
+    validation: Any = None
+    validation_frames: Any = None
+    max_drop: Any = None
+    blocks: Any = None
+    minutes: Any = None
+    max_reverts: Any = None
 
     def add(self, step: Step, job: QuantizationJob) -> Step:
         del job

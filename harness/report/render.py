@@ -82,9 +82,11 @@ def contact_sheet(job: Job, sequence: str, out: Path) -> Path:
 
 
 def notable(job: Job) -> dict[str, str]:
-    """``{"worst": name, "median": name}``: the sequences of lowest and of median AO; empty without scores."""
+    """``{"worst": name, "median": name}``: the sequences of lowest and of median AO; without truth ``{"boxes": name}``, the first."""
     if job.random_weights:
         return {}
+    if not job.results.dataset.get("truth", True) and job.results.sequences:
+        return {"boxes": next(iter(job.results.sequences))}
     scored = sorted((row["ao"], name) for name, row in job.results.sequences.items() if "ao" in row)
     if not scored:
         return {}
