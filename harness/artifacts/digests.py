@@ -23,6 +23,7 @@ def code_digest(modules: Sequence[str]) -> str:
 
 
 def version_of(package: str) -> str:
+    """The installed version of a package; empty if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -220,8 +220,11 @@ class TrackerSpec(ABC):
 
     @property
     def per_frame(self) -> tuple[str, ...]:
-        """The graphs that run on every frame (the others run once a sequence): all of them, or one of those for which
-        ``variants`` names a tracker. The usual one comes last. A plain attribute of a subclass will do."""
+        """The graphs that run on every frame; the others run once a sequence.
+
+        All of them run, or one of those for which ``variants`` names a tracker; the usual one comes last. A plain attribute
+        of a subclass is enough.
+        """
         return ("search",)
 
     @property
@@ -257,13 +260,17 @@ class TrackerSpec(ABC):
 class Progress(Protocol):
     """Shows how far a job is; writes nothing while a frame is being timed."""
 
-    def start(self, title: str, total: int) -> None: ...
+    def start(self, title: str, total: int) -> None:
+        """Begins a stretch of ``total`` steps under ``title``."""
 
-    def step(self, amount: int = 1, note: str = "") -> None: ...
+    def step(self, amount: int = 1, note: str = "") -> None:
+        """Advances by ``amount`` steps; ``note`` is shown beside the count."""
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        """Prints a line without disturbing the display."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Ends the stretch."""
 
 
 @dataclass
@@ -326,7 +333,18 @@ class Task(ABC):
         del config, tracker, dataset
 
     @abstractmethod
-    def run(self, context: Context) -> TaskResult: ...
+    def run(self, context: Context) -> TaskResult:
+        """Measures.
+
+        Args:
+            context: All that the task needs: the prepared model, backend, tracker, data set, and the job's folder.
+
+        Returns:
+            Numbers by the names of their metrics, the files written, scores per sequence, and the task's own record.
+
+        Raises:
+            HarnessError: The measurement failed; the job is then recorded as failed with this sentence.
+        """
 
     def stand(self, context: Context) -> Stand | None:
         """What a sweep's measurement in turns runs of this task, loaded; None if its speed is not measured so."""

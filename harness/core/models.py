@@ -62,9 +62,11 @@ class GraphSpec:
             object.__setattr__(self, side, tuple(tensors))
 
     def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs, in order."""
         return tuple(tensor.name for tensor in self.inputs)
 
     def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
         return tuple(tensor.name for tensor in self.outputs)
 
     def check_names(self, inputs: Seq[str], outputs: Seq[str]) -> None:

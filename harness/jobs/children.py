@@ -1,5 +1,7 @@
-"""A job's child processes: one prepares, one measures. A child that dies, even by a segmentation fault, is a failed job
-with its last words."""
+"""A job's child processes: one prepares, one measures.
+
+A child that dies, even by a segmentation fault, is a failed job with its last words.
+"""
 
 from __future__ import annotations
 

@@ -52,6 +52,7 @@ class PluginSearchPath(SearchPathPlugin):  # type: ignore[misc]
     """Adds the YAML folders of other packages' products to Hydra's search path, after our own."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Appends the folders ``conf/`` of installed plug-ins, behind the harness's own."""
         for folder in plugins.conf_folders():
             search_path.append("harness-plugin", f"file://{folder}")
 

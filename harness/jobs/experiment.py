@@ -53,6 +53,7 @@ class Experiment:
         return lookup(self.step(), self.cache)
 
     def random_weights(self) -> bool:
+        """Whether the tracker's weights are random, so that only its speed means something."""
         return self.tracker.random_weights
 
 

@@ -228,6 +228,7 @@ class LoadWatch:
         self._busy = self._wall = self._own = 0.0
 
     def start(self) -> None:
+        """Takes the counters from which ``stop`` measures."""
         self._busy, self._wall, self._own = self._read()
 
     def stop(self) -> float:

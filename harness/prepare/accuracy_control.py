@@ -126,6 +126,7 @@ class Control:
         return best, told
 
     def meets(self, ao: float, base: float) -> bool:
+        """Whether ``ao`` is at most ``max_drop`` below ``base``, the AO of the fp32 graph."""
         return base - ao <= self.max_drop
 
     def _candidate(self, name: str, ignored: Seq[str], how: str) -> Candidate:

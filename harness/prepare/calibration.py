@@ -40,6 +40,7 @@ class Recorder:
         self.spec = self.session.spec
 
     def run(self, inputs: Mapping[str, Array]) -> Arrays:
+        """Runs the graph, and keeps the inputs if this run is one of those wanted."""
         if self.runs in self.wanted:
             self.items.append({name: np.array(value) for name, value in inputs.items()})
         self.runs += 1

@@ -103,9 +103,11 @@ class Int8(Quantizer):
     # ------------------------------------------------------------------------------------- planning
 
     def tracker(self, job: QuantizationJob) -> TrackerSpec:
+        """The tracker in the form that is quantised."""
         return job.tracker.for_int8() if job.backend.quantization(self.name).own_form else job.tracker
 
     def add(self, step: Step, job: QuantizationJob) -> Step:
+        """The step that quantises what ``step`` prepares. Raises ConfigError if that is int8 already."""
         if step.precision == "int8":
             raise ConfigError(f"the model is int8 already; quantization={self.name} cannot be applied twice.")
         options, unkeyed = self.options(job)
@@ -164,6 +166,7 @@ class Int8Accuracy(Int8):
         at_least(self.max_reverts, 1, "quantization.max_reverts")
 
     def check(self, job: QuantizationJob) -> None:
+        """Raises SkipJob or ConfigError if accuracy cannot steer the quantisation of this job."""
         if job.tracker.random_weights:
             raise SkipJob(
                 f"quantization={self.name} steers by the tracker's accuracy, and random weights have none; use "
@@ -179,6 +182,7 @@ class Int8Accuracy(Int8):
         return self.sequences if self.validation is None else self.validation
 
     def options(self, job: QuantizationJob) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The options of the step: those that enter its key, and those that do not."""
         options, unkeyed = super().options(job)
         data = self.data(job, self._validation())
         options["validation"] = {"digest": data.digest(), "sequences": [item.name for item in data]}
@@ -186,8 +190,7 @@ class Int8Accuracy(Int8):
 
 
 def apart(data: Dataset, evaluated: Dataset, key: str) -> None:
-    """Raises ConfigError where a sequence of ``data`` is evaluated too: by place and name, or by its images, whatever its name.
-    """
+    """Raises ConfigError if a sequence of ``data`` is evaluated too: by place and name, or by its images."""
     both = data.shared_with(evaluated)
     if both:
         copies = [f"{name} (the same images as {other})" if name != other else name for name, other in both.items()]

@@ -125,6 +125,7 @@ class NoQuantizer(Quantizer):
     max_reverts: Any = None
 
     def add(self, step: Step, job: QuantizationJob) -> Step:
+        """The step itself: nothing is quantised."""
         del job
         return step
 

@@ -89,8 +89,15 @@ def _parity(step: Step, files: Mapping[str, Path], folder: Path, engine: Engine)
 def _same_with_one_thread(
     step: Step, files: Mapping[str, Path], folder: Path, engine: Engine, items: calibration.Items
 ) -> dict[str, float]:
-    """Largest difference between two runs with one thread, and between these and one with several, as a share of the
-    output's range, per graph. Raises PrepareError where it shows a fault: runtimes choose other kernels for one thread."""
+    """Compares int8 graphs run with one thread and with several, because runtimes choose other kernels for one thread.
+
+    Returns:
+        Per graph the largest difference between two runs with one thread, and between these and one with several, as a share
+        of the output's range.
+
+    Raises:
+        PrepareError: The difference shows a fault.
+    """
     artifact = Artifact(step.format, step.precision, files, {graph.name: graph for graph in step.graphs}, step.key, folder)
     several = engine.fresh(max(2, engine.threads)).open(artifact)
     single = engine.fresh(1).open(artifact)

@@ -1,5 +1,7 @@
-"""The first step of every plan: a tracker's own graphs, as its source's factory builds them, and what they give on seeded
-inputs. What can be wrong with a person's factory is said here, in one sentence each."""
+"""The first step of every plan: a tracker's own graphs, as its source's factory builds them, and their outputs on seeded inputs.
+
+What can be wrong with a user's factory is said here, in one sentence each.
+"""
 
 from __future__ import annotations
 

@@ -47,6 +47,7 @@ class Gate:
     kind: Kind
 
     def fires(self, value: float) -> bool:
+        """Whether ``value`` meets the condition."""
         return _TESTS[self.op](value, self.limit)
 
 

@@ -26,7 +26,7 @@ COUNTED = ("mean_overlap", "invalid_truth")
 
 
 def tables(source: Job | Path) -> dict[str, pd.DataFrame]:
-    """Tables of a job (or of the job in a folder) by name, every column of plain numbers or text:
+    """Tables of a job (or of the job in a folder) by name, every column of plain numbers or text.
 
     ``sequences`` (a row a sequence: sequence, frames, ao, sr50, sr75, fps as far as known), ``success_curve``
     (threshold, share of frames above it), ``latency_percentiles`` (percentile, ms), ``stages`` (stage, p50 in ms),

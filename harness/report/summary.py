@@ -32,9 +32,9 @@ class Summary:
 
 
 def summarise(sweep: Path) -> Summary:
-    """Compares all jobs under ``sweep`` (or the one job in it) with the first that is well, and writes
+    """Compares all jobs under ``sweep`` (or the one job in it) with the first that succeeded.
 
-    ``summary.csv``, ``summary.md``, ``report.html`` and ``plots/*.png`` there. Raises DataError without jobs.
+    Writes ``summary.csv``, ``summary.md``, ``report.html`` and ``plots/*.png`` there. Raises DataError if there are no jobs.
     """
     jobs = jobs_of(sweep)
     record = read_record(sweep / SWEEP_FILE) if (sweep / SWEEP_FILE).is_file() else {}

@@ -43,6 +43,7 @@ class Interval:
 
     @property
     def known(self) -> bool:
+        """Whether the interval has both of its ends."""
         return self.low is not None and self.high is not None
 
     def excludes(self, point: float) -> int:
@@ -172,10 +173,12 @@ class Timed(Protocol):
     """What has times per frame, and metrics."""
 
     @property
-    def timed(self) -> pd.DataFrame | None: ...
+    def timed(self) -> pd.DataFrame | None:
+        """Rows of updates whose times are latencies; None if there are none."""
 
     @property
-    def metrics(self) -> dict[str, float]: ...
+    def metrics(self) -> dict[str, float]:
+        """Metrics by name."""
 
 
 def _blocks_basis(count: int) -> str:

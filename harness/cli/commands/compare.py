@@ -101,8 +101,14 @@ def score_files(words: list[str], stack: ExitStack) -> dict[str, Job]:
 
 
 def find(words: list[str], outputs: Path, stack: ExitStack, scored: Mapping[str, Job] | None = None) -> list[Job]:
-    """The jobs that ``words`` name, each once; bundles are unpacked to a folder that ``stack`` removes. ``scored``: those of
-    words that name no job's folder."""
+    """The jobs that ``words`` name, each once.
+
+    Args:
+        words: Folders, identities of runs, or bundles.
+        outputs: Where identities are looked for.
+        stack: Removes the folders that bundles are unpacked to.
+        scored: The jobs of words that do not name a job's folder.
+    """
     from harness.report import sources
 
     found: dict[Path, Job] = {}

@@ -39,6 +39,7 @@ class SplitFacts:
 
     @property
     def frames(self) -> int:
+        """Frames of all sequences of the split."""
         return sum(item.frames for item in self.sequences.values())
 
 

@@ -57,12 +57,15 @@ class TruthFolder(FolderDataset):
     """A data set's folder of which only the truth need be there: no images, labels or ``meta_info.ini``."""
 
     def truth_kind(self) -> TruthKind:
+        """Ground truth may be complete, or the first frame's box alone."""
         return "any"
 
     def read(self, name: str) -> Sequence:
+        """A sequence by its annotations; its images are not needed."""
         return read_sequence(self.folder / name, truth="any", images=False)
 
     def missing(self) -> str:
+        """What to do if the folder is missing."""
         return "give --dataset a folder with a groundtruth.txt per sequence"
 
 

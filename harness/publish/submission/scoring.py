@@ -50,6 +50,7 @@ class Scored:
 
     @property
     def name(self) -> str:
+        """The name of the results: the run's own, or that of the folder of files."""
         return self.own.name if self.own is not None else self.results.name
 
     def repetitions(self, sequence: str) -> list[Track]:

@@ -43,6 +43,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
+        """Whether no fault was found."""
         return not self.faults
 
 
