@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.core.errors import DataError
@@ -15,6 +16,7 @@ from harness.scoring.turns import Round
 LEAST_REPEATS = 3
 """Rounds of ``task.repeats``, each job once in every round and in another order, that give an interval."""
 LOADED_CORES = 0.25
+PASSING = ("from_cache",)
 
 
 def contest_of(jobs: list[Job]) -> Contest:
@@ -78,13 +80,18 @@ def in_force(job: Job) -> str:
     task = {key: value for key, value in (results.config.get("task") or {}).items() if key not in ("repeats",)}
     parts = {
         "artifact": results.artifact.get("key", job.id),
-        "effective": results.effective or job.id,
+        "effective": settings(results.effective) or job.id,
         "threads": results.config.get("threads"),
         "task": task,
         "data": results.dataset.get("digest"),
         "tracker": results.config.get("tracker"),
     }
     return json.dumps(plain(parts), sort_keys=True)
+
+
+def settings(effective: Mapping[str, str]) -> dict[str, str]:
+    """What a runtime reports, without what says nothing of how it computes: where the compiled model came from."""
+    return {key: value for key, value in effective.items() if key not in PASSING}
 
 
 def mark_equals(rows: list[Row]) -> None:

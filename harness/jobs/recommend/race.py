@@ -14,6 +14,7 @@ from harness.core.errors import HarnessError
 from harness.jobs import turns
 from harness.jobs.recommend.state import Entry, State
 from harness.jobs.turns import Entrant, Standing, Turns
+from harness.report.contest import settings
 from harness.scoring import race
 
 PIECES = (0, 1, 2)
@@ -85,7 +86,7 @@ def identify(entry: Entry, way: Standing, threads: int) -> None:
     """Asks a candidate what it computes and which settings are in force."""
     boxes = [way.boxes(number) for number in PIECES]
     entry.kind = hashlib.sha256(json.dumps(boxes).encode()).hexdigest()[:16]
-    force = {"artifact": way.artifact, "effective": way.effective, "threads": threads}
+    force = {"artifact": way.artifact, "effective": settings(way.effective), "threads": threads}
     entry.in_force = hashlib.sha256(json.dumps(force, sort_keys=True).encode()).hexdigest()[:16]
 
 
