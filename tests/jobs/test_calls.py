@@ -40,7 +40,7 @@ def test_run_and_sweep_work_twice_in_one_process_and_leave_its_state_alone(place
     assert [record.results.config["seed"] for record in records] == [1, 2]
     assert records[0].folder != records[1].folder and all(record.exit_code == 0 for record in records)
     sweep = calls.sweep([*OFF, "dataset.root=data", "backend=torch", "seed=1,2", "objective=ao"], place / "conf")
-    assert [job.results.name for job in sweep.jobs] == ["1", "2"]
+    assert [job.results.name for job in sweep.jobs] == ["seed=1", "seed=2"]
     assert (sweep.exit_code, sweep.error) == (0, None)
     assert "seed" in sweep.summary.table and (sweep.folder / "summary.csv").is_file()
     assert sys.argv == words and Path.cwd() == place

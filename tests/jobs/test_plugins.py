@@ -62,7 +62,7 @@ def test_a_sweeper_plug_in_is_told_the_objective_and_decides_how_many_jobs_there
 
 def test_the_jobs_of_a_sweeper_plug_in_are_named_by_what_it_chose(climbed: Path) -> None:
     names = [json.loads((climbed / str(number) / "results.json").read_text())["name"] for number in range(4)]
-    assert names == ["0", "1", "2", "3"]
+    assert names == ["step=0", "step=1", "step=2", "step=3"]
     assert len(pd.read_csv(climbed / "summary.csv")) == 4
 
 

@@ -90,7 +90,7 @@ def test_a_lost_job_that_a_sweeper_chose_gets_a_result_too(tmp_path: Path) -> No
         write_json(tmp_path / name / "job.json", {"call": call, "number": 5, "overrides": ["seed=3"], "config": config})
     adopt_lost(plan, tmp_path, RuntimeError("out of memory"))
     lost = Results.load(tmp_path / "deep/5")
-    assert (lost.status, lost.name) == ("failed", "3")
+    assert (lost.status, lost.name) == ("failed", "seed=3")
     assert not (tmp_path / "old/results.json").exists()  # of another start of this sweep
 
 
