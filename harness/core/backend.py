@@ -15,6 +15,9 @@ from harness.core.errors import ConfigError, SkipJob
 from harness.core.models import SOURCES, Artifact, GraphSpec
 from harness.core.preparing import Conversion, Handover, Quantization
 
+RUN_BY = {"onnx": "onnx or openvino"}
+"""Shipped backends that take graphs of a kind, for people."""
+
 
 class Session(Protocol):
     """One graph, ready to run. Not shared between threads: each worker opens its own."""
@@ -78,7 +81,7 @@ class Backend(ABC):
             other = "" if source == "native" else ", or give tracker.weights a checkpoint if the tracker takes one"
             raise SkipJob(
                 f"the tracker is loaded from {SOURCES.get(source, source)}, which backend={self.name} cannot run; choose "
-                f"backend={source}{other}."
+                f"backend={RUN_BY.get(source, source)}{other}."
             )
         return source
 
