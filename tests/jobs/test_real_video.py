@@ -86,4 +86,4 @@ def test_torch_refuses_onnx_files_with_a_reason(shared: Path, tmp_path: Path) ->
     files = ",".join(str(shared / "nanotrack/v3" / name) for name in ONNX["v3"])
     done = harness(*words(shared, "v3", f"[{files}]"), "backend=torch", cwd=tmp_path)
     assert done.returncode == 2
-    assert "backend=onnx or openvino" in done.stderr
+    assert "loaded from ONNX files, which backend=torch cannot run; choose backend=onnx" in done.stderr

@@ -51,6 +51,11 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-7])
 
 
+def small(cache: Path, *words: str) -> tuple[Experiment, Artifact]:
+    """``small_experiment`` by torch's quicker exporter: the files are made anew many times here."""
+    return small_experiment(cache, *words, "prepare.exporter=torchscript")
+
+
 DAMAGES: list[Callable[[Path], None]] = [zeroed, flipped, cut, Path.unlink]
 
 
@@ -58,7 +63,7 @@ DAMAGES: list[Callable[[Path], None]] = [zeroed, flipped, cut, Path.unlink]
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with the torch source, the ONNX files and the IR of one small tracker."""
     cache = tmp_path_factory.mktemp("cache")
-    small_experiment(cache, "backend=openvino", "backend.model_cache=false")
+    small(cache, "backend=openvino", "backend.model_cache=false")
     return cache
 
 
@@ -77,7 +82,7 @@ def outputs(experiment: Experiment, artifact: Artifact) -> Arrays:
 @pytest.mark.parametrize("harm", DAMAGES)
 @pytest.mark.parametrize(("backend", "file"), [("openvino", "search.bin"), ("openvino", "search.xml"), ("onnx", "search.onnx")])
 def test_a_damaged_file_is_made_anew_and_said(cache: Path, backend: str, file: str, harm: Callable[[Path], None]) -> None:
-    experiment, artifact = small_experiment(cache, f"backend={backend}", *MODEL_CACHE.get(backend, ()))
+    experiment, artifact = small(cache, f"backend={backend}", *MODEL_CACHE.get(backend, ()))
     expected = {name: np.array(value) for name, value in outputs(experiment, artifact).items()}
     harm(artifact.folder / file)
     assert lookup(experiment.step(), cache) is None
@@ -85,7 +90,7 @@ def test_a_damaged_file_is_made_anew_and_said(cache: Path, backend: str, file: s
     again = realise(experiment.step(), cache, heard, 1)
     assert any("damaged" in line and file in line and "made anew" in line for line in heard.lines)
     assert damage(again.folder) == ""
-    fresh, _ = small_experiment(cache, f"backend={backend}", *MODEL_CACHE.get(backend, ()))
+    fresh, _ = small(cache, f"backend={backend}", *MODEL_CACHE.get(backend, ()))
     for name, value in outputs(fresh, again).items():
         np.testing.assert_array_equal(value, expected[name])
 
@@ -94,7 +99,7 @@ MODEL_CACHE = {"openvino": ["backend.model_cache=false"]}
 
 
 def test_sound_files_are_taken_as_they_are_without_a_word(cache: Path) -> None:
-    experiment, artifact = small_experiment(cache, "backend=openvino", "backend.model_cache=false")
+    experiment, artifact = small(cache, "backend=openvino", "backend.model_cache=false")
     before = (artifact.folder / "search.bin").stat().st_mtime_ns
     heard = Heard()
     realise(experiment.step(), cache, heard, 1)
@@ -105,7 +110,7 @@ def test_sound_files_are_taken_as_they_are_without_a_word(cache: Path) -> None:
 @pytest.mark.parametrize("lost", ["parity.npz", ""])
 def test_a_lost_ancestor_is_rebuilt_where_it_is_needed(cache: Path, lost: str) -> None:
     """The torch source judges the IR that is built anew; its folder, or its reference outputs, are gone."""
-    experiment, artifact = small_experiment(cache, "backend=openvino", "backend.model_cache=false")
+    experiment, artifact = small(cache, "backend=openvino", "backend.model_cache=false")
     root = artifact_folder(cache, experiment.step().chain()[0].key)
     shutil.rmtree(artifact.folder)
     if lost:
@@ -119,7 +124,7 @@ def test_a_lost_ancestor_is_rebuilt_where_it_is_needed(cache: Path, lost: str) -
 
 def test_a_lost_parent_that_jobs_read_is_rebuilt_and_what_came_of_it_kept(cache: Path) -> None:
     """An int8 job compares itself with its fp32 parent: that folder alone was lost."""
-    experiment, artifact = small_experiment(cache, "backend=openvino", "backend.model_cache=false")
+    experiment, artifact = small(cache, "backend=openvino", "backend.model_cache=false")
     step = replace(experiment.step(), keeps_parent=True)
     assert step.parent is not None
     lost = artifact_folder(cache, step.parent.key)
@@ -142,14 +147,14 @@ def test_a_torch_source_whose_weights_were_overwritten_is_pointed_to_the_same_we
 
     first, other = saved(cache / "first.pth", 1), cache / "other.pth"
     shutil.copy(first, other)
-    small_experiment(cache, "backend=torch", f"tracker.weights={first}")
+    small(cache, "backend=torch", f"tracker.weights={first}")
     saved(first, 2)
-    _, again = small_experiment(cache, "backend=torch", f"tracker.weights={other}")
+    _, again = small(cache, "backend=torch", f"tracker.weights={other}")
     assert json.loads((again.folder / "source.json").read_text())["weights"] == [str(other)]
 
 
 def test_an_artifact_without_a_record_of_its_files_is_made_anew(cache: Path) -> None:
-    experiment, artifact = small_experiment(cache, "backend=onnx")
+    experiment, artifact = small(cache, "backend=onnx")
     (artifact.folder / ARTIFACT_FILE).write_text("{}")
     assert damage(artifact.folder)
     realise(experiment.step(), cache, Silent(), 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from small_jobs import small_experiment
 
 from harness.backends.openvino.backend import OpenVino
 from harness.backends.openvino.blobs import RECORD_FILE
@@ -19,8 +18,8 @@ def opened(artifact: Artifact, cache: Path, **settings: int) -> tuple[OpenVino, 
     return backend, session.run(seeded_inputs(artifact.graphs["search"], {}, 3))
 
 
-def test_a_flipped_bit_is_found_and_the_model_compiled_anew(tmp_path: Path) -> None:
-    _, artifact = small_experiment(tmp_path / "models", "backend=openvino")
+def test_a_flipped_bit_is_found_and_the_model_compiled_anew(tmp_path: Path, artifacts: dict[str, Artifact]) -> None:
+    artifact = artifacts["openvino"]
     first, expected = opened(artifact, tmp_path)
     assert first.warnings() == []
     blobs = sorted((tmp_path / "openvino").glob("*.blob"))
@@ -41,8 +40,8 @@ def test_a_flipped_bit_is_found_and_the_model_compiled_anew(tmp_path: Path) -> N
     assert third.warnings() == []
 
 
-def test_what_is_not_recorded_is_not_read(tmp_path: Path) -> None:
-    _, artifact = small_experiment(tmp_path / "models", "backend=openvino")
+def test_what_is_not_recorded_is_not_read(tmp_path: Path, artifacts: dict[str, Artifact]) -> None:
+    artifact = artifacts["openvino"]
     opened(artifact, tmp_path)
     (tmp_path / "openvino" / RECORD_FILE).unlink()
     again, _ = opened(artifact, tmp_path)
@@ -51,8 +50,8 @@ def test_what_is_not_recorded_is_not_read(tmp_path: Path) -> None:
     assert third.describe()["from_cache"] == "True"
 
 
-def test_a_job_looks_at_its_own_models_alone(tmp_path: Path) -> None:
-    _, artifact = small_experiment(tmp_path / "models", "backend=openvino")
+def test_a_job_looks_at_its_own_models_alone(tmp_path: Path, artifacts: dict[str, Artifact]) -> None:
+    artifact = artifacts["openvino"]
     opened(artifact, tmp_path)
     own = set((tmp_path / "openvino").glob("*.blob"))
     opened(artifact, tmp_path, precision="bf16")  # type: ignore[arg-type]
