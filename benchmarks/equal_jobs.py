@@ -1,0 +1,84 @@
+"""Equal jobs, measured in turns again and again: is any of them ever called fastest? On a quiet and on a disturbed machine.
+
+``python -m benchmarks.equal_jobs [--repeats 20] [--seconds 5] [--disturbed]``: three jobs of one configuration each time. With
+``--disturbed`` another process works for random moments meanwhile. Leave the machine alone otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness.core.files import write_json
+from harness.jobs import turns
+from harness.jobs.children import ensure_prepared
+from harness.jobs.compose import make_plan
+from harness.jobs.experiment import build_experiment
+from harness.jobs.turns import Entrant
+from harness.jobs.worker import JOB_FILE
+from harness.scoring.turns import decide, ratio
+
+NAMES = ("a", "b", "c")
+
+
+def disturb(seed: int) -> None:
+    """Works for a tenth of a second to two seconds, then rests for one to six, until it is ended."""
+    generator = random.Random(seed)  # noqa: S311 (no secret)
+    while True:
+        end = time.monotonic() + generator.uniform(0.1, 2.0)
+        while time.monotonic() < end:
+            sum(range(1000))
+        time.sleep(generator.uniform(1.0, 6.0))
+
+
+def entrants(work: Path, words: list[str]) -> list[Entrant]:
+    """Three equal jobs, prepared."""
+    config = make_plan([*words, "mlflow=off"], False, None, []).jobs[0][1]
+    experiment = build_experiment(config)
+    found = []
+    for name in NAMES:
+        folder = work / name
+        write_json(folder / JOB_FILE, {"config": config, "overrides": [], "name": name, "varied": {}})
+        ensure_prepared(experiment, folder)
+        found.append(Entrant(name, folder, experiment.threads))
+    return found
+
+
+def main() -> int:
+    """Prints a line a repeat; exits with 1 if one of the equal jobs was ever called fastest."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("words", nargs="*", default=["backend=openvino"], help="the configuration (default: backend=openvino)")
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--disturbed", action="store_true")
+    given = parser.parse_args()
+    counts = {"tie": 0, "again": 0, "fastest": 0}
+    excluded = judged = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        jobs = entrants(Path(scratch), given.words)
+        other = multiprocessing.Process(target=disturb, args=(1,), daemon=True)
+        if given.disturbed:
+            other.start()
+        for repeat in range(given.repeats):
+            found = turns.measure(jobs, given.seconds)
+            decision = decide(found.rounds, list(NAMES))
+            counts[decision.kind] += 1
+            ratios = [ratio(found.rounds, name, "a") for name in NAMES[1:]]
+            known = [item for item in ratios if item.low is not None and item.high is not None]
+            judged += len(known)
+            excluded += sum(not item.low <= 1 <= item.high for item in known)  # type: ignore[operator]
+            words = ", ".join(f"{item.value:.3f}" for item in ratios)
+            print(f"{repeat + 1}: {decision.kind}, {decision.rounds} quiet rounds, {decision.disturbed} disturbed; b and c over a: {words}", flush=True)
+        if given.disturbed:
+            other.terminate()
+    print(f"{counts}; {excluded} of {judged} intervals exclude 1")
+    return 1 if counts["fastest"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
