@@ -14,7 +14,7 @@ from harness.core.metric import Metric  # noqa: E402
 PAGE = ROOT / "docs" / "metrics.md"
 HEAD = """# Metrics
 
-What each metric is stands once, in `harness/core/catalog.py`; this page is made from it (`python tools/metric_table.py`).
+Each metric is defined once, in `harness/core/catalog.py`; this page is made from it (`python tools/metric_table.py`).
 Names are those of `results.json`, MLflow, `summary.csv` and `--fail-if`; `*` stands for one part of a name, such as a camera's
 rate or a stage. Of several rounds (`task.repeats`) the median is reported. `speed_up` and `ao_difference` and those of the
 kind agreement are made by a comparison, so that they are in `summary.csv`, not in `results.json`.
