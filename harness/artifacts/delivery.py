@@ -101,7 +101,7 @@ def _extract(data: bytes, folder: Path) -> None:
             name = PurePosixPath(entry.name)
             content = archive.extractfile(entry) if entry.isfile() else None
             if content is None or name.is_absolute() or ".." in name.parts:
-                raise DataError(f"the model that was sent to this worker holds {entry.name!r}, which is no plain file.")
+                raise DataError(f"the model that was sent to this worker holds {entry.name!r}, which is not a regular file.")
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.read())

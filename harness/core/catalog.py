@@ -152,7 +152,7 @@ METRICS: tuple[Metric, ...] = (
     _timing("latency", "latency_ms/mean", "mean", "mean time of a frame"),
     _timing("latency", "latency_ms/max", "max", "the slowest frame"),
     _timing("latency", "latency_ms/first", "first", "the first frame that was tracked, before anything is warm"),
-    _timing("latency", "stage_ms/decode", "decode", "median time to read and decode a frame, which is no part of fps", digits=2),
+    _timing("latency", "stage_ms/decode", "decode", "median time to read and decode a frame, which is not part of fps", digits=2),
     _timing("latency", "stage_ms/preprocess", "preprocess", "median time before the first inference of a frame", digits=2),
     _timing("latency", "stage_ms/inference", "inference", "median time inside the runtime", digits=2),
     _timing("latency", "stage_ms/postprocess", "postprocess", "median time after the inference of a frame", digits=2),

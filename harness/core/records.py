@@ -17,7 +17,7 @@ class Scoring:
     """How a job was scored.
 
     Attributes:
-        random_weights: Whether speed alone was measured.
+        random_weights: Whether only speed was measured.
         protocol: The protocols, such as ``got10k``; ``none`` where nothing is scored.
         feedback: Whose box places the next crop: ``self`` or ``truth``.
         mask: Whether all sequences had labels of covered frames, which are then left out.
@@ -71,7 +71,7 @@ class Record:
         except ValidationError as error:
             first = error.errors()[0]
             path = ".".join(map(str, ("details", *first["loc"])))
-            raise DataError(f"results.json: {path}: {first['msg']}; it is no record of {cls.__name__}.") from error
+            raise DataError(f"results.json: {path}: {first['msg']}; it is not a record of {cls.__name__}.") from error
 
 
 def _plain(value: Any) -> Any:

@@ -45,7 +45,7 @@ def _checked(raw: dict[str, Any], path: Path) -> dict[str, Any]:
     from pydantic import ValidationError
 
     if _depth(raw) > DEEPEST:
-        raise DataError(f"{path} is nested more than {DEEPEST} levels deep; it is no results file of this harness.")
+        raise DataError(f"{path} is nested more than {DEEPEST} levels deep; it is not a results file of this harness.")
     try:
         return dict(_schema().validate_python(raw, strict=True))
     except ValidationError as error:

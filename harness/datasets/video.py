@@ -130,7 +130,7 @@ class Video(Dataset):
         """The frames' files, decoded now if they are not there or were changed; complete or absent, never half."""
         folder = Path(self.cache) / "video" / self._key()[:24]
         if folder.is_dir() and not self._intact(folder):
-            print(f"note: the decoded frames in {folder} are not as they were written; they are decoded anew.", file=sys.stderr)
+            print(f"note: the decoded frames in {folder} were changed since they were written; they are decoded again.", file=sys.stderr)
             shutil.rmtree(folder, ignore_errors=True)
         if not folder.is_dir():
             self._fill(folder)

@@ -42,7 +42,7 @@ def realise(step: Step, cache: Path, progress: Progress, threads: int) -> Artifa
     with FileLock(f"{folder}.lock"):
         found = lookup(step, cache)
         if found is None and (why := damage(folder)):
-            progress.say(f"note: the prepared model in {folder} is damaged ({why}); it is made anew")
+            progress.say(f"note: the prepared model in {folder} is damaged ({why}); it is prepared again")
         return found or _build(step, parent, folder, progress, threads)
 
 

@@ -158,7 +158,7 @@ def _warnings(rows: list[Row], base: Row | None, wanted: list[str]) -> list[str]
     judged = [row for row in rows if row.difference]
     count = len(judged[0].job.results.sequences) if judged else 0
     if 0 < count < intervals.FEWEST_SEQUENCES:
-        found.append(f"{count} sequences are too few for accuracy intervals: differences stand without.")
+        found.append(f"{count} sequences are too few for accuracy intervals: differences have no intervals.")
     elif 0 < count < FEW_SEQUENCES:
         found.append(f"Accuracy intervals rest on {count} sequences only: they are rough, and likely too narrow.")
     return list(dict.fromkeys(found))
@@ -172,7 +172,7 @@ def _other_differences(rows: list[Row], base: Row, wanted: list[str]) -> list[st
             for line in differences.unwanted(row.job, base.job, wanted):
                 holders.setdefault(line, []).append(row.label)
             if row.job.machine != base.job.machine:
-                holders.setdefault("another machine: speeds stand side by side", []).append(row.label)
+                holders.setdefault("another machine: speeds are shown side by side", []).append(row.label)
             if row.why_not_difference not in ("", differences.NOTHING) and not row.job.random_weights:
                 holders.setdefault(f"accuracy not compared: {row.why_not_difference}", []).append(row.label)
     return [f"{', '.join(labels)} (against {base.label}): {line}" for line, labels in holders.items()]

@@ -179,8 +179,8 @@ def attribute_plots(jobs: list[Job], attributes: list[str]) -> Picture | None:
             axis.set_ylabel("success")
         one_legend(figure, panels[: len(attributes)], min(4, len(jobs)))
     caption = (
-        "Success plots over the sequences that bear an attribute (their number in brackets). The figures in a panel are the runs' AUC, "
-        "best first, in the runs' colours; an attribute of few sequences says little."
+        "Success plots over the sequences that have an attribute (their number in brackets). The figures in a panel are the runs' AUC, "
+        "best first, in the runs' colours; an attribute with few sequences says little."
     )
     return Picture("ope_attributes", "Success by attribute (OPE)", caption, figure)
 

@@ -123,7 +123,7 @@ def _tables(found: Comparison) -> list[View]:
     if found.base is not None and len(found.rows) > 1:
         foot += f" Speed-up, AO difference, mean IoU and identical boxes are against {found.base.shown}, the baseline."
     if len(found.machines) > 1:
-        foot += " Speeds of different machines stand side by side and are not divided by each other."
+        foot += " Speeds of different machines are shown side by side and not divided by each other."
     parts = [_table(found, main, "results", foot, by_machine(found))] if main or not rest else []
     return parts + ([_table(found, rest, "figures", "", found.well)] if rest else [])
 

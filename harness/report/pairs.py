@@ -73,7 +73,7 @@ def speed_ratio(own: Job, base: Job) -> Interval | None:
     if np.ptp(mine) == 0 and np.ptp(theirs) == 0:
         return Interval(float(np.exp(centre)))
     low, high = welch(theirs, mine)
-    basis = f"{len(theirs)} and {len(mine)} rounds in turns, measured apart"
+    basis = f"{len(theirs)} and {len(mine)} rounds in turns, measured separately"
     return Interval(float(np.exp(centre)), float(np.exp(low)), float(np.exp(high)), basis)
 
 

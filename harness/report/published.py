@@ -113,7 +113,7 @@ def notes_of(found: Comparison, what: str) -> list[str]:
     """Where the published figures and ours come from."""
     notes = [f"Published: {what}, {MACHINE}. Ours: {ours(found)}."]
     if any(row.job.random_weights for row in found.well):
-        notes.append("Random weights: speed alone was measured.")
+        notes.append("Random weights: only speed was measured.")
     return notes
 
 

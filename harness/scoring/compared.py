@@ -48,7 +48,7 @@ class Job:
 
     @property
     def random_weights(self) -> bool:
-        """Whether speed alone was measured."""
+        """Whether only speed was measured."""
         return bool(self.results.scoring.get("random_weights", False))
 
     @property

@@ -45,7 +45,7 @@ def compile_graphs(
         try:
             damaged = blobs.remove_damaged(job)
             if damaged:
-                notices.append(f"{len(damaged)} compiled models in {folder} were not as they were written; they were compiled anew.")
+                notices.append(f"{len(damaged)} compiled models in {folder} were changed since they were written; they were compiled again.")
         except OSError as error:
             own = {name: value for name, value in settings.items() if name != "CACHE_DIR"}
             notice = f"a damaged compiled model in {folder} cannot be removed ({error.strerror}); models were compiled without that cache."

@@ -57,7 +57,7 @@ def _benchmark(root: Path, layout: str | None, split: str | None) -> BenchmarkDa
 
     known = layouts()
     if layout is not None and layout not in known:
-        raise DataError(f"--layout {layout} is no data set that is known; accepted: {', '.join(known)}.")
+        raise DataError(f"--layout {layout} is not a known data set; accepted: {', '.join(known)}.")
     found: list[tuple[str, type[Dataset], str]]
     found = [(layout, known[layout], "")] if layout is not None else candidates(root)
     if len(found) > 1:
@@ -166,4 +166,4 @@ def _print(folder: str, checked: Checked, decoded: bool, most: int | None, where
     verdict = "no fault" if not checked.faults else f"{len(checked.faults)} faults"
     print(f"{folder}: {checked.sequences} sequences, {checked.frames} frames, {how}: {verdict}")
     if checked.faults:
-        print(f"To mend it: {where}.")
+        print(f"To fix it: {where}.")

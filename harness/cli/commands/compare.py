@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="OLD NEW: two sweeps' folders, compared configuration by configuration; or any runs: a job's or a sweep's folder, the id of a run (ours or MLflow's, six characters suffice), or a bundle (.zip)",
     )
-    parser.add_argument("--baseline", metavar="RUN", help="the run to compare with (default: the first that is well)")
+    parser.add_argument("--baseline", metavar="RUN", help="the run to compare with (default: the first that succeeded)")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where the files go (default: outputs/comparisons/<time>)")
     parser.add_argument(
         "--fail-if",

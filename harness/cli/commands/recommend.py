@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--minutes", type=float, default=15.0, help="for all of it (default: 15)")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="for its files; an unfinished search there is gone on with")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="for its files; an unfinished search there is continued")
     parser.add_argument("--config-dir", metavar="DIR", help="a further folder of YAML groups (search=NAME among them)")
     parser.add_argument("--export", type=Path, metavar="DIR", help="also write the model and a script that runs it")
 

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         jobs = [job for job in find(args.runs, args.outputs, stack) if job.ok]
         if not jobs:
-            raise ConfigError("none of the runs named is well, so there are no boxes to draw.")
+            raise ConfigError("none of the runs named succeeded, so there are no boxes to draw.")
         sequence = args.sequence
         if sequence in ("worst", "median") and sequence not in jobs[0].results.sequences:
             sequence = render.notable(jobs[0]).get(sequence)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-SUMMARY = "mend the artifact locations of a moved or copied mlruns/"
+SUMMARY = "repair the artifact locations of a moved or copied mlruns/"
 EXAMPLE = "python -m harness repair --root mlruns"
 SHOWN = 5
 
@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
 
     done = repair(args.root)
     if not done.old:
-        print(f"{args.root} lies where its database says; nothing to mend.")
+        print(f"{args.root} is where its database says; nothing to repair.")
     else:
         print(f"{args.root}: {done.changed} places moved from {', '.join(done.old)}; the old database is {done.backup}.")
     if done.missing:

@@ -65,7 +65,7 @@ class Demo(FolderDataset):
         for name, what in _damaged(self.folder).items():
             raise DataError(
                 f"{self.folder} is not the demo data set as it was drawn ({name} {what}); give dataset.root another folder, or "
-                "remove this one, and it is drawn anew."
+                "remove this one, and it is drawn again."
             )
 
     def digest(self) -> str:
@@ -123,7 +123,7 @@ def generate(folder: Path, split: str) -> None:
                 if folder.exists():
                     name, what = next(iter(faults.items()))
                     more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
-                    say(f"note: the demo data set in {folder} is damaged ({name} {what}{more}); it is drawn anew")
+                    say(f"note: the demo data set in {folder} is damaged ({name} {what}{more}); it is drawn again")
                 _generate_whole(folder, split)
     except OSError as error:
         raise StoreError(

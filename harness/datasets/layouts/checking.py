@@ -97,7 +97,7 @@ def _check_sequence(
     meta = _try(found, lambda: read_meta(folder))
     size = _try(found, lambda: resolution(folder, meta or {}))
     if truth == "every" and not (folder / META_FILE).is_file():
-        found.notes.append(f"{folder / META_FILE} is missing; the size of the first image stands in for it.")
+        found.notes.append(f"{folder / META_FILE} is missing; the size of the first image is used instead.")
     if boxes is not None:
         _check_boxes(folder, boxes, size or _try(found, lambda: image_size(images[0]) if images else None), found)
     if decode:
@@ -114,7 +114,7 @@ def _check_boxes(folder: Path, boxes: Boxes, size: tuple[int, int] | None, found
     if len(empty):
         found.notes.append(
             f"{folder / TRUTH_FILE}: {len(empty)} boxes have no area (the first on line {empty[0] + 1}); they count as frames "
-            "where every tracker fails. Write nan,nan,nan,nan where the target is absent."
+            "where every tracker fails. Write nan,nan,nan,nan if the target is absent."
         )
     unknown = np.flatnonzero(np.isnan(boxes).any(axis=1))
     if len(unknown):

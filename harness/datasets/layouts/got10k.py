@@ -218,7 +218,7 @@ def read_names(path: Path) -> list[str]:
             raise DataError(f"{path}, line {number}: {name!r} is not a folder's name.")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{path} names {twice} twice; each sequence stands there once.")
+        raise DataError(f"{path} names {twice} twice; each sequence is listed once.")
     if not names:
         raise DataError(f"{path} is empty; it names a sequence a line.")
     return names

@@ -59,7 +59,7 @@ def in_order(images: dict[int, Path]) -> tuple[Path, ...]:
         # without a stated range nobody can tell whether the frames before were lost
         raise DataError(
             f"{images[numbers[0]].parent} starts with {images[numbers[0]].name}; frames are numbered from 0 or 1, so restore the "
-            "ones before it or number them anew."
+            "ones before it or renumber them."
         )
     return tuple(images[number] for number in numbers)
 

@@ -57,7 +57,7 @@ def read_lines(path: Path) -> list[Line]:
         raise DataError(f"{path}, line {line}: this is not text (byte {error.start}); restore the file.") from error
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise DataError(f"{path}, line {line}: a zero byte stands in the text; restore the file.")
+        raise DataError(f"{path}, line {line}: the text contains a zero byte; restore the file.")
     lines = re.split(r"\r\n|\n|\r", text)
     return [Line(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
 
@@ -69,7 +69,7 @@ def numbers_of(path: Path, line: Line) -> list[float]:
     for word in words:
         if not _NUMBER.fullmatch(word):
             what = "an empty field" if word == "" else repr(word)
-            raise DataError(f"{path}, line {line.number}: {what} stands where a number is expected.")
+            raise DataError(f"{path}, line {line.number}: {what} was found but a number is expected.")
     return [float(word) for word in words]
 
 
@@ -130,7 +130,7 @@ def read_flags(path: Path, frames: int) -> np.ndarray:
     for line in read_lines(path):
         for value in numbers_of(path, line):
             if value not in (0.0, 1.0):
-                raise DataError(f"{path}, line {line.number}: {value:g} is no flag; flags are 0 or 1.")
+                raise DataError(f"{path}, line {line.number}: {value:g} is not a flag; flags are 0 or 1.")
             values.append(value)
             lines.append(line.number)
     if len(values) != frames:
@@ -148,7 +148,7 @@ def read_attributes(path: Path, known: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name, word in zip(names, words, strict=True) if word == "1")
     unknown = [word for word in words if word not in names]
     if unknown:
-        raise DataError(f"{path}: {unknown[0]!r} is no attribute of this benchmark; they are {', '.join(names)}.")
+        raise DataError(f"{path}: {unknown[0]!r} is not an attribute of this benchmark; its attributes are {', '.join(names)}.")
     return tuple(name for name in names if name in words)
 
 
@@ -170,7 +170,7 @@ def numbered_images(folder: Path) -> dict[int, Path]:
         if suffix.lower() not in IMAGE_SUFFIXES:
             continue
         if not (stem.isascii() and stem.isdigit() and len(stem) <= MOST_DIGITS):
-            raise DataError(f"{folder / name} is no frame's name; a frame is a number of one to eight digits (0001.jpg).")
+            raise DataError(f"{folder / name} is not a frame's name; a frame is a number of one to eight digits (0001.jpg).")
         number = int(stem)
         if number in found:
             raise DataError(f"{folder} holds frame {number} twice: {found[number].name} and {name}; remove one.")

@@ -46,7 +46,7 @@ class Vot(BenchmarkDataset):
             for line in read_lines(path):
                 name = line.text
                 if name in (".", "..") or "/" in name or "\\" in name:
-                    raise DataError(f"{path}, line {line.number}: {name!r} is no folder's name.")
+                    raise DataError(f"{path}, line {line.number}: {name!r} is not a folder's name.")
                 folder = child(place, name)
                 annotation = None if folder is None else truth_file(folder)
                 if folder is None or annotation is None:

@@ -32,7 +32,7 @@ def box_of(path: Path, line: Line) -> list[float]:
             "mask (m and whole numbers)."
         )
     if "," in line.text and len(line.text.replace(",", " ").split()) != line.text.count(",") + 1:
-        raise DataError(f"{path}, line {line.number}: commas and spaces are mixed, so the polygon's numbers cannot be told apart.")
+        raise DataError(f"{path}, line {line.number}: commas and spaces are mixed, so the polygon's numbers cannot be separated.")
     if np.isnan(numbers).any():
         if not np.isnan(numbers).all():
             raise DataError(f"{path}, line {line.number}: the polygon is neither numbers nor NaN throughout; correct it.")

@@ -145,7 +145,7 @@ def sweep_metrics(sweep: Path) -> dict[str, float]:
 def _notes(results: Results) -> list[str]:
     notes = []
     if results.scoring.get("random_weights"):
-        notes.append("**Random weights**: speed alone was measured; there is no accuracy.")
+        notes.append("**Random weights**: only speed was measured; there is no accuracy.")
     if results.error:
         notes.append(f"{results.status}: {results.error.get('message', '')}")
     return notes + [f"Warning: {warning}" for warning in results.warnings]

@@ -95,7 +95,7 @@ def convert(source: Path, tool: str, target: Path, tracker: str | None = None) -
     other tools keep their coordinates. Of several repetitions the first is written. Raises DataError, StoreError.
     """
     if tool not in WRITERS:
-        raise DataError(f"{tool!r} is no layout that is written; accepted: {', '.join(WRITERS)}.")
+        raise DataError(f"{tool!r} is not a layout that can be written; accepted: {', '.join(WRITERS)}.")
     if target.exists() and any(target.iterdir()):
         raise StoreError(f"{target} is not empty; choose another folder by -o.")
     results = find_results(source)

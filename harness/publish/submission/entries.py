@@ -120,7 +120,7 @@ def _add(entries: Entries, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> N
     name = info.filename
     reason = unsafe_name(name) or refusal(info, LIMITS)
     if reason is None and (name in entries.files or (info.is_dir() and name.rstrip("/") in entries.folders)):
-        reason = "stands in the archive twice"
+        reason = "is in the archive twice"
     if reason is not None:
         entries.faults.append(Fault(name or "(no name)", reason))
     elif info.is_dir():

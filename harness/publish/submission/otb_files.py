@@ -49,7 +49,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no JSON ({error}); restore the file.") from error
+        raise DataError(f"{path} is not JSON ({error}); restore the file.") from error
     runs = found if isinstance(found, list) else [found]
     if len(runs) != 1 or not isinstance(runs[0], dict):
         raise DataError(f"{path} holds {len(runs)} runs; one-pass results hold one (a list of one object, or the object).")
@@ -63,7 +63,7 @@ def _mat(path: Path) -> dict[str, Any]:
     try:
         content = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=["results"])
     except Exception as error:  # scipy raises whatever a damaged file makes it stumble over
-        raise DataError(f"{path} is no MAT file that can be read ({type(error).__name__}: {error}); save it by -v7.") from error
+        raise DataError(f"{path} is not a readable MAT file ({type(error).__name__}: {error}); save it by -v7.") from error
     results = content.get("results")
     runs = list(np.atleast_1d(results)) if results is not None else []
     if len(runs) != 1 or not hasattr(runs[0], "res"):

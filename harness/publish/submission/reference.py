@@ -107,7 +107,7 @@ def benchmark_class(wanted: Wanted) -> tuple[str, type[BenchmarkDataset]] | None
     if wanted.layout is not None:
         known = layouts()
         if wanted.layout not in known:
-            raise DataError(f"--layout {wanted.layout} is no data set that is known; accepted: {', '.join(known)}.")
+            raise DataError(f"--layout {wanted.layout} is not a known data set; accepted: {', '.join(known)}.")
         cls: type[Dataset] = known[wanted.layout]
         name = wanted.layout
     else:

@@ -107,7 +107,7 @@ def parting(found: Comparison) -> Picture | None:
         axes[-1, 0].set_xlabel("frame of the sequence")
     caption = (
         "Overlap (IoU) of the run's boxes with the baseline's, frame by frame: 1 means the same box. Thick grey: mean over "
-        "all sequences that last so long (while a tenth of them do); thin: the three sequences that agree least. Once an overlap falls it often "
+        "all sequences that are this long (while a tenth of them do); thin: the three sequences that agree least. Once an overlap falls it often "
         "stays low, since a tracker follows its own last box."
     )
     return Picture("parting", "Where runs part", caption, figure)

@@ -90,6 +90,6 @@ def _curve(rows: Seq[Row]) -> Picture:
         legend_below(figure, axis, len(rows))
     caption = (
         "99th percentile of the time from a frame's arrival to the end of its processing, a mark for each step that was made, "
-        "a line through the medians; bars are 99 % intervals where there were samples enough. A step that dropped a frame ended at once."
+        "a line through the medians; bars are 99 % intervals if there were enough samples. A step that dropped a frame ended at once."
     )
     return Picture("capacity", "Latency against the number of cameras", caption, figure)

@@ -137,7 +137,7 @@ class Bench:
             "benchmark_app compile": median([report.compile_ms or 0.0 for report in runs]),
             "benchmark_app first inference": median([report.first_ms or 0.0 for report in runs]),
             "tracker read (all graphs)": load.get("read", 0.0) * 1e3,
-            "tracker compile (all graphs, from its cache where it is there)": load.get("compile", 0.0) * 1e3,
+            "tracker compile (all graphs, from its cache if it is there)": load.get("compile", 0.0) * 1e3,
             "tracker first inference": self.first_ms,
         }
 

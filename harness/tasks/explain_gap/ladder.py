@@ -219,7 +219,7 @@ def what_is_counted(runs: Sequence[AppRun]) -> dict[str, Any]:
         f"{typical.throughput:.2f}). The loop lasted {median(over):.0f} ms longer than the {typical.asked_ms / 1e3:.0f} s asked "
         f"for, reading and compiling took {median(loading):.0f} ms: model loading is "
         f"{'not counted' if loading_outside else 'not shown to be left out'}. "
-        f"The first inference took {typical.first_ms:.1f} ms and is reported apart; the inferences counted took "
+        f"The first inference took {typical.first_ms:.1f} ms and is reported separately; the inferences counted took "
         f"{typical.min_ms:.1f} to {typical.max_ms:.1f} ms: "
         + (
             "the first one is not among those counted."

@@ -66,7 +66,7 @@ class ExplainGap(Task):
                 "backend=openvino."
             )
         if str(config["device"]["name"]) != "cpu":
-            raise SkipJob("task=explain_gap measures on device=cpu; other devices overlap what it takes apart.")
+            raise SkipJob("task=explain_gap measures on device=cpu; other devices overlap the steps that it separates.")
         if len(tracker.per_frame) != 1:
             raise ConfigError(
                 f"task=explain_gap takes one network call a frame apart; tracker {tracker.name} runs "

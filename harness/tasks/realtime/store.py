@@ -176,7 +176,7 @@ class Recorded:
         frames = read_frames(self.folder)
         if "contended" in frames and frames["contended"].any():
             raise DataError(
-                f"task.recording: {self.folder} was measured with several sequences in flight, so its times are no latencies; "
+                f"task.recording: {self.folder} was measured with several sequences in flight, so its times are not latencies; "
                 "record with task.mode=serial."
             )
         first = (frames["repetition"] == frames["repetition"].min()) & (frames["round"] == frames["round"].min())

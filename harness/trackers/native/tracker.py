@@ -184,7 +184,7 @@ class Native(TrackerSpec):
     def source(self) -> Source:
         """The recipe by which a process builds the tracker. Raises WeightsError, ConfigError."""
         given = [self.weights] if isinstance(self.weights, str) else self.weights or []
-        advice = "Give a file, or leave tracker.weights out where the tracker's own code finds its weights."
+        advice = "Give a file, or leave tracker.weights out if the tracker's own code finds its weights."
         files = tuple(weights_path(str(item), advice) for item in given)
         options = {
             "style": self.style,

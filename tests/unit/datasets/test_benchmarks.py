@@ -163,13 +163,13 @@ def test_check_dataset_recognises_the_layout_and_says_where_to_get_it(
     assert main(["check-dataset", str(root)]) == code
     told = capsys.readouterr()
     assert f"{root} has the layout of {'VOT' if code == 0 else 'OTB'}" in told.out
-    assert ("To mend it: OTB has a folder per sequence" in told.out) == bool(code)
+    assert ("To fix it: OTB has a folder per sequence" in told.out) == bool(code)
 
 
 def test_check_dataset_refuses_an_unknown_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     otb(tmp_path)
     assert main(["check-dataset", str(tmp_path), "--layout", "otp"]) == 2
-    assert "--layout otp is no data set that is known; accepted: " in capsys.readouterr().err
+    assert "--layout otp is not a known data set; accepted: " in capsys.readouterr().err
 
 
 def test_truth_counts_from_0_where_the_benchmark_counts_from_1(tmp_path: Path) -> None:

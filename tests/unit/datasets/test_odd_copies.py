@@ -80,7 +80,7 @@ def test_annotation_written_otherwise_is_the_same(kind: str, tmp_path: Path) -> 
 # -------------------------------------------------------------------------------- annotations refused
 
 REFUSED: dict[str, tuple[str | bytes, str]] = {
-    "a letter": (with_line(4, "1,2,x,4"), "line 4: 'x' stands where a number"),
+    "a letter": (with_line(4, "1,2,x,4"), "line 4: 'x' was found but a number"),
     "three numbers": (with_line(7, "1,2,3"), "line 7: 3 numbers"),
     "five numbers": (with_line(1, "1,2,3,4,5"), "line 1: 5 numbers"),
     "an empty field": (with_line(9, "1,,3,4"), "line 9: an empty field"),
@@ -185,7 +185,7 @@ BAD_FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "the first frame is missing": (lose(1), "lacks 0001.jpg"),
     "the last frame is missing": (lose(71), "lacks 0071.jpg"),
     "a frame is there twice": (folder(lambda deer: write(deer / "img" / "5.jpg", b"x")), "frame 5 twice"),
-    "a name that is no number": (folder(lambda deer: write(deer / "img" / "cover.jpg", b"x")), "cover.jpg is no frame's name"),
+    "a name that is no number": (folder(lambda deer: write(deer / "img" / "cover.jpg", b"x")), "cover.jpg is not a frame's name"),
     "no images": (folder(lambda deer: shutil.rmtree(deer / "img")), "holds no images"),
     "frames 0 to 71": (lambda root: deer(root, text(TRUTH), range(COUNT + 1)), "one too many"),
     "cut annotation, whole folder": (lambda root: deer(root, text(TRUTH[:30])), "0031.jpg is there"),
@@ -323,7 +323,7 @@ def test_lasot_flags_are_read_on_one_line_and_on_many(between: str, tmp_path: Pa
     assert first(Lasot(root=str(tmp_path)))[1].tolist() == [True, False, True, False, True]
 
 
-@pytest.mark.parametrize(("flags", "complaint"), [("0,1,0", "3 flags for 5 frames"), ("0,1,0,2,0", "2 is no flag")])
+@pytest.mark.parametrize(("flags", "complaint"), [("0,1,0", "3 flags for 5 frames"), ("0,1,0,2,0", "2 is not a flag")])
 def test_lasot_flags_that_do_not_fit_are_refused(flags: str, complaint: str, tmp_path: Path) -> None:
     folder = tmp_path / "airplane-1"
     frames(folder / "img", range(1, 6), 8)

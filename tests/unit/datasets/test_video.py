@@ -145,4 +145,4 @@ def test_damaged_cached_frames_are_decoded_anew_with_a_notice(clip, tmp_path, ca
     damage(first.frames[0].parent)
     (second,) = video(clip, tmp_path)
     assert [path.read_bytes() for path in second.frames] == before
-    assert "decoded anew" in capsys.readouterr().err
+    assert "decoded again" in capsys.readouterr().err

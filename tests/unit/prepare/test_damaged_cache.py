@@ -1,4 +1,4 @@
-"""Prepared models that were changed, cut or lost behind the harness's back are made anew, with a notice."""
+"""Prepared models that were changed, cut or lost behind the harness's back are prepared again, with a notice."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_damaged_file_is_made_anew_and_said(cache: Path, backend: str, file: s
     assert lookup(experiment.step(), cache) is None
     heard = Heard()
     again = realise(experiment.step(), cache, heard, 1)
-    assert any("damaged" in line and file in line and "made anew" in line for line in heard.lines)
+    assert any("damaged" in line and file in line and "prepared again" in line for line in heard.lines)
     assert damage(again.folder) == ""
     fresh, _ = small(cache, f"backend={backend}", *MODEL_CACHE.get(backend, ()))
     for name, value in outputs(fresh, again).items():

@@ -104,7 +104,7 @@ def test_json_that_is_shorter_is_compared_from_the_first_line_on(otb: Path, tmp_
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ('[{"res": [[1,2,3,4]]}, {"res": []}]', "holds 2 runs"),
         ('[{"res": [[1,2,3]]}]', "row of four numbers"),
         ('[{"res": "x"}]', "holds no boxes"),

@@ -130,7 +130,7 @@ def test_entries_twice_are_refused(archive, facts, tmp_path):
     name = next(iter(unpacked(archive)))
     with pytest.warns(UserWarning, match="Duplicate"):
         path.write_bytes(with_entry(archive.read_bytes(), zipfile.ZipInfo(name)))
-    assert [str(fault) for fault in faults(path, facts)] == [f"{name}: stands in the archive twice"]
+    assert [str(fault) for fault in faults(path, facts)] == [f"{name}: is in the archive twice"]
 
 
 def test_unusual_compression_is_refused(archive, facts, tmp_path):
