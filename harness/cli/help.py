@@ -6,6 +6,9 @@ from harness.core.catalog import GROUP_NAMES
 from harness.core.config import conf_folder
 from harness.core.options import choices, keys_of, summary_of
 
+RECIPES = ("experiment", "search")
+"""Groups whose choices set keys of other groups, and have none of their own."""
+
 HEAD = """\
 python -m harness [-m] [-v] [--config-dir DIR] [group=choice] [key=value] ...
 python -m harness COMMAND ...
@@ -35,8 +38,26 @@ def manual(commands: list[tuple[str, str, str]]) -> str:
     parts += [f"  {line}" for line in keys_of(conf_folder() / "config.yaml", stop="hydra:")]
     parts.append("\nGROUPS: choose with group=choice; set a key with group.key=value")
     for group in GROUP_NAMES:
-        parts.append(f"\n{group}=")
-        for path in choices(group):
-            parts.append(f"  {path.stem:<14} {summary_of(path)}")
-            parts += [f"      {group}.{line}" for line in keys_of(path)] if group != "experiment" else []
+        parts += [f"\n{group}=", *_choices_of(group)]
     return "\n".join(parts) + "\n"
+
+
+def _choices_of(group: str) -> list[str]:
+    """A line per choice, and its keys; a key is only named if its last explanation above has the same words."""
+    lines: list[str] = []
+    explained: dict[str, str] = {}
+    for path in choices(group):
+        lines.append(f"  {path.stem:<14} {summary_of(path)}")
+        if group in RECIPES:
+            continue
+        again = []
+        for line in keys_of(path):
+            key, comment = line.partition("=")[0], line.partition(" ")[2].strip()
+            if explained.get(key) == comment:
+                again.append(f"{group}.{line.partition(' ')[0]}")
+            else:
+                lines.append(f"      {group}.{line}")
+                explained[key] = comment
+        if again:
+            lines.append(f"      as above: {', '.join(again)}")
+    return lines

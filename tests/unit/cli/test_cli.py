@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,13 @@ def test_info_takes_a_word_where_there_is_one(words: list[str], info: str, overr
 def test_an_option_with_a_wrong_value_is_refused(words: list[str]) -> None:
     with pytest.raises(ConfigError):
         parse(words)
+
+
+def test_help_explains_a_key_once_until_its_words_change(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    told = capsys.readouterr().out
+    datasets = told[told.index("\ndataset=\n") : told.index("\ntask=\n")]
+    protocols = [line.rpartition("null: ")[2] for line in datasets.splitlines() if line.startswith("      dataset.protocol=")]
+    assert all(one != other for one, other in itertools.pairwise(protocols))
+    assert "as above: dataset.sequences=null" in datasets  # a benchmark after another with the same keys
+    assert "search.branches" not in told  # a search space has no keys of its own
