@@ -26,7 +26,7 @@ T = TypeVar("T")
 def load_class(target: str, base: type[T], where: str) -> type[T]:
     """The class named by ``package.module.Class``, which must derive from ``base``. Raises ConfigError."""
     module_name, _, class_name = target.rpartition(".")
-    if not module_name:
+    if not all(part.isidentifier() for part in target.split(".")) or not module_name:
         raise ConfigError(f"{where}.target is {target!r}; a class is named as package.module.Class.")
     try:
         module = importlib.import_module(module_name)

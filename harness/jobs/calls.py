@@ -172,6 +172,7 @@ def check_plan(plan: Plan, task: JobTask) -> None:
         HarnessError: What makes all jobs fail.
     """
     objectives(plan.config)
+    turns.check(plan.config.get("turns") or {})
     mlflow_log.target_of(plan.config)
     errors: dict[int, HarnessError] = {}
     for number, (_, config) in enumerate(plan.jobs):

@@ -6,6 +6,7 @@ import difflib
 import re
 
 from harness.core.config import suggestion
+from harness.core.errors import in_words
 from harness.core.options import choices_with, known_keys, open_tables
 from harness.jobs import launchers
 
@@ -29,8 +30,21 @@ def in_our_words(error: Exception) -> str:
     key = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
     if key:
         return _unknown_key(next(item for item in key.groups() if item))
-    text = text.split(" Config search path")[0].rstrip(".")
+    text = text.split(" Config search path")[0].split(" See https://hydra.cc")[0]
+    text = re.sub(r"\b[A-Z]\w+Error(:| while)", r"\1", text).replace(" :", ":").strip().rstrip(".")[:400]
     return f"the command line cannot be understood: {text}; python -m harness --help shows how settings are given."
+
+
+def about_anything(error: Exception) -> str:
+    """What was raised by no class of Hydra's: a group that was given a number, nesting without end, a file that cannot be read."""
+    text = " ".join(str(error).split())
+    if "Config group override" in text:
+        return "a group was given a number, true or null; its choices are names, as in device=cpu (python -m harness --help lists them)."
+    if isinstance(error, RecursionError):
+        return "the settings are nested too deeply to be read; a few levels are enough."
+    if isinstance(error, OSError):
+        return f"the configuration cannot be read: {in_words(error)}"
+    return f"the settings cannot be understood ({text[:200].rstrip('.')}); python -m harness --help shows how they are given."
 
 
 def _unknown_key(word: str) -> str:

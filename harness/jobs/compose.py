@@ -34,11 +34,11 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.core import plugins
+from harness.core import plugins, yaml_files
 from harness.core.config import conf_folder
-from harness.core.errors import ConfigError, told
-from harness.jobs import launchers
-from harness.jobs.complaints import in_our_words
+from harness.core.errors import ConfigError, HarnessError, told
+from harness.jobs import launchers, privacy
+from harness.jobs.complaints import about_anything, in_our_words
 from harness.jobs.paths import anchored
 from harness.jobs.resume import key_of, quoted
 
@@ -64,10 +64,16 @@ class OnceLoader(ConfigLoaderImpl):  # type: ignore[misc]
         super().__init__(config_search_path)
         self.kept: dict[tuple[str, ...], DictConfig] = {}
 
+    def load_configuration(self, *arguments: Any, **options: Any) -> DictConfig:
+        """What Hydra composes, with no password of an address in it: it writes configurations to files by itself."""
+        return privacy.without_secrets(super().load_configuration(*arguments, **options))
+
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """The configuration of one job: a copy of the one that is kept, or composed now."""
         kept = self.kept.get(tuple(sweep_overrides))
-        return copy.deepcopy(kept) if kept is not None else super().load_sweep_config(master_config, sweep_overrides)
+        if kept is not None:
+            return copy.deepcopy(kept)
+        return privacy.without_secrets(super().load_sweep_config(master_config, sweep_overrides))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "kept": {}}  # a launcher's process gets the loader, not all of the sweep
@@ -131,7 +137,7 @@ def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, word
     Raises:
         ConfigError: In one sentence, whatever Hydra says.
     """
-    with hydra_of(config_dir) as (hydra, loader), our_words():
+    with hydra_of(config_dir) as (hydra, loader), our_words(config_dir):
         root = _root(loader, overrides, multirun)
         swept = _swept(loader, overrides)
         multirun = multirun or root.hydra.mode == RunMode.MULTIRUN
@@ -155,12 +161,8 @@ def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, word
 
 
 def compose_root(config_dir: str | None, overrides: list[str]) -> DictConfig:
-    """The configuration of a single run, with its node ``hydra``.
-
-    Raises:
-        ConfigError: It cannot be composed.
-    """
-    with hydra_of(config_dir) as (_, loader), our_words():
+    """The configuration of a single run, with its node ``hydra``. Raises ConfigError."""
+    with hydra_of(config_dir) as (_, loader), our_words(config_dir):
         return loader.load_configuration(CONFIG_NAME, overrides, RunMode.RUN)
 
 
@@ -196,12 +198,19 @@ def _register() -> None:
 
 
 @contextmanager
-def our_words() -> Iterator[None]:
-    """Turns what Hydra complains about into a ConfigError."""
+def our_words(config_dir: str | None = None) -> Iterator[None]:
+    """Turns whatever Hydra, OmegaConf or the YAML reader raise while they compose into a ConfigError; a broken file is named."""
+    if config_dir:
+        yaml_files.check_folder(Path(config_dir))
     try:
         yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(in_our_words(error)) from error
+    except HarnessError:
+        raise
+    except Exception as error:
+        broken = yaml_files.fault_below(Path(config_dir)) if config_dir else ""
+        known = isinstance(error, (HydraException, OmegaConfBaseException))
+        said = f"{broken}." if broken else in_our_words(error) if known else about_anything(error)
+        raise ConfigError(said) from error
 
 
 def _root(loader: OnceLoader, overrides: list[str], multirun: bool) -> DictConfig:
@@ -299,7 +308,7 @@ def resolved(composed: Any) -> dict[str, Any]:
     """
     container = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
+    return privacy.plain_without_secrets({str(key): value for key, value in container.items()})
 
 
 def settle(plan: Plan, folder: Path) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.config import at_least, build, construct
+from harness.core.config import at_least, build, construct, suggestion
 from harness.core.errors import ConfigError
 from harness.core.interfaces import Artifact, Backend, Dataset, Task, TrackerSpec
+from harness.core.options import choices
+from harness.core.plugins import modules_in
 from harness.machine.environment import thread_budget
 from harness.prepare import specification
 from harness.prepare.plan import QuantizationJob, Quantizer, Settings, Step, lookup, plan
@@ -64,6 +66,7 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise ConfigError(f"seed is {seed!r}; accepted: a whole number, 0 or more.")
     target_of(config)
+    _check_recipe(config.get("recipe"))
     settings = construct(Settings, _section(config, "prepare"), "prepare")
     task = build(_section(config, "task"), Task, "task")
     backend = build(backend_section(config, task, threads, settings.cache), Backend, "backend")
@@ -76,6 +79,14 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     quantizer.check(experiment.quantization_job())
     experiment.step()
     return experiment
+
+
+def _check_recipe(recipe: Any) -> None:
+    if recipe is None:
+        return
+    known = sorted({path.stem for path in choices("experiment")} | set(modules_in("harness.report.recipes")))
+    if recipe not in known:
+        raise ConfigError(f"recipe is {recipe!r}{suggestion(recipe, known)}; accepted: null, {', '.join(known)} (experiment=NAME sets it).")
 
 
 def backend_section(config: Mapping[str, Any], task: Task, threads: int, cache: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from typing import Any
 import psutil
 
 from harness.core.config import build
-from harness.core.errors import DataError, HarnessError
+from harness.core.errors import ConfigError, DataError, HarnessError
 from harness.core.files import read_record, write_json
 from harness.core.interfaces import Task
 from harness.core.results import TURNS_FILE, Results
@@ -242,6 +243,15 @@ def measure_sweep(entrants: Sequence[Entrant], seconds: float, say: Say) -> Turn
     if 2 <= len(best) <= MOST_SIDE_BY_SIDE:
         found.add(measure(best, seconds, say))
     return found
+
+
+def check(settings: Mapping[str, Any]) -> None:
+    """Raises ConfigError where the section ``turns`` holds what cannot be."""
+    seconds, again = settings.get("seconds") or 0.0, settings.get("again") or False
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
+        raise ConfigError(f"turns.seconds is {seconds!r}; accepted: a number of seconds, 0 or more.")
+    if not isinstance(again, bool):
+        raise ConfigError(f"turns.again is {again!r}; accepted: true or false.")
 
 
 def of_sweep(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any], say: Say) -> Path | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,10 @@ from harness.core.preparing import Conversion
 
 ONNX_CHECKER = "harness.backends.onnx.backend:Onnx"
 """ONNX is the format of exchange, whatever the backend: its files are checked by ONNX Runtime."""
+
+
+OPSETS = (11, 25)
+"""The least and the largest opset of ONNX that the exporters may be asked for; torch refuses those that it does not know."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,13 @@ class Settings:
     def __post_init__(self) -> None:
         if self.exporter not in ("dynamo", "torchscript"):
             raise ConfigError(f"prepare.exporter is {self.exporter!r}; accepted: dynamo, torchscript.")
+        if not OPSETS[0] <= self.opset <= OPSETS[1]:
+            raise ConfigError(f"prepare.opset is {self.opset}; accepted: {OPSETS[0]} to {OPSETS[1]}.")
+        for name, value in (("tolerance", self.tolerance), ("tolerance_fp16", self.tolerance_fp16)):
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"prepare.{name} is {value}; accepted: a share of an output's range, 0 or more.")
+        if not self.cache.strip():
+            raise ConfigError("prepare.cache is empty; give a folder, as prepare.cache=outputs/cache.")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ Differences in --require ('ao >= -0.01') are against fp32 torch. Exit code 1 if 
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from harness.core.errors import ConfigError
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             search = value
         else:
             fixed.append(text)
-    if args.minutes <= 0:
+    if not 0 < args.minutes < math.inf:
         raise ConfigError(f"--minutes is {args.minutes:g}; accepted: a number above 0.")
     request = Request(
         tuple(fixed), search, tuple(args.maximize), tuple(args.minimize), tuple(args.require), args.minutes, args.seed,

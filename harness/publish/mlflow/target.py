@@ -72,12 +72,14 @@ class Logged:
 def target_of(config: Mapping[str, Any]) -> Target:
     """The target that the ``mlflow`` section names. Raises StoreError."""
     section = config.get("mlflow") or {}
-    uri = section.get("uri")
+    uri, experiment = section.get("uri"), section.get("experiment", DEFAULT_EXPERIMENT)
+    if not isinstance(experiment, str) or not experiment.strip():
+        raise StoreError(f"mlflow.experiment is {experiment!r}; accepted: a name, such as mlflow.experiment={DEFAULT_EXPERIMENT}.")
     target = Target(
         str(section.get("name", "local")),
         str(section.get("root", "mlruns")),
         secrets.remember(str(uri)) if uri else None,
-        str(section.get("experiment", DEFAULT_EXPERIMENT)),
+        experiment,
     )
     if target.kind not in ("local", "server", "off"):
         raise StoreError(f"mlflow={target.kind} is unknown; accepted: local, server, off.")

@@ -71,7 +71,7 @@ def job(*words: str) -> tuple[str, ...]:
     """The words of a small job: a standing tracker, three sequences of tiny frames; ``words`` override."""
     return (
         "--config-dir", "{here}/conf", "tracker=standing", "dataset=folder", "dataset.root={here}/data", "dataset.split=val",
-        "backend=onnx", "mlflow=off", "task.warmup=0", "hydra.run.dir=out", *words,
+        "backend=onnx", "mlflow=off", "task.warmup=1", "hydra.run.dir=out", *words,
     )  # fmt: skip
 
 

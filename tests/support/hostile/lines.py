@@ -17,7 +17,7 @@ GROUPS = ("tracker", "backend", "device", "hint", "quantization", "dataset", "ta
 
 NO_WHOLE = ("-1", "1.5", "abc", "[1]", "{a:1}", "''", "true", "nan", "inf", "-9999999999999999999999")
 NO_NUMBER = ("-1", "abc", "[1]", "{a:1}", "''", "true", "nan", "-inf")
-NO_SWITCH = ("2", "abc", "[true]", "{a:1}", "''", "1.5")
+NO_SWITCH = ("2", "abc", "[true]", "{a:1}", "1.5")
 NO_WORD = ("5", "1.5", "[a]", "{a:b}", "true")
 NO_CHOICE = ("foo", "''", "Serial ", "ﬀ", "-", "9")
 NO_GROUP = ("5", "0", "foo", "''", "null", "..", "../backend/onnx", "/etc/passwd", "[torch,onnx]", "{a:1}", "a.b", "true", "'a b'")

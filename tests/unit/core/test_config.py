@@ -89,3 +89,9 @@ def test_a_literal_takes_no_look_alike() -> None:
 
 def test_suggestion_is_silent_where_nothing_is_close() -> None:
     assert suggestion("zzz", ["abc"]) == ""
+
+
+@pytest.mark.parametrize("target", [".x.Y", "a..b.C", "..", "x", "os.path-.X", ""])
+def test_a_target_that_is_no_dotted_name_is_one_sentence(target: str) -> None:
+    with pytest.raises(ConfigError, match="a class is named as package.module.Class"):
+        load_class(target, object, "backend")

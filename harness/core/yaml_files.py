@@ -1,0 +1,80 @@
+"""YAML files that people write: looked over before anything composes them, and named if one cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from harness.core.errors import ConfigError, in_words
+
+MOST_NODES = 100_000
+"""Values that a file may stand for once its aliases are written out; aliases of aliases make billions out of a few lines."""
+LARGEST_BYTES = 4_000_000
+
+
+def check_folder(folder: Path) -> None:
+    """Raises ConfigError where a YAML file below ``folder`` stands for more values than anyone has use for."""
+    for path in sorted(folder.rglob("*.yaml")):
+        if path.is_file():
+            _check_size(path)
+
+
+def fault_below(folder: Path) -> str:
+    """The first YAML file below ``folder`` that cannot be read as a mapping, in words; empty if there is none."""
+    for path in sorted(folder.rglob("*.yaml")):
+        fault = _fault(path)
+        if fault:
+            return f"{path} {fault}"
+    return ""
+
+
+def _check_size(path: Path) -> None:
+    if path.stat().st_size > LARGEST_BYTES:
+        raise ConfigError(f"{path} has over {LARGEST_BYTES // 1_000_000} MB; a file of settings is smaller, so give another one.")
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader) if "*" in text else None
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return  # what composes the configuration complains, if it needs the file
+    if root is not None and _nodes(root) > MOST_NODES:
+        raise ConfigError(f"{path} stands for over {MOST_NODES} values once its aliases are written out; write it without aliases.")
+
+
+def _nodes(root: yaml.Node) -> int:
+    """How many values ``root`` stands for; a node that contains itself stands for more than any number."""
+    known: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def count(node: yaml.Node) -> int:
+        if id(node) in open_nodes:
+            return MOST_NODES + 1
+        if id(node) not in known:
+            open_nodes.add(id(node))
+            parts = [item for pair in node.value for item in pair] if isinstance(node, yaml.MappingNode) else node.value
+            known[id(node)] = 1 + (sum(count(item) for item in parts) if isinstance(parts, list) else 0)
+            open_nodes.discard(id(node))
+        return known[id(node)]
+
+    return count(root)
+
+
+def _fault(path: Path) -> str:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        return "is not text in UTF-8; save it so"
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or getattr(error, "reason", "") or "it cannot be parsed"
+        place = f", line {mark.line + 1}" if mark is not None else ""
+        return f"is no valid YAML{place} ({problem}); correct it"
+    except RecursionError:
+        return "is nested too deeply; settings have a few levels"
+    except OSError as error:
+        return f"cannot be read: {in_words(error, 'give a readable file').rstrip('.')}"
+    except (ValueError, TypeError) as error:
+        return f"is no valid YAML ({' '.join(str(error).split())[:120]}); correct it"
+    if found is not None and not isinstance(found, dict):
+        return f"holds {'a list' if isinstance(found, list) else 'a single value'}; settings are key: value"
+    return ""

@@ -1,0 +1,38 @@
+"""Passwords of addresses in composed configurations, wherever they came from: taken out before Hydra writes any file."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig, ListConfig
+from omegaconf.base import Node
+
+from harness.core import secrets
+
+
+def without_secrets(config: DictConfig) -> DictConfig:
+    """The configuration with the public forms of all addresses in it; the whole ones are remembered in memory.
+
+    Args:
+        config: As composed; changed in place. Interpolations stay as they are.
+    """
+    todo: list[Node] = [config]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (DictConfig, ListConfig)):
+            held = node.__dict__["_content"]
+            if isinstance(held, (dict, list)):
+                todo += list(held.values() if isinstance(held, dict) else held)
+        elif isinstance(node, Node) and isinstance(value := node._value(), str) and "://" in value:
+            public = secrets.remember(value)
+            if public != value:
+                node.__dict__["_val"] = public
+    return config
+
+
+def plain_without_secrets(container: dict[str, object]) -> dict[str, object]:
+    """A resolved configuration likewise: what an interpolation brought in (``${oc.env:...}``) is in it."""
+    found = secrets.hidden(container)
+    assert isinstance(found, dict)
+    return found
+
+
+__all__ = ["plain_without_secrets", "without_secrets"]

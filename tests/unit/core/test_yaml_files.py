@@ -1,0 +1,54 @@
+"""A person's YAML file is looked over before anything composes it, and named if it cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.core.yaml_files import check_folder, fault_below
+from harness.jobs.compose import make_plan
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"name: [a\nx: 1\n", "own.yaml is no valid YAML, line"),
+        (b"name: \xff\n", "is not text in UTF-8"),
+        (b"word\n", "holds a single value"),
+        (b"- a\n", "holds a list"),
+        (b"a: " + b"[" * 3000 + b"]" * 3000, "nested too deeply"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_what_is_wrong(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "tracker").mkdir()
+    (tmp_path / "tracker/own.yaml").write_bytes(data)
+    assert words in fault_below(tmp_path)
+    with pytest.raises(ConfigError, match="own.yaml"):
+        make_plan(["tracker=own"], False, str(tmp_path), [])
+
+
+def test_aliases_of_aliases_are_counted_and_not_written_out(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    (tmp_path / "own.yaml").write_text("\n".join(lines))
+    with pytest.raises(ConfigError, match="stands for over 100000 values"):
+        check_folder(tmp_path)
+
+
+def test_an_alias_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("a: &x [*x]\n")
+    with pytest.raises(ConfigError, match=r"own\.yaml"):
+        check_folder(tmp_path)
+
+
+def test_a_few_aliases_are_fine(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("a: &x [1, 2]\nb: *x\nc: [*x, *x]\n")
+    check_folder(tmp_path)
+    assert fault_below(tmp_path) == ""
+
+
+@pytest.mark.parametrize("word", ["device=0", "tracker=5", "dataset=true", "backend=null"])
+def test_a_group_that_is_given_a_number_is_one_sentence(word: str) -> None:
+    with pytest.raises(ConfigError, match="choices are names"):
+        make_plan([word], False, None, [])
