@@ -72,6 +72,8 @@ class Logged:
 def target_of(config: Mapping[str, Any]) -> Target:
     """The target that the ``mlflow`` section names. Raises StoreError."""
     section = config.get("mlflow") or {}
+    if not isinstance(section, Mapping):
+        raise StoreError(f"mlflow is {section!r}; accepted: mlflow=local, server, off, or a YAML file of key: value.")
     uri, experiment = section.get("uri"), section.get("experiment", DEFAULT_EXPERIMENT)
     if not isinstance(experiment, str) or not experiment.strip():
         raise StoreError(f"mlflow.experiment is {experiment!r}; accepted: a name, such as mlflow.experiment={DEFAULT_EXPERIMENT}.")

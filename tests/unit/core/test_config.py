@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from harness.core.config import build, check, construct, suggestion
+from harness.core.config import build, check, construct, load_class, suggestion
 from harness.core.errors import ConfigError
 
 
@@ -93,5 +93,5 @@ def test_suggestion_is_silent_where_nothing_is_close() -> None:
 
 @pytest.mark.parametrize("target", [".x.Y", "a..b.C", "..", "x", "os.path-.X", ""])
 def test_a_target_that_is_no_dotted_name_is_one_sentence(target: str) -> None:
-    with pytest.raises(ConfigError, match="a class is named as package.module.Class"):
+    with pytest.raises(ConfigError, match=r"a class is named as package\.module\.Class"):
         load_class(target, object, "backend")
