@@ -74,7 +74,7 @@ def seen(folder: Path, key: str) -> Artifact | None:
 
 
 def unpack(data: bytes, expected: str, key: str, cache: Path) -> Artifact:
-    """Unpacks an archive of ``pack`` into ``cache``. Raises DataError where it is not the one of digest ``expected``."""
+    """Unpacks an archive of ``pack`` into ``cache``. Raises DataError if it is not the one of digest ``expected``."""
     if digest(data) != expected:
         raise DataError("the model that was sent to this worker was damaged on its way; start the job again.")
     folder = artifact_folder(cache, key)

@@ -66,7 +66,7 @@ def weights_of(folder: Path) -> list[Path]:
 
 
 def load_artifact(folder: Path) -> Artifact:
-    """Reads ``artifact.json``. Raises PrepareError where it is damaged or its files are gone."""
+    """Reads ``artifact.json``. Raises PrepareError if it is damaged or its files are gone."""
     try:
         raw = read_json(folder / ARTIFACT_FILE)
         graphs = {item["name"]: graph_from(item) for item in raw["graphs"]}

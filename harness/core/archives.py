@@ -114,7 +114,7 @@ class Bundle:
 def unpack(path: Path, folder: Path) -> Bundle:
     """Checks the bundle at ``path`` and puts its files under ``folder``, which is new or empty.
 
-    Raises ArchiveError, which names the entry, and leaves nothing behind; DataError where there is no such file.
+    Raises ArchiveError, which names the entry, and leaves nothing behind; DataError if there is no such file.
     """
     if not path.is_file():
         raise DataError(f"{path} does not exist; give a bundle (.zip) that `python -m harness share` wrote.")
@@ -123,7 +123,7 @@ def unpack(path: Path, folder: Path) -> Bundle:
     try:
         manifest = _read(path, scratch)
         if folder.is_dir():
-            folder.rmdir()  # fails where it is not empty
+            folder.rmdir()  # fails if it is not empty
         os.replace(scratch, folder)
         folder.chmod(file_mode(folder=True))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:

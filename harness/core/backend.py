@@ -34,7 +34,7 @@ class Backend(ABC):
 
     The class itself is the light half of its product and imports no runtime. ``format`` names the artifact format it
     opens; ``precisions`` the artifact precisions it can run; ``profiler`` its layer profiler (``module:function``, called as
-    ``(backend, artifact, graph, inputs, warmup, scratch) -> LayerTimes``), None where it has none; ``deterministic``
+    ``(backend, artifact, graph, inputs, warmup, scratch) -> LayerTimes``), None if it has none; ``deterministic``
     whether the same inputs give the same outputs, run for run; ``packages`` those whose versions decide its outputs.
     """
 
@@ -63,7 +63,7 @@ class Backend(ABC):
         return []
 
     def check_device(self) -> None:
-        """Raises DeviceError where this machine lacks the device; cheap, called before models are prepared."""
+        """Raises DeviceError if this machine lacks the device; cheap, called before models are prepared."""
         return
 
     def warnings(self) -> list[str]:
@@ -75,7 +75,7 @@ class Backend(ABC):
     def start_from(self, source: str) -> str:
         """The format its files are made from (``torch`` or ``onnx``) where the tracker's graphs come as ``source``.
 
-        Raises SkipJob where they cannot be.
+        Raises SkipJob if they cannot be.
         """
         if source != self.format:
             other = "" if source == "native" else ", or give tracker.weights a checkpoint if the tracker takes one"
@@ -86,7 +86,7 @@ class Backend(ABC):
         return source
 
     def conversion(self, start: str) -> Conversion | None:
-        """How its files are made from graphs of format ``start``; None where it opens these as they are."""
+        """How its files are made from graphs of format ``start``; None if it opens these as they are."""
         del start
         return None
 
@@ -100,7 +100,7 @@ class Backend(ABC):
         return replace(self)  # type: ignore[type-var]
 
     def quantization(self, name: str) -> Quantization:
-        """How it quantises to int8 for ``quantization=name``. Raises SkipJob or ConfigError where it does not."""
+        """How it quantises to int8 for ``quantization=name``. Raises SkipJob or ConfigError if it does not."""
         raise SkipJob(
             f"quantization={name} with backend={self.name}: this backend runs no int8 graphs; choose backend=openvino or onnx."
         )
@@ -109,7 +109,7 @@ class Backend(ABC):
     def handover(cls, section: Mapping[str, Any], hint: str, effective: Mapping[str, Any]) -> Handover:
         """What a script needs to run this backend's files elsewhere, as a job with the configuration ``section`` did.
 
-        Raises ConfigError where its files need the harness's own modules.
+        Raises ConfigError if its files need the harness's own modules.
         """
         del section, hint, effective
         raise ConfigError(

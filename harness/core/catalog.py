@@ -303,14 +303,14 @@ METRICS: tuple[Metric, ...] = (
 
 
 def catalog_with(extra: Iterable[Metric] = ()) -> Catalog:
-    """The shipped entries and ``extra`` ones behind them. Raises ConfigError where a name is taken."""
+    """The shipped entries and ``extra`` ones behind them. Raises ConfigError if a name is taken."""
     return Catalog([*METRICS, *extra])
 
 
 def catalog() -> Catalog:
     """The catalogue that everything reads: the shipped entries and those of installed packages.
 
-    A package's entry point names a ``Metric`` or several. Raises ConfigError where it names something else.
+    A package's entry point names a ``Metric`` or several. Raises ConfigError if it names something else.
     """
     return _with_plugins(plugins.found("metrics"))
 

@@ -37,7 +37,7 @@ def load_class(target: str, base: type[T], where: str) -> type[T]:
         ) from error
     except HarnessError:
         raise
-    except Exception as error:  # whatever a person's own module raises
+    except Exception as error:  # whatever a user's own module raises
         raise ConfigError(f"{where}.target names module {module_name!r}, whose import failed: {told(error)}.") from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type) or not issubclass(found, base):
@@ -101,7 +101,7 @@ def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         instance = cls(**arguments)
     except HarnessError:
         raise
-    except Exception as error:  # whatever a person's own __post_init__ raises
+    except Exception as error:  # whatever a user's own __post_init__ raises
         raise ConfigError(f"{where}: {cls.__module__}.{cls.__qualname__} cannot be made: {told(error)}.") from error
     if "name" in values and "name" not in known:
         # The name is the YAML file's, and serves a class used under several names (smat, smat_demo).
@@ -190,7 +190,7 @@ def suggestion(word: Any, known: Iterable[Any]) -> str:
 
 
 def at_least(value: float | None, least: float, where: str) -> None:
-    """Raises ConfigError where ``value`` is given and below ``least``."""
+    """Raises ConfigError if ``value`` is given and below ``least``."""
     if value is not None and value < least:
         raise ConfigError(f"{where} is {value}; accepted: {least} or more.")
 

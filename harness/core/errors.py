@@ -1,4 +1,4 @@
-"""The errors that a person sees. Each is one sentence: what, where, what is accepted, what to do.
+"""The errors that a user sees. Each is one sentence: what, where, what is accepted, what to do.
 
 The command line prints the sentence without a traceback (``-v`` shows it) and exits with ``exit_code``:
 2 for the user's mistakes, 1 for work that failed.
@@ -110,7 +110,7 @@ def telling_line(error: BaseException) -> str:
 
 
 def told(error: BaseException) -> str:
-    """What a person's own code raised, in words: ``KeyError: 'score' (mytracker.py, line 31)``."""
+    """What a user's own code raised, in words: ``KeyError: 'score' (mytracker.py, line 31)``."""
     message = (str(error).strip().splitlines() or [""])[0]
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

@@ -89,7 +89,7 @@ def write_json(path: Path, value: Any) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """Raises DataError where the file is missing or is not JSON."""
+    """Raises DataError if the file is missing or is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -101,7 +101,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """A JSON file that holds a mapping. Raises DataError where it is missing or is not one."""
+    """A JSON file that holds a mapping. Raises DataError if it is missing or is not one."""
     found = read_json(path)
     if not isinstance(found, dict):
         raise DataError(f"{path} holds {type(found).__name__}; a mapping is expected.")

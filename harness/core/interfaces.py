@@ -41,7 +41,7 @@ from harness.core.records import Record
 class Sequence:
     """One video: paths of its frames, the first box, and what is known of the truth.
 
-    ``size`` is (width, height) of the frames in pixels, or None where no images are at hand. ``truth`` is
+    ``size`` is (width, height) of the frames in pixels, or None if no images are at hand. ``truth`` is
     ``[T, 4]``; ``visible`` is a bool ``[T]``, False where the target is wholly covered or absent. ``attributes`` are the
     benchmark's short names of what makes the sequence hard (OTB's ``IV``, ``OCC``...).
     """
@@ -142,7 +142,7 @@ class Dataset(ABC):
         """SHA-256 over names, frame counts, image sizes in bytes and annotations of all sequences used."""
 
     def used_names(self) -> list[str]:
-        """Names of the sequences used, in order; without reading them where that is possible."""
+        """Names of the sequences used, in order; without reading them if that is possible."""
         return [item.name for item in self]
 
     def all_names(self) -> list[str]:
@@ -159,21 +159,21 @@ class Dataset(ABC):
         return self.protocols[:1]
 
     def check(self, *, decode: bool = True, workers: int = 1, on_sequence: Callable[[str], None] | None = None) -> Checked:
-        """Looks at everything, every image too with ``decode``, and tells all faults. Raises DataError where it cannot."""
+        """Looks at everything, every image too with ``decode``, and tells all faults. Raises DataError if it cannot."""
         raise DataError(f"dataset={self.name} has no check; check-dataset knows the layouts of benchmarks.")
 
     @classmethod
     def recognise(cls, root: Path) -> Recognised:
-        """How well the folder ``root`` fits this data set's layout: rank 0 where it is another's, more for each sequence that fits."""
+        """How well the folder ``root`` fits this data set's layout: rank 0 if it is another's, more for each sequence that fits."""
         del root
         return Recognised(0)
 
     def toolkit_root(self) -> Path | None:
-        """The folder that vot-toolkit loads as a challenge's data set; None where this is no challenge."""
+        """The folder that vot-toolkit loads as a challenge's data set; None if this is no challenge."""
         return None
 
     def pack(self, tracks: Iterable[Track], archive: Path) -> list[Path]:
-        """Writes what the benchmark's server or toolkit takes; returns the files. Raises DataError where it takes nothing."""
+        """Writes what the benchmark's server or toolkit takes; returns the files. Raises DataError if it takes nothing."""
         del tracks, archive
         raise DataError(f"dataset={self.name} has no server or toolkit to pack results for.")
 
@@ -329,7 +329,7 @@ class Task(ABC):
     """False where the task runs the model files by itself: device and hint are then its own affair."""
 
     def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
-        """Raises SkipJob or ConfigError where the task does not fit the rest of the job."""
+        """Raises SkipJob or ConfigError if the task does not fit the rest of the job."""
         del config, tracker, dataset
 
     @abstractmethod

@@ -44,7 +44,7 @@ class Catalog:
             name: A metric's name as in results.json, such as ``fps`` or ``realtime/30/ao``.
 
         Returns:
-            The entry, or None where the catalogue has none.
+            The entry, or None if the catalogue has none.
         """
         entry = self._exact.get(name)
         if entry is not None and not entry.pattern:

@@ -20,13 +20,13 @@ class Metric:
     Attributes:
         name: As in results.json; ``*`` stands for one part between slashes.
         title: The head of its column.
-        unit: Of the number shown; empty where it has none.
+        unit: Of the number shown; empty if it has none.
         better: Which way is better.
         digits: Digits behind the point where people read it; files keep full precision.
         kind: What it is about: accuracy, speed, latency, memory, agreement, ... (``catalog.KINDS``).
         meaning: One sentence for those who read a table, without a full stop.
         rounds: How the rounds of ``task.repeats`` become one number.
-        sequences: How the sequences become one number; empty where it is not measured by sequence.
+        sequences: How the sequences become one number; empty if it is not measured by sequence.
         places: Where it is a column.
         needs: What it, or its comparison with another run, needs.
         factor: The number shown is the number stored times this (100 for percent).

@@ -70,7 +70,7 @@ class GraphSpec:
         return tuple(tensor.name for tensor in self.outputs)
 
     def check_names(self, inputs: Seq[str], outputs: Seq[str]) -> None:
-        """Raises PrepareError where a converted graph has other names than the tracker gives."""
+        """Raises PrepareError if a converted graph has other names than the tracker gives."""
         if set(inputs) != set(self.input_names()) or set(outputs) != set(self.output_names()):
             raise PrepareError(
                 f"graph {self.name} was exported with inputs {list(inputs)} and outputs {list(outputs)}; the tracker names "
@@ -99,7 +99,7 @@ class Source:
     run on backend openvino alone. ``weights`` holds the files that the factory reads, in order (paths or strings; one
     file may stand without a list; an IR's ``.bin`` need not be named); empty means random weights drawn with ``seed``.
     ``code`` names further modules whose source enters the artifact's key (the factory's own module always does).
-    Raises ConfigError where a field cannot be.
+    Raises ConfigError if a field cannot be.
     """
 
     kind: SourceKind

@@ -132,7 +132,7 @@ class Results:
 
     @classmethod
     def load(cls, folder: Path) -> Results:
-        """Reads ``folder/results.json``. Raises DataError where it is missing, damaged or of a newer schema."""
+        """Reads ``folder/results.json``. Raises DataError if it is missing, damaged or of a newer schema."""
         path = folder / RESULTS_FILE
         raw = read_json(path)
         if not isinstance(raw, dict) or not isinstance(raw.get("id"), str):
@@ -190,7 +190,7 @@ def confidence_path(boxes: Path) -> Path:
 
 
 def values_text(values: npt.NDArray[np.float64]) -> str:
-    """A number a line; ``nan`` where there is none."""
+    """A number a line; ``nan`` if there is none."""
     return "".join(f"{value:.8g}\n" for value in np.asarray(values, float))
 
 
@@ -256,7 +256,7 @@ def _write_columns(path: Path, columns: Mapping[str, Array]) -> None:
 
 
 def read_frames(folder: Path) -> pd.DataFrame:
-    """Reads ``folder/frames.parquet``. Raises DataError where it is missing or damaged."""
+    """Reads ``folder/frames.parquet``. Raises DataError if it is missing or damaged."""
     import pandas as pd
 
     path = folder / FRAMES_FILE
@@ -274,7 +274,7 @@ TEXT_COLUMNS = ("sequence",)
 
 
 def _check_frames(frames: pd.DataFrame, path: Path) -> None:
-    """Raises DataError where a column is missing or holds what it cannot."""
+    """Raises DataError if a column is missing or holds what it cannot."""
     from pandas.api import types
 
     for column in ("sequence", "frame"):

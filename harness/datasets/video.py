@@ -1,4 +1,4 @@
-"""dataset=video: a person's own clip and the box to follow in it."""
+"""dataset=video: a user's own clip and the box to follow in it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Video(Dataset):
             raise ConfigError(f"dataset.init_box is {box}, which is not inside the image: {where}.")
 
     def _decoded(self) -> Iterator[Image]:
-        """The clip's frames, BGR. Raises DataError where not even one can be decoded."""
+        """The clip's frames, BGR. Raises DataError if not even one can be decoded."""
         capture = cv2.VideoCapture(str(self._file.absolute()))
         try:
             count = 0

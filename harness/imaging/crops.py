@@ -41,7 +41,7 @@ class Cropper:
         """The region, resized, in ``buffer``, which the next call overwrites.
 
         ``keep`` is the width and height of the image that count (its own by default); beyond them the crop is
-        ``fill``, a colour (black by default). Raises TrackingError where the region is empty or wholly outside.
+        ``fill``, a colour (black by default). Raises TrackingError if the region is empty or wholly outside.
         """
         height, width = image.shape[:2]
         used_width, used_height = keep or (width, height)
@@ -123,7 +123,7 @@ def _picked(source: Image, rows: Array, columns: Array, colour: Array) -> Array:
 
 
 def square_side(box: Boxes, factor: float) -> int:
-    """ceil(sqrt(w h) factor): the side in pixels of SMAT's square crop. Raises TrackingError where it is below 1."""
+    """ceil(sqrt(w h) factor): the side in pixels of SMAT's square crop. Raises TrackingError if it is below 1."""
     area = float(box[2]) * float(box[3])
     side = math.ceil(math.sqrt(area) * factor) if area > 0 else 0
     if side < 1 or box[2] <= 0:

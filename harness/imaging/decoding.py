@@ -64,7 +64,7 @@ def read_image(path: Path, color: Color) -> Image:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of an image file. Raises DataError where it is missing, not a regular file, or larger than the limit."""
+    """The bytes of an image file. Raises DataError if it is missing, not a regular file, or larger than the limit."""
     try:
         # a pipe without a writer would block the opening itself
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -111,7 +111,7 @@ def decode(data: bytes, color: Color) -> Image | None:
         color: The order of the channels.
 
     Returns:
-        The image, uint8 ``[H, W, 3]``, or None where the bytes are no image that a decoder knows.
+        The image, uint8 ``[H, W, 3]``, or None if the bytes are no image that a decoder knows.
 
     Raises:
         Damaged: A JPEG with a hole, an end that is missing, or foreign bytes inside, which decoders would fill with

@@ -123,7 +123,7 @@ def sweep(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
 
 
 def call_of(overrides: Sequence[str], multirun: bool, config_dir: str | Path | None) -> Call:
-    """A call from its parts. Raises ConfigError where ``config_dir`` is not a folder."""
+    """A call from its parts. Raises ConfigError if ``config_dir`` is not a folder."""
     if config_dir is not None and not Path(config_dir).is_dir():
         raise ConfigError(f"--config-dir {config_dir} is not a folder; give the folder that holds your YAML groups.")
     overrides = secrets.hidden_words(overrides)

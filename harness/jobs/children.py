@@ -34,7 +34,7 @@ class JobFailed(HarnessError):
 
 
 def ensure_prepared(experiment: Experiment, folder: Path) -> None:
-    """Prepares the model in a child of its own, where it is not in the cache."""
+    """Prepares the model in a child of its own, if it is not in the cache."""
     if experiment.prepared() is None:
         spawn(["prepare", str(folder)], folder)
 

@@ -99,7 +99,7 @@ def backend_section(config: Mapping[str, Any], task: Task, threads: int, cache: 
 
 
 def thread_count(wanted: Any) -> int:
-    """The thread budget of the job. Raises ConfigError where more is asked than the machine allows."""
+    """The thread budget of the job. Raises ConfigError if more is asked than the machine allows."""
     allowed = thread_budget()
     if wanted is None:
         return allowed

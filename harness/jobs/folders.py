@@ -22,7 +22,7 @@ KEPT = ("sequences", "tracks", "worker.log", COMMAND_FILE, SWEEP_FILE, LOCK_FILE
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Holds a folder against other commands while this one runs in it. Raises ConfigError where another one has it."""
+    """Holds a folder against other commands while this one runs in it. Raises ConfigError if another one has it."""
     try:
         with FileLock(folder / LOCK_FILE, timeout=0):
             yield
@@ -37,7 +37,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def check_unused(folder: Path) -> None:
-    """Raises ConfigError where a run or sweep lies in ``folder`` already: its results are not to be overwritten."""
+    """Raises ConfigError if a run or sweep lies in ``folder`` already: its results are not to be overwritten."""
     found = content_of(folder)
     if found:
         raise ConfigError(

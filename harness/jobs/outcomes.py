@@ -73,7 +73,7 @@ def spread_warnings(rounds: list[dict[str, float]]) -> list[str]:
 
 
 def mark_failed(results: Results, status: str, kind: str, message: str, tail: list[str], code: int) -> None:
-    """Makes a result failed or skipped, with what a person is told and the exit code of a single run."""
+    """Makes a result failed or skipped, with what a user is told and the exit code of a single run."""
     results.status = status
     results.error = {"kind": kind, "message": message, "tail": tail, "exit_code": code}
 

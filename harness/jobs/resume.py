@@ -17,7 +17,7 @@ PLACES = ("hydra.run.dir", "hydra.sweep.dir")
 
 @dataclass(frozen=True)
 class Call:
-    """What a person asks for.
+    """What a user asks for.
 
     Attributes:
         overrides: As Hydra takes them.

@@ -220,7 +220,7 @@ def _identity(folder: Path) -> str:
 
 
 def fixed_cost(results: Results) -> str:
-    """What the job took beside tracking, now that it is logged, as a line for the terminal; empty where it is not known."""
+    """What the job took beside tracking, now that it is logged, as a line for the terminal; empty if it is not known."""
     start, last = results.metrics.get("fixed_s/start"), results.details.get("last_frame")
     if start is None or last is None:
         return ""

@@ -43,7 +43,7 @@ class JobTask:
             composed: Its configuration, of Hydra.
 
         Returns:
-            Its objective (``objective``), for a sweeper that optimises; None where none is asked for.
+            Its objective (``objective``), for a sweeper that optimises; None if none is asked for.
         """
         place = compose.this_place()
         with contextlib.chdir(place.base):
@@ -144,7 +144,7 @@ def objective_of(results: Results | None, config: Mapping[str, Any]) -> float | 
     """What a job returns to its sweeper: the metrics that ``objective`` names.
 
     Returns:
-        A number, several where several are named, None where none is; not a number (NaN) for a job that did not end well
+        A number, several where several are named, None if none is; not a number (NaN) for a job that did not end well
         and for a metric that it does not have.
     """
     names = objectives(config)

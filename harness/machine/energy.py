@@ -50,7 +50,7 @@ class PowercapCounter:
         self._last = _number(self.folder / "energy_uj")
 
     def joules(self) -> float:
-        """Joules since the counter was made. Raises OSError or ValueError where it cannot be read any more."""
+        """Joules since the counter was made. Raises OSError or ValueError if it cannot be read any more."""
         now = _number(self.folder / "energy_uj")
         gone = now - self._last
         self._total += gone if gone >= 0 else gone + self._range

@@ -122,7 +122,7 @@ def governor() -> str:
 
 
 def cgroup_cpu_limit() -> float | None:
-    """Cores that the control group allows (quota / period), or None where there is no limit."""
+    """Cores that the control group allows (quota / period), or None if there is no limit."""
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return None if quota == "max" else int(quota) / int(period)
@@ -206,7 +206,7 @@ def limit_threads(environment: dict[str, str], threads: int) -> dict[str, str]:
 
 
 def keep_freed_memory() -> bool:
-    """Asks glibc to keep what is freed instead of handing it back; returns whether it will (False where there is no glibc).
+    """Asks glibc to keep what is freed instead of handing it back; returns whether it will (False if there is no glibc).
 
     A frame's image is freed as the next one is decoded: handed back to the system, its pages would be cleared and mapped
     anew for every frame.

@@ -22,7 +22,7 @@ class Load:
     Attributes:
         cores: Cores that other processes used on average, and what the host gave to other machines (steal).
         waited: How long our threads were ready to run and had no core, as a share of the time that they ran (of threads
-            that live on, by Linux' scheduler; 0 where it does not tell).
+            that live on, by Linux' scheduler; 0 if it does not tell).
         lost: The same in seconds a second: the most that what was measured can have lost to others.
     """
 

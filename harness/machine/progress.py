@@ -1,4 +1,4 @@
-"""Progress of a job: a bar on a terminal, a line now and then in a log file, nothing where it is not wanted."""
+"""Progress of a job: a bar on a terminal, a line now and then in a log file, nothing if it is not wanted."""
 
 from __future__ import annotations
 
@@ -88,5 +88,5 @@ def make(mode: str | None = None) -> Bar | Lines | Silent:
 
 
 def say(text: str) -> None:
-    """Tells a person what happens now: a line on stderr."""
+    """Tells a user what happens now: a line on stderr."""
     print(text, file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ SYS = Path("/sys")
 
 @dataclass(frozen=True)
 class Throttling:
-    """Counts since the machine or the control group began; None where it does not count.
+    """Counts since the machine or the control group began; None if it does not count.
 
     ``thermal``: times that cores slowed down for heat. ``quota_s``: seconds for which the control group's threads were kept
     waiting since its quota was used up.
@@ -59,7 +59,7 @@ def throttling(root: Path = SYS) -> Throttling:
 
 
 class Sensors(Protocol):
-    """What is read of the device that a network runs on; None where it says nothing."""
+    """What is read of the device that a network runs on; None if it says nothing."""
 
     def mhz(self) -> float | None:
         """Its clock frequency."""

@@ -51,7 +51,7 @@ def segments(sequences: Iterable[Sequence], truthful: bool) -> list[Sequence]:
     """The pieces of ``sequences`` that are tracked: up to ``SEGMENTS`` each where the truth is known, else one.
 
     A piece begins where the target is visible and has an area; ``truthful`` demands a truth (crops follow it).
-    Raises PrepareError where it is missing.
+    Raises PrepareError if it is missing.
     """
     pieces = []
     for sequence in sequences:

@@ -75,7 +75,7 @@ def make_reference(
 
 
 def check_outputs(graph: GraphSpec, outputs: Mapping[str, Array]) -> None:
-    """Raises PrepareError where an output is missing, of another shape, or not finite."""
+    """Raises PrepareError if an output is missing, of another shape, or not finite."""
     for tensor in graph.outputs:
         if tensor.name not in outputs:
             raise PrepareError(f"graph {graph.name} gives no output {tensor.name!r}; it gives {', '.join(outputs)}.")
@@ -144,7 +144,7 @@ def judge(parity: dict[str, dict[str, dict[str, float]]], tolerance: float, what
 
 
 def largest(parity: Mapping[str, Mapping[str, Mapping[str, float]]]) -> float:
-    """The largest absolute difference over all graphs and outputs; 0 where nothing was compared."""
+    """The largest absolute difference over all graphs and outputs; 0 if nothing was compared."""
     return max((row["max_abs_diff"] for outputs in parity.values() for row in outputs.values()), default=0.0)
 
 

@@ -95,7 +95,7 @@ class Quantizer(ABC):
         return job.tracker
 
     def check(self, job: QuantizationJob) -> None:
-        """Raises SkipJob or ConfigError where this quantisation does not fit the job."""
+        """Raises SkipJob or ConfigError if this quantisation does not fit the job."""
         del job
 
 
@@ -146,7 +146,7 @@ class NoQuantizer(Quantizer):
 
 
 def plan(tracker: TrackerSpec, backend: Backend, settings: Settings, seed: int) -> Step:
-    """The chain of steps that ends in what ``backend`` opens. Raises SkipJob where it cannot run the tracker's graphs."""
+    """The chain of steps that ends in what ``backend`` opens. Raises SkipJob if it cannot run the tracker's graphs."""
     parent = source_step(tracker, seed)
     start = backend.start_from(parent.format)
     if start != parent.format:

@@ -65,7 +65,7 @@ def _reference_in_double(
         return "torch float64"
     except HarnessError:
         raise
-    except Exception as error:  # a person's module may insist on float32 in many ways
+    except Exception as error:  # a user's module may insist on float32 in many ways
         parity.make_reference(graphs, run, path, step.seed)
         return f"torch float32 (in float64 the modules fail: {told(error)})"
 
@@ -162,7 +162,7 @@ def _make_reference(step: Step, files: Mapping[str, Path], folder: Path, backend
     parity.make_reference(graphs, run, folder / REFERENCE_FILE, step.seed)
 
 
-# ------------------------------------------------------------------------------------- a person's factory
+# ------------------------------------------------------------------------------------- a user's factory
 
 
 def _recipe(step: Step) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _built(step: Step, kind: type, words: str, read: Any = None) -> dict[str, An
 
 
 def _expect(step: Step, graph: GraphSpec, inputs: list[str], outputs: list[str]) -> None:
-    """Raises ConfigError where a model's tensors have other names than the tracker's graph."""
+    """Raises ConfigError if a model's tensors have other names than the tracker's graph."""
     for side, found, named in (("inputs", inputs, graph.input_names()), ("outputs", outputs, graph.output_names())):
         if set(found) != set(named):
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Looks a tracker's specification over before anything is prepared: what a person can get wrong in it is one sentence."""
+"""Looks a tracker's specification over before anything is prepared: what a user can get wrong in it is one sentence."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def check(spec: TrackerSpec) -> None:
 
 
 def _ask(what: str, question: Callable[[], T]) -> T:
-    """The answer, or a ConfigError that says what a person's own code raised."""
+    """The answer, or a ConfigError that says what a user's own code raised."""
     try:
         return question()
     except HarnessError:
         raise
-    except Exception as error:  # whatever a person's own code raises
+    except Exception as error:  # whatever a user's own code raises
         raise ConfigError(f"{what} failed: {told(error)}.") from error
 
 

@@ -109,7 +109,7 @@ def _record(step: Step, artifact: Artifact, info: Mapping[str, Any]) -> None:
 
 
 def _megabytes(artifact: Artifact) -> float | None:
-    """Size of all model files in MiB; for torch, of the parameters and buffers; None where there is no model to weigh."""
+    """Size of all model files in MiB; for torch, of the parameters and buffers; None if there is no model to weigh."""
     if "parameter_bytes" in artifact.info:
         size = artifact.info["parameter_bytes"]
         return None if size is None else float(size) / 2**20

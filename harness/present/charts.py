@@ -59,7 +59,7 @@ def least_span(axis: Axes, span: float) -> None:
 
 
 def arms(value: float, low: float | None, high: float | None) -> npt.NDArray[np.float64] | None:
-    """The lengths of a whisker as ``errorbar`` takes them; None where there is no interval."""
+    """The lengths of a whisker as ``errorbar`` takes them; None if there is no interval."""
     if low is None or high is None:
         return None
     return np.array([[max(0.0, value - low)], [max(0.0, high - value)]])

@@ -26,7 +26,7 @@ class Column:
         return self.metric.name
 
     def value(self, row: Row) -> float | None:
-        """The number of the cell, as stored; None where the run has none to show."""
+        """The number of the cell, as stored; None if the run has none to show."""
         return value_of(row, self.key)
 
     def text(self, row: Row) -> str:

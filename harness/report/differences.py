@@ -140,7 +140,7 @@ _SCORING = ("protocol", "feedback", "mask", "bounds", "realtime")
 
 
 def why_not_accuracy(own: Job, base: Job) -> str:
-    """Why the accuracies of two jobs must not be compared; empty where they may."""
+    """Why the accuracies of two jobs must not be compared; empty if they may."""
     for job in (own, base):
         if job.random_weights:
             return "random weights have no accuracy"
@@ -153,7 +153,7 @@ def why_not_accuracy(own: Job, base: Job) -> str:
 
 
 def why_not_scores(own: Job, base: Job) -> str:
-    """Why scores of any kind must not be compared: other data, or scored otherwise; empty where they may."""
+    """Why scores of any kind must not be compared: other data, or scored otherwise; empty if they may."""
     if own.results.dataset.get("digest") != base.results.dataset.get("digest"):
         return "the data differ (other sequences, frames or annotations)"
     for key in _SCORING:
@@ -164,7 +164,7 @@ def why_not_scores(own: Job, base: Job) -> str:
 
 
 def why_not_speed(own: Job, base: Job) -> str:
-    """Why the speeds of two jobs must not be divided by each other; empty where they may."""
+    """Why the speeds of two jobs must not be divided by each other; empty if they may."""
     if not own.machine or not base.machine:
         return "the machine is not recorded"
     if own.machine != base.machine:
@@ -173,7 +173,7 @@ def why_not_speed(own: Job, base: Job) -> str:
 
 
 def why_not_agreement(own: Job, base: Job) -> str:
-    """Why the boxes of two jobs must not be compared frame by frame; empty where they may."""
+    """Why the boxes of two jobs must not be compared frame by frame; empty if they may."""
     for job in (own, base):
         if job.random_weights:
             return "random weights have no boxes worth comparing"

@@ -145,7 +145,7 @@ def _judge_one(gate: Gate, row: Row, significant: bool) -> str:
 
 
 def _interval(gate: Gate, row: Row) -> Interval | None:
-    """The interval of what a relative condition speaks of, where there is one."""
+    """The interval of what a relative condition speaks of, if there is one."""
     if gate.kind == "difference":
         return row.difference.get(gate.metric)
     if gate.metric in SPEEDS and row.ratio is not None and row.ratio.known:

@@ -157,7 +157,7 @@ def _direction(column: Column) -> str:
 
 
 def _best(found: Comparison, column: Column) -> str:
-    """The text of the best cell; empty where no run is better than another as far as the digits shown tell."""
+    """The text of the best cell; empty if no run is better than another as far as the digits shown tell."""
     values = {column.text(row): value for row in found.well if (value := column.value(row)) is not None}
     other_machines = len(found.machines) > 1 and column.metric.needs == ("machine",)
     if not column.metric.better or len(values) < 2 or other_machines:

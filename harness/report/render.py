@@ -62,7 +62,7 @@ class Layer:
 def render(jobs: list[Job], sequence: str, out: Path) -> list[Path]:
     """Writes ``<sequence>.mp4`` and ``<sequence>.png`` (a contact sheet) under ``out`` with the boxes of all ``jobs``.
 
-    Raises DataError where the sequence or its frames are not to be had, ConfigError where a run has no boxes of it.
+    Raises DataError if the sequence or its frames are not to be had, ConfigError where a run has no boxes of it.
     """
     if not jobs:
         raise ConfigError("no run is given to render; name a job's or a sweep's folder or a run id.")
@@ -96,7 +96,7 @@ def notable(job: Job) -> dict[str, str]:
 def job_pictures(folder: Path, films: bool = False) -> list[Path]:
     """Contact sheets (and films) of a job's worst and median sequence under ``folder/plots``; none without scores.
 
-    Raises DataError where the frames are gone.
+    Raises DataError if the frames are gone.
     """
     job = load(folder)
     made = []
@@ -156,7 +156,7 @@ def _rows(job: Job, source: Sequence) -> pd.DataFrame | None:
 
 
 def _confidence(job: Job, source: Sequence) -> npt.NDArray[np.float64] | None:
-    """The tracker's confidence of each frame, drawn beside the run's name; None where it tells none."""
+    """The tracker's confidence of each frame, drawn beside the run's name; None if it tells none."""
     rows = _rows(job, source)
     return rows["confidence"].to_numpy(float) if rows is not None and "confidence" in rows else None
 
@@ -259,7 +259,7 @@ def write_film(source: Sequence, layers: list[Layer], path: Path, fps: float = F
 
 
 def _by_ffmpeg(pictures: Iterator[Image], path: Path, fps: float) -> bool:
-    """Pipes raw frames to ffmpeg; False where there is none or it has no H.264 encoder."""
+    """Pipes raw frames to ffmpeg; False if there is none or it has no H.264 encoder."""
     program = shutil.which("ffmpeg")
     if program is None:
         return False

@@ -1,4 +1,4 @@
-"""Finds the jobs that a person means: a job's folder, a sweep's folder, a run id, or a bundle."""
+"""Finds the jobs that a user means: a job's folder, a sweep's folder, a run id, or a bundle."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Unpack = Callable[[Path], Path]
 
 
 def load(folder: Path, sweep: Path | None = None, number: str = "") -> Job:
-    """The job in ``folder``. Raises DataError where there is none."""
+    """The job in ``folder``. Raises DataError if there is none."""
     return Job(folder, Results.load(folder), sweep, number)
 
 

@@ -124,7 +124,7 @@ def agreement(boxes: Mapping[str, Boxes], baseline: Mapping[str, Boxes]) -> Agre
 
 
 def sequence_agreement(name: str, boxes: Boxes, baseline: Boxes) -> SequenceAgreement:
-    """The same for one sequence. Raises DataError where the lengths differ."""
+    """The same for one sequence. Raises DataError if the lengths differ."""
     mine, theirs = np.asarray(boxes, float), np.asarray(baseline, float)
     if mine.shape != theirs.shape:
         raise DataError(f"{name}: {len(mine)} boxes in one run, {len(theirs)} in the other; they must be equal.")

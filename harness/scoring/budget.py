@@ -17,7 +17,7 @@ KEY = "target_fps"
 
 
 def target_of(config: Mapping[str, Any]) -> float | None:
-    """The camera's rate that a job is judged by, None where it is not. Raises ConfigError."""
+    """The camera's rate that a job is judged by, None if it is not. Raises ConfigError."""
     target = config.get(KEY)
     if target is None:
         return None

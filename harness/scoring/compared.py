@@ -58,12 +58,12 @@ class Job:
 
     @property
     def machine(self) -> str:
-        """The digest of the machine that measured; empty where it is not known (scored result files)."""
+        """The digest of the machine that measured; empty if it is not known (scored result files)."""
         return str(self.results.environment.get("machine") or "")
 
     @cached_property
     def frames(self) -> pd.DataFrame | None:
-        """All rows of frames.parquet, or None where the job has none."""
+        """All rows of frames.parquet, or None if the job has none."""
         if not (self.folder / FRAMES_FILE).is_file():
             return None
         frames = read_frames(self.folder)

@@ -29,7 +29,7 @@ def frames_table(
 
     Args:
         tracks: What was tracked.
-        scores: Their scores; None where there is no accuracy.
+        scores: Their scores; None if there is no accuracy.
         round_: The round of the measurement.
         contended: Names of the sequences that ran beside others, so that their times are no latency.
     """
@@ -59,7 +59,7 @@ def frames_table(
 
 
 def confidence_of(track: Track) -> Floats:
-    """A track's confidence ``[T]``, NaN where it has none."""
+    """A track's confidence ``[T]``, NaN if it has none."""
     return np.full(len(track.boxes), np.nan) if track.confidence is None else track.confidence
 
 
@@ -86,7 +86,7 @@ def boxes_of(tracked: pd.DataFrame) -> dict[str, Boxes]:
 
 
 def frames_agreement(own: pd.DataFrame, base: pd.DataFrame) -> Agreement | None:
-    """Agreement of two runs' tables of frames; None where they share no frames, or where lengths differ."""
+    """Agreement of two runs' tables of frames; None if they share no frames, or where lengths differ."""
     if not {"sequence", "frame", *BOX} <= set(own.columns) & set(base.columns):
         return None
     try:

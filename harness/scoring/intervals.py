@@ -31,7 +31,7 @@ FEWEST_SEQUENCES = 5
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its 95 % interval; ``low`` and ``high`` are None where no interval can be had.
+    """A value with its 95 % interval; ``low`` and ``high`` are None if no interval can be had.
 
     ``basis`` says in a few words what the interval was made from.
     """
@@ -47,14 +47,14 @@ class Interval:
         return self.low is not None and self.high is not None
 
     def excludes(self, point: float) -> int:
-        """1 where the whole interval lies above ``point``, -1 below, 0 where it holds it or is not known."""
+        """1 where the whole interval lies above ``point``, -1 below, 0 if it holds it or is not known."""
         if self.low is None or self.high is None:
             return 0
         return 1 if self.low > point else -1 if self.high < point else 0
 
 
 def bracket(interval: Interval, digits: int, signed: bool = False) -> str:
-    """``1.52 [1.48, 1.57]``; the value alone where there is no interval."""
+    """``1.52 [1.48, 1.57]``; the value alone if there is no interval."""
     form = f"{{:{'+' if signed else ''}.{digits}f}}"
     text = form.format(interval.value)
     if interval.low is None or interval.high is None:
@@ -82,7 +82,7 @@ ACCURACY = ("ao", "sr50", "sr75")
 
 
 def sums_of(tracked: pd.DataFrame) -> Sums | None:
-    """Sums per sequence (in order of name) over the scored frames of all repetitions; None where nothing is scored."""
+    """Sums per sequence (in order of name) over the scored frames of all repetitions; None if nothing is scored."""
     if "iou" not in tracked:
         return None
     rows = tracked[np.isfinite(tracked["iou"].astype(float))]
@@ -119,7 +119,7 @@ def accuracy_intervals(own: Sums) -> dict[str, Interval]:
 def accuracy_differences(own: Sums, base: Sums) -> dict[str, Interval]:
     """Paired differences ``own - base`` of AO, SR0.50, SR0.75 with intervals: both are resampled by the same draws.
 
-    Raises ValueError where the two do not hold the same sequences with frames in the same proportions (a run of
+    Raises ValueError if the two do not hold the same sequences with frames in the same proportions (a run of
     three repetitions may stand against a run of one).
     """
     if own.names != base.names or not np.allclose(own.counts / own.counts.sum(), base.counts / base.counts.sum()):

@@ -109,7 +109,7 @@ def repaired(boxes: Boxes, truth: Boxes, first_given: bool = True) -> tuple[Boxe
 
     Args:
         boxes: Results ``[T, 4]``.
-        truth: The truth ``[T, 4]``; where it is not a number, a result stays as it is.
+        truth: The truth ``[T, 4]``; if it is not a number, a result stays as it is.
         first_given: Whether the first result is the given box, so that the truth's takes its place.
 
     Returns:
@@ -150,7 +150,7 @@ def frame_errors(
         boxes: Results ``[T, 4]`` in pixels.
         truth: The truth ``[T, 4]`` in pixels.
         rule: How a frame without a valid truth counts, one of ``TRUTH_RULES``.
-        visible: ``[T]``, False where the target is absent; None where it is seen throughout.
+        visible: ``[T]``, False where the target is absent; None if it is seen throughout.
         first_pixel: The coordinate of an image's first pixel in the annotation, 0 or 1.
 
     Returns:

@@ -43,17 +43,17 @@ def iou(boxes: Boxes, truth: Boxes, size: tuple[int, int] | None = None) -> Floa
 
 
 def ao(ious: Floats) -> float:
-    """Average overlap: the mean of ``ious`` ``[N]``; NaN where there are none."""
+    """Average overlap: the mean of ``ious`` ``[N]``; NaN if there are none."""
     return float(np.mean(ious)) if len(ious) else float("nan")
 
 
 def sr(ious: Floats, threshold: float) -> float:
-    """Success rate: the share of ``ious`` strictly above ``threshold``; NaN where there are none."""
+    """Success rate: the share of ``ious`` strictly above ``threshold``; NaN if there are none."""
     return float(np.mean(ious > threshold)) if len(ious) else float("nan")
 
 
 def success_curve(ious: Floats) -> Floats:
-    """The share of ``ious`` ``[N]`` strictly above each of the 101 ``THRESHOLDS``; NaN where there are none."""
+    """The share of ``ious`` ``[N]`` strictly above each of the 101 ``THRESHOLDS``; NaN if there are none."""
     if not len(ious):
         return np.full(len(THRESHOLDS), np.nan)
     ordered = np.sort(np.asarray(ious, float))

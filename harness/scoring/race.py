@@ -54,7 +54,7 @@ def fastest(rounds: Sequence[Round], names: Sequence[str]) -> str | None:
 
 
 def means(rounds: Sequence[Round], names: Sequence[str]) -> dict[str, float]:
-    """Geometric mean of the seconds a frame of each way over its quiet rounds; infinite where it has none."""
+    """Geometric mean of the seconds a frame of each way over its quiet rounds; infinite if it has none."""
     found = {}
     for name in names:
         values = [np.log(item.seconds[name]) for item in rounds if item.quiet and item.seconds.get(name, 0.0) > 0]

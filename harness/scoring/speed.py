@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def fps(seconds: Floats) -> float:
-    """Frames over seconds, of the updates' ``seconds``; NaN where there are none."""
+    """Frames over seconds, of the updates' ``seconds``; NaN if there are none."""
     usable = usable_times(seconds)
     return float(len(usable) / usable.sum()) if len(usable) else float("nan")
 
@@ -33,7 +33,7 @@ def latency_summary(seconds: Floats, first: float | None = None) -> Metrics:
     """``latency_ms/{mean,p50,p90,p99,max}`` of the updates' ``seconds`` ``[N]``; ``latency_ms/first`` if given.
 
     Percentiles interpolate linearly between samples. Times that are not positive and finite are left out, as in ``fps``;
-    empty where none is left.
+    empty if none is left.
     """
     samples = usable_times(seconds) * 1e3
     if not len(samples):

@@ -65,7 +65,7 @@ class Decision:
 
 
 def rounds_of(record: Mapping[str, Any]) -> list[Round]:
-    """The rounds of a measurement in turns as its file (``turns.json``) has them. Raises DataError where it is not one."""
+    """The rounds of a measurement in turns as its file (``turns.json``) has them. Raises DataError if it is not one."""
     try:
         return [
             Round({str(name): mean_seconds(turns) for name, turns in item["samples"].items()}, bool(item["quiet"]))

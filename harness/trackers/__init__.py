@@ -13,7 +13,7 @@ PACKAGE = "package:"
 def weights_path(weights: str, advice: str) -> Path:
     """The file that ``tracker.weights`` names; ``package:`` stands for the installed package's folder.
 
-    Raises WeightsError, which ends in ``advice`` (what to get and where to put it), where there is no such file.
+    Raises WeightsError, which ends in ``advice`` (what to get and where to put it), if there is no such file.
     """
     if weights.startswith(PACKAGE):
         path = Path(__file__).resolve().parent.parent / weights.removeprefix(PACKAGE)

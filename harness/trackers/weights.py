@@ -192,7 +192,7 @@ def _read_legacy(path: Path) -> Any:
 
 
 def _check_zip(path: Path) -> None:
-    """Raises ValueError where the archive is none that torch.save writes: before anything of it is unpacked."""
+    """Raises ValueError if the archive is none that torch.save writes: before anything of it is unpacked."""
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
     odd = too_large(infos, LIMITS)

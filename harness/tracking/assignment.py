@@ -14,7 +14,7 @@ from harness.tracking.store import Done
 class Assignment:
     """Sequences to track, and how.
 
-    ``feedback`` gives the boxes ``[T, 4]`` that a sequence's crops follow, None where they follow the tracker's own. ``keep`` is called
+    ``feedback`` gives the boxes ``[T, 4]`` that a sequence's crops follow, None if they follow the tracker's own. ``keep`` is called
     with each finished sequence, one at a time, ``started`` when the first frame is tracked.
     """
 
@@ -32,7 +32,7 @@ class Assignment:
 
 
 def check_first_boxes(sequences: list[Sequence]) -> None:
-    """Raises DataError where a first box with truth has no part in its image: found before hours of tracking.
+    """Raises DataError if a first box with truth has no part in its image: found before hours of tracking.
 
     A sequence without truth (a test split) is left to the tracker, since its boxes are given and cannot be corrected.
     """

@@ -16,7 +16,7 @@ def truthful(feedback: Feedback, tracker: TrackerSpec) -> bool:
 
 
 def check_feedback(feedback: Feedback, tracker: TrackerSpec, dataset: Dataset) -> None:
-    """Raises SkipJob where the tracker cannot be put at a box, ConfigError where there is no truth to follow."""
+    """Raises SkipJob if the tracker cannot be put at a box, ConfigError if there is no truth to follow."""
     if not truthful(feedback, tracker):
         return
     if not tracker.placeable:
@@ -33,7 +33,7 @@ def check_feedback(feedback: Feedback, tracker: TrackerSpec, dataset: Dataset) -
 
 
 def true_box(sequence: Sequence, frame: int) -> Boxes | None:
-    """The truth of ``frame``, None where there is none or the target is absent: the tracker then stays where it was."""
+    """The truth of ``frame``, None if there is none or the target is absent: the tracker then stays where it was."""
     if sequence.truth is None or not sequence.truth[frame][2:].min() > 0:
         return None
     box: Boxes = sequence.truth[frame]

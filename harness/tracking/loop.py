@@ -80,20 +80,20 @@ class Runner:
     clock: StageClock = field(default_factory=StageClock)
 
     def start(self) -> Tracker:
-        """A tracker over timed sessions. Raises ConfigError where the specification starts none."""
+        """A tracker over timed sessions. Raises ConfigError if the specification starts none."""
         what = f"{type(self.spec).__module__}.{type(self.spec).__qualname__}.start"
         try:
             tracker = self.spec.start({name: TimedSession(item, self.clock) for name, item in self.sessions.items()})
         except HarnessError:
             raise
-        except Exception as error:  # whatever a person's own code raises
+        except Exception as error:  # whatever a user's own code raises
             raise ConfigError(f"{what} failed: {told(error)}; it gets the sessions of {', '.join(self.sessions)}.") from error
         if not isinstance(tracker, Tracker):
             raise ConfigError(f"{what} returned a {type(tracker).__name__}; accepted: an object of a class that derives from Tracker.")
         return tracker
 
     def process(self, tracker: Tracker, image: Image, first_box: Boxes | None = None) -> tuple[Boxes, float]:
-        """One frame: the box and the seconds that it took, by the tracker's own clock where it has one.
+        """One frame: the box and the seconds that it took, by the tracker's own clock if it has one.
 
         With ``first_box`` the tracker is initialised. Raises TrackingError.
         """
@@ -180,7 +180,7 @@ def ask(call: Callable[..., object], *arguments: object) -> object:
 
 
 def box_of(found: object) -> Boxes:
-    """What a tracker returned, as a box ``[4]``. Raises TrackingError where it is none, or not finite."""
+    """What a tracker returned, as a box ``[4]``. Raises TrackingError if it is none, or not finite."""
     try:
         box = np.asarray(found, np.float64)
     except (TypeError, ValueError):

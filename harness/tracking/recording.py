@@ -104,6 +104,6 @@ def random_input(tensor: TensorSpec, generator: np.random.Generator) -> Array:
 
 
 def check_dataset(dataset: Dataset) -> None:
-    """Raises DataError where the data set is empty."""
+    """Raises DataError if the data set is empty."""
     if not len(dataset):
         raise DataError(f"dataset={dataset.name} has no sequences; choose others with dataset.sequences.")

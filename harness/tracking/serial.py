@@ -13,7 +13,7 @@ from harness.tracking.store import Done
 
 
 def track_serial(work: Assignment, warmup: int) -> float | None:
-    """Tracks after ``warmup`` untimed updates; returns the seconds of the very first one, None where nothing is to do."""
+    """Tracks after ``warmup`` untimed updates; returns the seconds of the very first one, None if nothing is to do."""
     context = work.context
     runner = Runner(context.tracker, context.backend.open(context.artifact))
     if not work.sequences:

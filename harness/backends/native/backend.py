@@ -85,7 +85,7 @@ class Native(Backend):
 
     @classmethod
     def available(cls) -> list[dict[str, str]]:
-        """The processor, and CUDA where there is a device that a tracker might use."""
+        """The processor, and CUDA if there is a device that a tracker might use."""
         rows = [{"device": "cpu", "name": "any tracker's own process", "precisions": "native"}]
         if any(Path("/dev").glob("nvidia[0-9]*")):
             rows.append({"device": "cuda", "name": "whatever the tracker uses", "precisions": "native"})

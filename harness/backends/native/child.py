@@ -57,7 +57,7 @@ def pack(message: Message) -> bytes:
 
 
 def read_exactly(descriptor: int, count: int) -> bytes | None:
-    """``count`` bytes from a pipe; None where it has ended."""
+    """``count`` bytes from a pipe; None if it has ended."""
     parts: list[bytes] = []
     while count:
         part = os.read(descriptor, count)
@@ -69,7 +69,7 @@ def read_exactly(descriptor: int, count: int) -> bytes | None:
 
 
 def read_message(descriptor: int) -> Message | None:
-    """The next message from a pipe; None where it has ended."""
+    """The next message from a pipe; None if it has ended."""
     header = read_exactly(descriptor, HEADER.size)
     if header is None:
         return None

@@ -125,7 +125,7 @@ class ForeignProcess:
         os.write(self._requests, child.pack(dict(message)))
 
     def _receive(self, timeout: float) -> dict[str, Any] | None:
-        """The next reply; None where the process has ended. Raises TimeoutError."""
+        """The next reply; None if the process has ended. Raises TimeoutError."""
         deadline = monotonic() + timeout
         while not select.select([self._replies], [], [], max(0.0, min(GLANCE_S, deadline - monotonic())))[0]:
             if self._process.poll() is not None:

@@ -15,7 +15,7 @@ from harness.machine.environment import allowed_cores
 
 
 def check_device(driver: Onnx) -> None:
-    """Raises DeviceError where this build of ONNX Runtime lacks the provider."""
+    """Raises DeviceError if this build of ONNX Runtime lacks the provider."""
     if driver.chosen_provider not in ort.get_available_providers():
         raise DeviceError(
             f"ONNX Runtime here has no {driver.chosen_provider}; it has {', '.join(ort.get_available_providers())}. "

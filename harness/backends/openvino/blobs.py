@@ -45,7 +45,7 @@ class Blobs:
         return sorted(path.name for path in self.folder.glob("*.blob"))
 
     def remove_damaged(self, job: str) -> list[str]:
-        """Removes what ``job`` would read and is not as it was written; returns the names. Raises OSError where it cannot.
+        """Removes what ``job`` would read and is not as it was written; returns the names. Raises OSError if it cannot.
 
         A job that is not known may read any file, and a file that is not recorded may be any job's: all are looked at.
         """

@@ -20,7 +20,7 @@ from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics,
 
 
 def make_core(driver: OpenVino) -> Any:
-    """OpenVINO's Core. Raises DeviceError where a device of the job is not there."""
+    """OpenVINO's Core. Raises DeviceError if a device of the job is not there."""
     core = ov.Core()
     wanted = driver.priorities or ([] if driver.device in ("auto", "hetero", "multi") else [driver.device.upper()])
     for device in wanted:
@@ -170,7 +170,7 @@ class OpenVinoSession:
         return {name: data.copy() for name, data in self._outputs}
 
     def _bind(self, name: str, array: Array) -> None:
-        """Lets the request read ``array``. Raises BackendError where shape or type differ from the graph's."""
+        """Lets the request read ``array``. Raises BackendError if shape or type differ from the graph's."""
         tensor = self._inputs[name]
         if array.shape != tensor.shape or array.dtype != tensor.dtype:
             raise BackendError(

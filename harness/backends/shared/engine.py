@@ -22,7 +22,7 @@ class Engine(ABC):
     """
 
     no_control: ClassVar[str] = "its library has no accuracy control for these graphs"
-    """Why ``controlled`` is not used; empty where it is."""
+    """Why ``controlled`` is not used; empty if it is."""
 
     def __init__(self, settings: Mapping[str, Any], threads: int, parent: Artifact, progress: Progress) -> None:
         self.settings, self.threads, self.parent, self.progress = settings, threads, parent, progress
@@ -75,7 +75,7 @@ class Engine(ABC):
         """The library and its version."""
 
     def refuse_quantised(self, name: str, types: set[str]) -> None:
-        """Raises ConfigError where a graph holds quantisers already."""
+        """Raises ConfigError if a graph holds quantisers already."""
         found = sorted(types.intersection(QUANTISED_TYPES))
         if found:
             raise ConfigError(
@@ -93,7 +93,7 @@ class Engine(ABC):
 
 
 def check_scopes(settings: Mapping[str, Any], types: set[str], names: set[str]) -> None:
-    """Raises ConfigError where an ignored name, type or pattern matches nothing in any graph: ``types``, ``names`` of all."""
+    """Raises ConfigError if an ignored name, type or pattern matches nothing in any graph: ``types``, ``names`` of all."""
     for key, known in (("ignored_names", names), ("ignored_types", types)):
         for word in settings[key]:
             if word not in known:

@@ -30,7 +30,7 @@ def load_modules(artifact: Artifact) -> dict[str, Any]:
 
 
 def call_factory(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Calls ``module:function`` of a source with its weights, seed and options. Raises ConfigError where that fails."""
+    """Calls ``module:function`` of a source with its weights, seed and options. Raises ConfigError if that fails."""
     module_name, _, function = source["factory"].partition(":")
     try:
         module = import_module(module_name)

@@ -17,7 +17,7 @@ from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics,
 
 
 def check_device(driver: Torch) -> None:
-    """Raises DeviceError where torch does not see the device."""
+    """Raises DeviceError if torch does not see the device."""
     if driver.device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("device=cuda: torch sees no CUDA device here; use device=cpu.")
 
@@ -73,7 +73,7 @@ class TorchSession:
 
 
 def in_order(outputs: Any, spec: GraphSpec) -> Sequence[Any]:
-    """A module's outputs in the order of ``spec``: a dict's by name. Raises ConfigError where they do not fit."""
+    """A module's outputs in the order of ``spec``: a dict's by name. Raises ConfigError if they do not fit."""
     names = spec.output_names()
     if isinstance(outputs, Mapping):
         missing = [name for name in names if name not in outputs]

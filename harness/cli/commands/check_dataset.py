@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _benchmark(root: Path, layout: str | None, split: str | None) -> BenchmarkDataset | None:
-    """The benchmark's data set under ``root``; None where it is a folder in GOT-10k's layout. Raises DataError."""
+    """The benchmark's data set under ``root``; None if it is a folder in GOT-10k's layout. Raises DataError."""
     from harness.datasets.auto.dataset import candidates, layouts
     from harness.datasets.layouts.benchmark import BenchmarkDataset
 
@@ -103,7 +103,7 @@ def _where_to_get() -> str:
 
 
 def split_folders(root: Path, split: str | None) -> list[Path]:
-    """The folders to check. Raises DataError where there is none."""
+    """The folders to check. Raises DataError if there is none."""
     if split:
         if not (root / split).is_dir():
             raise DataError(f"{root / split} does not exist; {_where_to_get()}.")

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pack_benchmark(args: argparse.Namespace) -> int | None:
-    """Packs for another benchmark than GOT-10k; None where the data set is in GOT-10k's layout or not given."""
+    """Packs for another benchmark than GOT-10k; None if the data set is in GOT-10k's layout or not given."""
     from harness.publish.submission.aligning import align
     from harness.publish.submission.formats import find_results
     from harness.publish.submission.reference import Wanted, benchmark_class, reference

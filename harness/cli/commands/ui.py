@@ -1,6 +1,6 @@
 """Opens the MLflow UI on our store, on this machine alone: on the comparison of runs, or on the experiment's table.
 
-Without RUN it opens the comparison of the last sweep's jobs, where there is one in the store, and prints the address of the
+Without RUN it opens the comparison of the last sweep's jobs, if there is one in the store, and prints the address of the
 experiment's table, whose columns are those that matter.
 """
 
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def root_of_last(outputs: Path) -> str:
-    """The store that the last run went to; ``mlruns`` where there is none. A run that went to a server is said."""
+    """The store that the last run went to; ``mlruns`` if there is none. A run that went to a server is said."""
     from harness.core.files import read_record
     from harness.publish.mlflow.target import State
 
@@ -86,7 +86,7 @@ def root_of_last(outputs: Path) -> str:
 
 
 def check_free(port: int) -> None:
-    """Raises StoreError where something listens at the port already."""
+    """Raises StoreError if something listens at the port already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

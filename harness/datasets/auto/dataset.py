@@ -107,7 +107,7 @@ def layouts() -> dict[str, type[Dataset]]:
 
 
 def recognise(root: Path) -> tuple[str, type[Dataset], str]:
-    """Name and class of the data set whose layout ``root`` has, and the split that is there. Raises DataError where none or several fit."""
+    """Name and class of the data set whose layout ``root`` has, and the split that is there. Raises DataError if none or several fit."""
     fitting = candidates(root)
     if not fitting:
         raise DataError(
@@ -121,7 +121,7 @@ def recognise(root: Path) -> tuple[str, type[Dataset], str]:
 
 
 def candidates(root: Path) -> list[tuple[str, type[Dataset], str]]:
-    """Name, class and split of every data set whose layout fits ``root`` best; empty where none fits."""
+    """Name, class and split of every data set whose layout fits ``root`` best; empty if none fits."""
     known = layouts()
     found = {name: cls.recognise(root) for name, cls in known.items()}
     best = max((item.rank for item in found.values()), default=0)

@@ -61,7 +61,7 @@ class Demo(FolderDataset):
         return super().load()
 
     def _check_own(self) -> None:
-        """Raises DataError where a folder that a person named holds something else, or is damaged: it is not replaced."""
+        """Raises DataError where a folder that a user named holds something else, or is damaged: it is not replaced."""
         for name, what in _damaged(self.folder).items():
             raise DataError(
                 f"{self.folder} is not the demo data set as it was drawn ({name} {what}); give dataset.root another folder, or "

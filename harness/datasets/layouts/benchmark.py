@@ -101,7 +101,7 @@ class BenchmarkDataset(Dataset):
         raise NotImplementedError
 
     def official(self) -> list[str]:
-        """Names of all sequences of the chosen list; empty where no list is known."""
+        """Names of all sequences of the chosen list; empty if no list is known."""
         return []
 
     def read_annotation(self, entry: Entry) -> Boxes:
@@ -109,7 +109,7 @@ class BenchmarkDataset(Dataset):
         return read_boxes(entry.annotation)
 
     def fit(self, entry: Entry, lines: int, images: dict[int, Path]) -> Fit:
-        """Which frames and rows are the entry's. Raises DataError where that cannot be told."""
+        """Which frames and rows are the entry's. Raises DataError if that cannot be told."""
         if not self.has_truth and lines == 1:
             return Fit(in_order(images) if images else (), 0, 1)
         if entry.frames is None:
@@ -226,7 +226,7 @@ class BenchmarkDataset(Dataset):
     # ----------------------------------------------------------------------- results of other tools
 
     def resolve(self, name: str) -> str | None:
-        """The sequence that other tools' result files mean by ``name``; None where it is none of these."""
+        """The sequence that other tools' result files mean by ``name``; None if it is none of these."""
         keys = {key_of(known): known for known in self.entries} | self.aliases()
         key = key_of(name)
         for start in ("", *map(key_of, self.prefixes)):
@@ -250,7 +250,7 @@ class BenchmarkDataset(Dataset):
         return self
 
     def with_all_frames(self, name: str) -> Sequence | None:
-        """The sequence without the frames that the benchmark leaves out at its start; None where it leaves out none."""
+        """The sequence without the frames that the benchmark leaves out at its start; None if it leaves out none."""
         entry = self.entries[name]
         return self.read(replace(entry, omit=0)) if entry.omit else None
 

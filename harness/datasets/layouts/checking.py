@@ -48,7 +48,7 @@ def check_split(
     """Checks all sequences that ``folder``'s ``list.txt`` names.
 
     ``names`` and ``frames`` are the sequences and frame counts that the split is known to have, if they are. With
-    ``decode`` every image is decoded, by ``workers`` threads. Raises DataError where there is no ``list.txt``.
+    ``decode`` every image is decoded, by ``workers`` threads. Raises DataError if there is no ``list.txt``.
     """
     path = folder / LIST_FILE
     if not path.is_file():
@@ -105,7 +105,7 @@ def _check_sequence(
 
 
 def _check_boxes(folder: Path, boxes: Boxes, size: tuple[int, int] | None, found: Checked) -> None:
-    """What a job would refuse (a first box outside the image) or count in a way that a person may not expect."""
+    """What a job would refuse (a first box outside the image) or count in a way that a user may not expect."""
     fault = Sequence(folder.name, (), boxes[0], size).first_box_fault()
     if fault:  # a first box alone is given by the benchmark, and a job leaves it to the tracker
         told = found.faults if len(boxes) > 1 else found.notes

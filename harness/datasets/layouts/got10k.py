@@ -110,7 +110,7 @@ def _check_gaps(folder: Path, numbered: Mapping[int, str]) -> None:
 
 
 def read_truth(folder: Path, frames: int | None, kind: TruthKind) -> Boxes:
-    """``groundtruth.txt`` as ``[T, 4]``; ``frames`` is the number of images, None where there are none."""
+    """``groundtruth.txt`` as ``[T, 4]``; ``frames`` is the number of images, None if there are none."""
     path = folder / TRUTH_FILE
     if not path.is_file():
         raise DataError(f"{path} is missing; every sequence needs at least the first frame's box.")
@@ -160,7 +160,7 @@ def read_labels(folder: Path, frames: int) -> dict[str, npt.NDArray[np.float64]]
 
 
 def read_meta(folder: Path) -> dict[str, str]:
-    """``meta_info.ini`` as keys and values; empty where it is absent."""
+    """``meta_info.ini`` as keys and values; empty if it is absent."""
     path = folder / META_FILE
     if not path.is_file():
         return {}

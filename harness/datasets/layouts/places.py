@@ -15,7 +15,7 @@ FRAME_FOLDERS = ("img", "imgs", "images", "frames", "color", "jpg")
 def by_key(folder: Path, *, files: str = "") -> dict[str, Path]:
     """The folders in ``folder`` by ``key_of`` their names, or with ``files`` (a suffix) the files by their stems.
 
-    Hidden entries are passed over. Raises DataError where two names cannot be told apart.
+    Hidden entries are passed over. Raises DataError if two names cannot be told apart.
     """
     found: dict[str, Path] = {}
     try:

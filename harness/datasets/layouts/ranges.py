@@ -2,7 +2,7 @@
 
 Copies differ: a folder may hold the whole video or the range alone, an annotation may have a line for each image or for each
 frame of the range, frames may be numbered anew from 0 or 1, and a copy may be cut. What fits in one way alone is taken, with a
-note where it is not as published; everything else is refused.
+note if it is not as published; everything else is refused.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def in_order(images: dict[int, Path]) -> tuple[Path, ...]:
 
 
 def fit_range(name: str, annotation: Path, lines: int, images: dict[int, Path], wanted: Range) -> Fit:
-    """A sequence with a stated range. Raises DataError where nothing fits, or more than one reading does."""
+    """A sequence with a stated range. Raises DataError if nothing fits, or more than one reading does."""
     if not images:
         return _without_images(name, annotation, lines, wanted)
     start, shift = _numbered(name, images, wanted)
@@ -86,7 +86,7 @@ def fit_range(name: str, annotation: Path, lines: int, images: dict[int, Path], 
 
 
 def _numbered(name: str, images: dict[int, Path], wanted: Range) -> tuple[int, int]:
-    """The number of the first frame in the folder's own count, and by how much that differs. Raises DataError where frames from 0 leave open which is the first."""
+    """The number of the first frame in the folder's own count, and by how much that differs. Raises DataError if frames from 0 leave open which is the first."""
     if min(images) != 0:
         return wanted.start, 0
     if wanted.last in images:

@@ -179,7 +179,7 @@ def numbered_images(folder: Path) -> dict[int, Path]:
 
 
 def child(folder: Path, name: str) -> Path | None:
-    """The entry of ``folder`` called ``name``, in whatever case; None where there is none, DataError where there are two."""
+    """The entry of ``folder`` called ``name``, in whatever case; None if there is none, DataError where there are two."""
     if (folder / name).exists():
         return folder / name
     try:

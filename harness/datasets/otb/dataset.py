@@ -108,7 +108,7 @@ class Otb(BenchmarkDataset):
 def truth_file(folder: Path, name: str, own: bool) -> Path | None:
     """A target's annotation in ``folder``: the one called ``name``; in a folder of its ``own`` also any that is not empty.
 
-    Raises DataError where several could be meant.
+    Raises DataError if several could be meant.
     """
     numbered = child(folder, name)
     if numbered is not None:

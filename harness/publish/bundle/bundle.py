@@ -49,7 +49,7 @@ def write_bundle(jobs: list[Job], path: Path, models: bool = False, tracks: bool
     """Writes ``jobs`` to the zip file ``path``, whole or not at all.
 
     ``models`` adds the prepared models, ``tracks`` the track files (their boxes are in frames.parquet anyway).
-    Raises DataError where a job has no results.
+    Raises DataError if a job has no results.
     """
     warnings: list[str] = []
     entries: dict[str, Path | bytes] = {}

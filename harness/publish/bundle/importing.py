@@ -55,7 +55,7 @@ def _imported(path: Path, out: Path) -> Imported:
 
 
 def _check_unchanged(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Raises DataError where a file of an earlier import was changed since."""
+    """Raises DataError if a file of an earlier import was changed since."""
     for name, facts in manifest["files"].items():
         if not (folder / name).is_file() or file_digest(folder / name) != facts["sha256"]:
             raise DataError(f"{folder / name} was changed since the bundle was imported; remove {folder} and import again.")

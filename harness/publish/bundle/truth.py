@@ -17,7 +17,7 @@ from harness.publish.submission.reference import TruthFolder
 
 
 def truth_of(results: Results) -> dict[str, Any] | str | None:
-    """What scoring needs of the data set, as JSON values; None where there is no truth; a sentence why it lacks."""
+    """What scoring needs of the data set, as JSON values; None if there is no truth; a sentence why it lacks."""
     if not results.dataset.get("truth"):
         return None
     try:
@@ -56,7 +56,7 @@ def _entry(sequence: Sequence) -> dict[str, Any]:
 
 
 def read_truth(path: Path) -> list[Sequence]:
-    """The sequences of a truth file. Raises DataError where it is damaged."""
+    """The sequences of a truth file. Raises DataError if it is damaged."""
     raw = read_json(path)
     try:
         return [_sequence(str(name), entry) for name, entry in raw["sequences"].items()]

@@ -37,7 +37,7 @@ class Definition:
 def script(spec: TrackerSpec, session: str, options: Mapping[str, Any], title: str) -> str:
     """The script's text. ``session`` is the text of its ``Session`` class, ``options`` what its sessions are opened with.
 
-    Raises ConfigError where the tracker's class needs more than NumPy, OpenCV and ``harness.imaging.crops``.
+    Raises ConfigError if the tracker's class needs more than NumPy, OpenCV and ``harness.imaging.crops``.
     """
     module = inspect.getmodule(type(spec))
     assert module is not None

@@ -30,7 +30,7 @@ STAMP = (1980, 1, 1, 0, 0, 0)
 
 
 def milliseconds(moment: str) -> int:
-    """An ISO moment in milliseconds since 1970; 0 where it is not one. Never the clock: logging twice is the same."""
+    """An ISO moment in milliseconds since 1970; 0 if it is not one. Never the clock: logging twice is the same."""
     try:
         return int(datetime.fromisoformat(moment).timestamp() * 1000)
     except ValueError:
@@ -91,7 +91,7 @@ def series_of(folder: Path) -> list[tuple[str, int, float]]:
 
 
 def tags_of(folder: Path, results: Results) -> dict[str, str]:
-    """What a person filters by, and the note that stands at the top of the run's page."""
+    """What a user filters by, and the note that stands at the top of the run's page."""
     environment = results.environment
     tags = {
         group: results.choice(group)
@@ -133,7 +133,7 @@ def _verdict(folder: Path) -> list[str]:
 
 
 def sweep_metrics(sweep: Path) -> dict[str, float]:
-    """The metrics of the run that leads the sweep; empty where none does."""
+    """The metrics of the run that leads the sweep; empty if none does."""
     if not (sweep / VERDICT_FILE).is_file():
         return {}
     leader = read_record(sweep / VERDICT_FILE).get("leader")

@@ -49,7 +49,7 @@ def _find(folder: Path, recorded: Path) -> Path | None:
 
 
 def log_model(store: Any, run: Any, experiment: str, folder: Path, results: Results, target: Target) -> str | None:
-    """The id of the logged model of this job's artifact, made where it is not there yet; the run is linked to it."""
+    """The id of the logged model of this job's artifact, made if it is not there yet; the run is linked to it."""
     key = str(results.artifact.get("key", ""))
     files = model_files(folder, results)
     if not key:

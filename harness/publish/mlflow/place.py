@@ -38,7 +38,7 @@ class Repaired:
 
 
 def moved_from(root: Path) -> str | None:
-    """Where the store at ``root`` says that it lies, if that is elsewhere; None where all is well or no store is."""
+    """Where the store at ``root`` says that it lies, if that is elsewhere; None if all is well or no store is."""
     return next(iter(_old_roots(root)), None)
 
 

@@ -39,7 +39,7 @@ PATIENCE = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-"""A store that is away must not hold up a job: results are on disk, and ``sync`` sends them. Set by who wants other."""
+"""A store that cannot be reached must not delay a job: results are on disk, and ``sync`` sends them. Whoever needs other limits sets them."""
 TAGS = ("tracker", "backend", "quantization", "hint", "status")
 """Tags that are columns of MLflow's list of runs, behind the metrics that the catalogue names for it."""
 
@@ -203,7 +203,7 @@ def find_runs(store: Any, experiment: str, identity: str) -> list[Any]:
 def open_run(
     store: Any, experiment: str, identity: str, name: str, started: int, parent: str | None, tags: Mapping[str, str]
 ) -> Any:
-    """The run with this identity, created where it is not there. The caller holds the folder's lock."""
+    """The run with this identity, created if it is not there. The caller holds the folder's lock."""
     found = find_runs(store, experiment, identity)
     if not found:
         given = {ID_TAG: identity, "mlflow.runName": name, **tags}

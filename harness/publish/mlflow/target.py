@@ -93,7 +93,7 @@ def target_of(config: Mapping[str, Any]) -> Target:
 
 
 def check_uri(uri: str) -> None:
-    """Raises StoreError where ``uri`` is no address of a store that MLflow can log to."""
+    """Raises StoreError if ``uri`` is no address of a store that MLflow can log to."""
     scheme, separator, rest = uri.partition("://")
     if not separator or not rest or scheme.split("+")[0] not in SCHEMES:
         raise StoreError(
@@ -105,7 +105,7 @@ def check_uri(uri: str) -> None:
 def explicit_target(
     uri: str | None, experiment: str | None, enabled: bool = True, root: str | None = None
 ) -> Target | None:
-    """A target from a command's options, or None where none is given.
+    """A target from a command's options, or None if none is given.
 
     Without ``experiment`` the target's is empty: each run keeps the name of its own experiment (``of_run``).
     """
@@ -127,7 +127,7 @@ def of_run(target: Target, own: Target | None) -> Target:
 
 
 def check_writable(root: Path) -> None:
-    """Raises StoreError where the store's folder cannot be written, or its path is too long for SQLite."""
+    """Raises StoreError if the store's folder cannot be written, or its path is too long for SQLite."""
     length = len(os.fsencode(root.absolute() / DATABASE))
     if length > LONGEST_PATH:
         raise StoreError(
@@ -195,7 +195,7 @@ class State:
 
 
 def _read(folder: Path) -> dict[str, dict[str, Any]]:
-    """The states in the folder's note by store; empty where there is no note that can be read."""
+    """The states in the folder's note by store; empty if there is no note that can be read."""
     try:
         raw = read_json(folder / STATE_FILE)
         stores = raw.get("stores") or {raw["uri"]: raw}

@@ -29,7 +29,7 @@ def align(
 ) -> Aligned:
     """The tracks of ``results`` for ``sequences``. ``own`` says that a job of this harness made them: they count from 0.
 
-    Raises DataError where sequences are missing or lengths differ.
+    Raises DataError if sequences are missing or lengths differ.
     """
     sequences = list(sequences)
     names = _names(results, sequences, benchmark)
@@ -83,7 +83,7 @@ def _moved(track: Track, name: str, shift: int) -> Track:
 def _fitted(
     results: ResultFolder, sequence: Sequence, tracks: list[Track], benchmark: BenchmarkDataset | None
 ) -> tuple[Sequence, list[Track]]:
-    """The sequence and its tracks at one length. Raises DataError where no rule of the benchmark makes them so."""
+    """The sequence and its tracks at one length. Raises DataError if no rule of the benchmark makes them so."""
     frames = frame_count(sequence)
     lengths = {len(track.boxes) for track in tracks}
     if not frames or lengths == {frames}:

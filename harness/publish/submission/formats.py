@@ -66,7 +66,7 @@ def holds_results(path: Path) -> bool:
 
 
 def find_results(path: Path) -> ResultFolder:
-    """Recognises the layout of ``path``. Raises DataError where there are no result files."""
+    """Recognises the layout of ``path``. Raises DataError if there are no result files."""
     if not path.exists():
         raise DataError(f"{path} does not exist; give a folder of result files.")
     if not path.is_dir():
@@ -121,7 +121,7 @@ def _otb(root: Path) -> dict[str, ResultFiles]:
 
 
 def read_tracks(name: str, files: ResultFiles) -> list[Track]:
-    """One sequence's tracks, a repetition each; seconds are NaN where there are none. Raises DataError."""
+    """One sequence's tracks, a repetition each; seconds are NaN if there are none. Raises DataError."""
     times = None if files.times is None else read_numbers(files.times)
     tracks = []
     for index, path in enumerate(files.boxes):

@@ -27,14 +27,14 @@ from harness.publish.submission.formats import ResultFolder
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be scored, as the command line says it; None where it says nothing."""
+    """What is to be scored, as the command line says it; None if it says nothing."""
 
     root: Path | None = None
     split: str | None = None
     sequences: list[str] | None = None
     protocols: tuple[str, ...] | None = None
     layout: str | None = None
-    """The data set's name (otb, lasot, ...), where it is not to be recognised."""
+    """The data set's name (otb, lasot, ...), if it is not to be recognised."""
     invalid_truth: str = "own"
     """How a benchmark's frames without a valid truth count under OPE: ``own`` or ``exclude``."""
 

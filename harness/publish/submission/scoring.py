@@ -73,7 +73,7 @@ class Scored:
 
 
 def score_folder(results: ResultFolder, against: Reference, drop_first_time: bool, seed: int = 0) -> Scored:
-    """Scores one result folder. Raises DataError where sequences are missing or lengths differ."""
+    """Scores one result folder. Raises DataError if sequences are missing or lengths differ."""
     own = _own_results(results)
     aligned = align(results, against.sequences.values(), against.benchmark, own is not None)
     tracks, sequences = aligned.tracks, aligned.sequences
@@ -214,7 +214,7 @@ def _results(scored: Scored, against: Reference, drop_first_time: bool, words: l
 
 
 def _config(scored: Scored, against: Reference, drop_first_time: bool) -> dict[str, Any]:
-    """The own job's configuration where there is one, else what is known: the folder's name as the tracker's."""
+    """The own job's configuration if there is one, else what is known: the folder's name as the tracker's."""
     known: Mapping[str, Any] = scored.own.config if scored.own is not None else {"tracker": {"name": scored.name}}
     dataset = {key: against.dataset[key] for key in ("name", "split", "root") if key in against.dataset}
     task = {"name": "score", "drop_first_time": drop_first_time}

@@ -215,7 +215,7 @@ def current_step(log: Path) -> str:
 
 
 def parse(raw: Mapping[str, Any], log: str, wall_s: float = 0.0) -> Report:
-    """The report as numbers. Raises BackendError where it lacks what every run reports."""
+    """The report as numbers. Raises BackendError if it lacks what every run reports."""
     results, setup = raw.get("execution_results", {}), raw.get("configuration_setup", {})
     if results.get("error"):
         raise BackendError(f"benchmark_app reports: {results['error']}")
@@ -269,7 +269,7 @@ def configured_inputs(log: str) -> dict[str, str]:
 
 
 def check_inputs(found: Mapping[str, str], settings: Settings) -> None:
-    """Raises BackendError where the app times other inputs than the tracker's session has: another graph."""
+    """Raises BackendError if the app times other inputs than the tracker's session has: another graph."""
     for tensor in settings.graph.inputs:
         shape = list(tensor.shape)
         if settings.batch is not None:
@@ -303,7 +303,7 @@ def load_counters(folder: Path) -> list[dict[str, Any]]:
     """Counters of a run with ``counters=detailed_counters``, means over its requests: name, type, exec_type, ms; slowest first.
 
     Empty where the app wrote none. Its own averages (``average_counters``) are not used: in openvino 2026.4 they hold the
-    first node alone. Raises BackendError where the report has another form.
+    first node alone. Raises BackendError if the report has another form.
     """
     path = folder / COUNTERS
     if not path.is_file():

@@ -16,7 +16,7 @@ HEAD = ["run", "streams", "from sure steps", "rate", "deadline", "p99 there", "w
 
 
 def sections(found: Comparison) -> list[Section]:
-    """The section over all jobs of ``task=capacity``, or nothing where there is none."""
+    """The section over all jobs of ``task=capacity``, or nothing if there is none."""
     rows = [row for row in found.well if _told(row.job)]
     if not rows:
         return []

@@ -17,7 +17,7 @@ from harness.tracking.loop import ask, box_of
 
 @dataclass(frozen=True)
 class Clip:
-    """The first ``frames`` of a sequence; ``images`` are decoded already, or None where decoding is part of the work."""
+    """The first ``frames`` of a sequence; ``images`` are decoded already, or None if decoding is part of the work."""
 
     sequence: Sequence
     frames: int

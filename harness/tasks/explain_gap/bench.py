@@ -284,7 +284,7 @@ def _many(driver: OpenVino, model: Any, chosen: Mapping[str, Any], wanted: int |
 
 
 def choose(sequences: list[Sequence], frames: int) -> Sequence:
-    """The first sequence with enough frames, else the longest. Raises DataError where none has two."""
+    """The first sequence with enough frames, else the longest. Raises DataError if none has two."""
     enough = next((item for item in sequences if len(item) > frames), None)
     found = enough or max(sequences, key=len)
     if len(found) < 2:

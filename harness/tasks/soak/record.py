@@ -21,7 +21,7 @@ class Soaked:
         memory: Whether memory grew.
         energy: Which counters counted, or why none did, in words.
         counters: The counters' names.
-        throttled: Slow-downs for heat, and seconds held back by the quota; None where there is no such counter.
+        throttled: Slow-downs for heat, and seconds held back by the quota; None if there is no such counter.
     """
 
     minutes: float

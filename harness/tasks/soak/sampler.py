@@ -21,7 +21,7 @@ SAMPLE_S = 1.0
 
 @dataclass(frozen=True)
 class Sample:
-    """What happened since the sample before, and what the machine said at its end; None where it says nothing.
+    """What happened since the sample before, and what the machine said at its end; None if it says nothing.
 
     ``seconds``: since tracking began. ``fps``: updates over the sum of their times. ``quota_s`` and ``thermal`` count since the
     sample before, ``joules`` too; ``other_cores`` are cores used by other processes.
@@ -111,7 +111,7 @@ def watch(updates: Iterable[float], seconds: float, probe: Probe, now: Timer) ->
 
 
 def as_csv(samples: list[Sample]) -> str:
-    """A line a sample, empty where there is no value."""
+    """A line a sample, empty if there is no value."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([item.name for item in fields(Sample)])

@@ -25,7 +25,7 @@ PANELS = (
 
 
 def sections(found: Comparison) -> list[Section]:
-    """One section over all jobs of ``task=soak``, with a picture of each; nothing where there is none."""
+    """One section over all jobs of ``task=soak``, with a picture of each; nothing if there is none."""
     rows = [row for row in found.well if _told(row.job)]
     if not rows:
         return []

@@ -103,7 +103,7 @@ class Soak(Task):
                 collected = perf_counter()
 
     def result(self, samples: list[Sample], counters: Meter, random_weights: bool = False) -> TaskResult:
-        """What the samples say. Raises TrackingError where there are too few."""
+        """What the samples say. Raises TrackingError if there are too few."""
         if len(samples) < 3:
             raise TrackingError(
                 f"only {len(samples)} samples of a second came together; a soak needs several: give task.minutes=1 or more."
@@ -155,7 +155,7 @@ class _Shown:
 
 
 def column(samples: list[Sample], name: str) -> npt.NDArray[np.float64]:
-    """One value of all samples, NaN where there is none."""
+    """One value of all samples, NaN if there is none."""
     return np.array([np.nan if getattr(item, name) is None else float(getattr(item, name)) for item in samples])
 
 

@@ -83,7 +83,7 @@ class Bench:
     # ------------------------------------------------------------------------------------- running
 
     def run(self, name: str, runner: Runner) -> int | None:
-        """Runs the experiment on a sequence; returns how often the tracker failed, None where it is not begun anew."""
+        """Runs the experiment on a sequence; returns how often the tracker failed, None if it is not begun anew."""
         sequence = self._dataset[name]
         if self.kind == "supervised":
             repetitions = int(self.settings.get("repetitions", 1))

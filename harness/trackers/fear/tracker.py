@@ -56,7 +56,7 @@ class Fear(TrackerSpec):
         }
 
     def source(self) -> Source:
-        """The torch factory and the checkpoint. Raises WeightsError where there is none."""
+        """The torch factory and the checkpoint. Raises WeightsError if there is none."""
         if self.weights is None:
             raise WeightsError(f"{self.name} needs its trained weights, and tracker.weights is not set. {ADVICE}")
         return Source(
@@ -128,7 +128,7 @@ class FearTracker(Tracker):
     ) -> tuple[float, float, float, float]:
         """The best cell's box (x, y, w, h) in pixels of the crop. ``previous_w``, ``previous_h``: the last box's size there.
 
-        Raises TrackingError where the maps are not finite.
+        Raises TrackingError if the maps are not finite.
         """
         with np.errstate(over="ignore"):
             score = 1 / (1 + np.exp(-maps["cls"].ravel()))

@@ -35,7 +35,7 @@ def graphs(weights: list[Path], **_: Any) -> dict[str, ov.Model]:
 
 
 def _read(core: ov.Core, path: Path, part: str, inputs: Shapes, outputs: Shapes) -> ov.Model:
-    """The model at ``path``. Raises WeightsError where its inputs and outputs are not those expected."""
+    """The model at ``path``. Raises WeightsError if its inputs and outputs are not those expected."""
     try:
         model = core.read_model(str(path))
     except RuntimeError as error:
@@ -54,7 +54,7 @@ def _read(core: ov.Core, path: Path, part: str, inputs: Shapes, outputs: Shapes)
 
 
 def _take_rgb(model: ov.Model, path: Path) -> None:
-    """Removes the swap of the channels behind the input. Raises WeightsError where there is none."""
+    """Removes the swap of the channels behind the input. Raises WeightsError if there is none."""
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Gather" and tuple(node.output(0).get_shape()) == tuple(model.input(0).get_shape()):
             node.output(0).replace(node.input_value(0))

@@ -19,7 +19,7 @@ MOST_ENTRIES = 50_000
 
 
 def module_file(name: str, folders: Sequence[Path]) -> Path | None:
-    """The file of the module ``name``, searched in ``folders`` part by part; None where it is not there."""
+    """The file of the module ``name``, searched in ``folders`` part by part; None if it is not there."""
     places: list[str] | None = [str(folder) for folder in folders]
     origin: str | None = None
     for part in name.split("."):
@@ -33,7 +33,7 @@ def module_file(name: str, folders: Sequence[Path]) -> Path | None:
 def digest(roots: Sequence[Path]) -> str:
     """SHA-256 over the code and settings files in ``roots`` (files, or folders with all below them).
 
-    Raises ConfigError where a folder is no code but a data set.
+    Raises ConfigError if a folder is no code but a data set.
     """
     total = hashlib.sha256()
     for root in roots:

@@ -112,7 +112,7 @@ class Native(TrackerSpec):
             self._check_module()
 
     def _check_module(self) -> None:
-        """Raises ConfigError where our own Python would not find the module, or this OpenCV lacks the tracker."""
+        """Raises ConfigError if our own Python would not find the module, or this OpenCV lacks the tracker."""
         assert self.factory is not None
         module, _, attribute = self.factory.partition(":")
         top = module.split(".")[0]

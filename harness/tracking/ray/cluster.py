@@ -40,7 +40,7 @@ RAY_VARIABLES = {
 
 
 def check_installed() -> None:
-    """Raises ConfigError where Ray is missing; does not import it."""
+    """Raises ConfigError if Ray is missing; does not import it."""
     if importlib.util.find_spec("ray") is None:
         raise ConfigError(f"task.executor=ray needs Ray, which is not installed; {INSTALL}, or use task.executor=local.")
 
@@ -147,7 +147,7 @@ def join(ray: Any, begin: Callable[[], Any], address: str | None, tries: int) ->
 
 
 def capacity(ray: Any, threads: int, gpu: bool) -> int:
-    """Workers of ``threads`` cores that the cluster holds. Raises ConfigError where no node holds one."""
+    """Workers of ``threads`` cores that the cluster holds. Raises ConfigError if no node holds one."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     each = [int(node.get("CPU", 0)) // threads for node in nodes]
     if gpu:

@@ -29,7 +29,7 @@ def adapt(recipe: Recipe, threads: int, mistake: Failures) -> Any:
         recipe: ``style`` (or None), ``factory``, ``command``, ``path``, ``options``, ``weights``, ``images``, ``color``,
             ``fresh``, ``confidence``, ``start_timeout``.
         threads: how many threads a tracker may use.
-        mistake: the exception for what a person can mend.
+        mistake: the exception for what the user can correct.
     """
     if recipe["style"] == "trax" or recipe["command"]:
         return trax.Trax(recipe, mistake)
@@ -41,7 +41,7 @@ def adapt(recipe: Recipe, threads: int, mistake: Failures) -> Any:
 
 
 def recognise(subject: Any, recipe: Recipe, mistake: Failures) -> str:
-    """The style of a tracker that is built. Raises ``mistake`` where it has none of the known ways to be called."""
+    """The style of a tracker that is built. Raises ``mistake`` if it has none of the known ways to be called."""
     for name, adapter in ADAPTERS.items():
         if adapter.fits(subject):
             return name

@@ -24,7 +24,7 @@ def factory_of(recipe: Recipe, mistake: Failures, special: Special) -> Build:
 
     Args:
         recipe: see ``adapt``.
-        mistake: the exception for what a person can mend.
+        mistake: the exception for what the user can correct.
         special: builds what is not simply called (OpenCV's classes), or returns None.
     """
     named = recipe["factory"]
@@ -72,7 +72,7 @@ def find(named: str, mistake: Failures) -> Any:
 
 
 def accepts(target: Any, name: str) -> bool:
-    """Whether ``target`` can be called with an argument of that name; True where it does not tell."""
+    """Whether ``target`` can be called with an argument of that name; True if it does not tell."""
     try:
         parameters = inspect.signature(target).parameters
     except (TypeError, ValueError):
@@ -190,7 +190,7 @@ def as_box(value: Any) -> list[float]:
 
 
 def as_score(value: Any) -> float | None:
-    """The largest of the numbers in ``value`` (a float, an array, a tensor, a list); None where there are none."""
+    """The largest of the numbers in ``value`` (a float, an array, a tensor, a list); None if there are none."""
     array = as_array(value)
     if array is None or not array.size:
         return None
@@ -199,7 +199,7 @@ def as_score(value: Any) -> float | None:
 
 
 def as_array(value: Any) -> Any:
-    """``value`` as float64 array, None where it holds anything but numbers; tensors of torch wherever they live."""
+    """``value`` as float64 array, None if it holds anything but numbers; tensors of torch wherever they live."""
     if value is None:
         return None
     try:
