@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from command_line import harness, with_cache
@@ -86,6 +87,17 @@ def same_boxes(exported: Path, job: Path, sequence: Path, to: Path) -> None:
     # ONNX Runtime and OpenVINO repeat themselves; the third decimal may still round the other way
     assert np.abs(found - expected).max() <= 0.0011
     assert np.ptp(expected[:, 0]) > 0, "boxes that never move prove nothing"
+    assert "ms a frame: median" in done.stderr
+    sure = read_numbers(to.with_name(f"{to.stem}_confidence.value"))
+    told = read_numbers(job / "tracks" / name / f"{name}_001_confidence.value")
+    np.testing.assert_allclose(sure, told, atol=1e-5)
+    film = to.with_name("film.mp4")
+    drawn = run_alone(exported / "track.py", sequence, "--init", truth, "-o", to, "--out", film)
+    assert drawn.returncode == 0, drawn.stderr
+    assert int(cv2.VideoCapture(str(film)).get(cv2.CAP_PROP_FRAME_COUNT)) == len(expected)
+    camera = run_alone(exported / "track.py", "77", "--init", truth)
+    assert camera.returncode == 1
+    assert "nor the number of a camera" in camera.stderr
 
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
