@@ -77,9 +77,12 @@ def target_of(config: Mapping[str, Any]) -> Target:
     uri, experiment = section.get("uri"), section.get("experiment", DEFAULT_EXPERIMENT)
     if not isinstance(experiment, str) or not experiment.strip():
         raise StoreError(f"mlflow.experiment is {experiment!r}; accepted: a name, such as mlflow.experiment={DEFAULT_EXPERIMENT}.")
+    root = section.get("root", "mlruns")
+    if not isinstance(root, str) or not root.strip():
+        raise StoreError(f"mlflow.root is {root!r}; accepted: a folder, such as mlflow.root=mlruns.")
     target = Target(
         str(section.get("name", "local")),
-        str(section.get("root", "mlruns")),
+        root,
         secrets.remember(str(uri)) if uri else None,
         experiment,
     )

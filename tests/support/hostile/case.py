@@ -20,6 +20,8 @@ from command_line import PATH, harness, process
 from fakes import standing_conf, tiny_dataset
 
 LIMIT_SECONDS = 60
+LISTING = ("check-dataset", "validate")
+"""Commands whose output is a list of faults."""
 FOREIGN = re.compile(
     r"Traceback|\b(KeyError|TypeError|AttributeError|ValueError|IndexError|RuntimeError|RecursionError|cv2\.error|pydantic|"
     r"OmegaConf|ValidationError|ArrowInvalid|NoneType|UnicodeDecodeError|BadZipFile|OperationalError|JSONDecodeError)\b"
@@ -142,6 +144,8 @@ def _wrong(case: Case, done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode == 0:
         return "a traceback: " + done.stderr[-400:] if "Traceback" in done.stderr else ""
     said = [line for line in done.stderr.splitlines() if "error: " in line]
+    if not said and case.words[0] in LISTING and "Traceback" not in done.stderr + done.stdout:
+        return ""  # its output is the list of all faults
     if len(said) != 1:
         return f"{len(said)} sentences instead of one: {done.stderr[-600:]!r}"
     if "Traceback" in done.stderr + done.stdout:
