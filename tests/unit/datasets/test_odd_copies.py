@@ -95,7 +95,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "a comment": (with_line(8, "# lost"), "line 8: '#'"),
     "a quoted number": (with_line(8, '"1",2,3,4'), "line 8: '\"1\"'"),
     "bytes that are no text": (text(TRUTH[:3]).encode() + b"\xff\xfe\x00\x01\n", "line 4: this is not text"),
-    "a zero byte": (text(TRUTH[:2]) + "1,2,\0,4\n", "line 3: a zero byte"),
+    "a zero byte": (text(TRUTH[:2]) + "1,2,\0,4\n", "line 3: the text contains a zero byte"),
     "nothing": ("", "groundtruth_rect.txt is empty"),
     "blank lines alone": ("\n \n", "groundtruth_rect.txt is empty"),
     "one line too many": (text(boxes(COUNT + 1)), "line 72: the annotation has 72 lines"),
