@@ -31,7 +31,7 @@ def in_our_words(error: Exception) -> str:
     if key:
         return _unknown_key(next(item for item in key.groups() if item))
     text = text.split(" Config search path")[0].split(" See https://hydra.cc")[0]
-    text = re.sub(r"\b[A-Z]\w+Error(:| while)", r"\1", text).replace(" :", ":").strip().rstrip(".")[:400]
+    text = re.sub(r"\b[A-Z]\w+Error(:| while| raised)", r"\1", text).replace(" :", ":").replace("  ", " ").strip().rstrip(".")[:400]
     return f"the command line cannot be understood: {text}; python -m harness --help shows how settings are given."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import DataError
 from harness.core.files import read_record, write_json
@@ -65,13 +66,23 @@ def continued(call: Call) -> Call:
         raise DataError(
             f"resume={wanted}: that is not a run's folder (it has no {COMMAND_FILE}); give one under outputs/."
         )
-    record = read_record(folder / COMMAND_FILE)
+    record = _read_call(folder / COMMAND_FILE)
     own = [text for text in call.overrides if key_of(text) != "resume"]
     if all(key_of(text).startswith(COMPARING) for text in own):
         own = [*record["overrides"], *own]
         call = replace(call, multirun=bool(record["multirun"]), config_dir=record["config_dir"])
     own = [text for text in own if key_of(text) not in ("resume", *PLACES)]
     return replace(call, overrides=(*own, *(f"{key}={quoted(folder)}" for key in ("resume", *PLACES))))
+
+
+def _read_call(path: Path) -> dict[str, Any]:
+    """The call that a folder keeps, its types checked: people edit files. Raises DataError."""
+    found = read_record(path)
+    overrides, config_dir = found.get("overrides"), found.get("config_dir")
+    words = isinstance(overrides, list) and all(isinstance(text, str) for text in overrides)
+    if not words or not isinstance(found.get("multirun"), bool) or not (config_dir is None or isinstance(config_dir, str)):
+        raise DataError(f"{path} is not as a run writes it (overrides: a list of words, multirun, config_dir); begin a new run.")
+    return found
 
 
 def record(call: Call, folder: Path, multirun: bool) -> None:

@@ -143,7 +143,7 @@ def _wrong(case: Case, done: subprocess.CompletedProcess[str]) -> str:
         return f"exit code {done.returncode} instead of {case.codes}: {done.stderr[-400:] or done.stdout[-300:]}"
     if done.returncode == 0:
         return "a traceback: " + done.stderr[-400:] if "Traceback" in done.stderr else ""
-    said = [line for line in done.stderr.splitlines() if "error: " in line]
+    said = [line for line in done.stderr.splitlines() if line.startswith(("error: ", "python -m harness ")) and "error: " in line]
     if not said and case.words[0] in LISTING and "Traceback" not in done.stderr + done.stdout:
         return ""  # its output is the list of all faults
     if len(said) != 1:
