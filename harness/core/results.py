@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from harness.core.catalog import GROUP_NAMES
 from harness.core.errors import DataError, StoreError, in_words
 from harness.core.files import read_json, write_json, write_text
 from harness.core.interfaces import Array, Boxes, Track
@@ -46,6 +47,11 @@ def _checked(raw: dict[str, Any], path: Path) -> dict[str, Any]:
 
     if _depth(raw) > DEEPEST:
         raise DataError(f"{path} is nested more than {DEEPEST} levels deep; it is not a results file of this harness.")
+    given = raw.get("config")
+    config: dict[str, Any] = given if isinstance(given, dict) else {}
+    for group in GROUP_NAMES:
+        if not isinstance(config.get(group), (dict, str, type(None))):
+            raise DataError(f"{path}: config.{group} is {config[group]!r:.80}; a choice's name or its settings are expected.")
     try:
         return dict(_schema().validate_python(raw, strict=True))
     except ValidationError as error:

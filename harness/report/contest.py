@@ -77,7 +77,9 @@ def noise_floor(jobs: list[Job], found: Contest) -> float:
 def in_force(job: Job) -> str:
     """All that decides what a job computes and how: model, settings that the runtime reports, threads, task, data."""
     results = job.results
-    task = {key: value for key, value in (results.config.get("task") or {}).items() if key not in ("repeats",)}
+    task = results.config.get("task")
+    if isinstance(task, Mapping):
+        task = {key: value for key, value in task.items() if key != "repeats"}
     parts = {
         "artifact": results.artifact.get("key", job.id),
         "effective": settings(results.effective) or job.id,

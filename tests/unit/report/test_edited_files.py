@@ -46,6 +46,8 @@ WRONG: dict[str, tuple[Edit, str]] = {
     "a negative speed": (setting("metrics.fps", -3.5), "metrics.fps is -3.5"),
     "no configuration": (setting("config", None), "config is None"),
     "a configuration that is a word": (setting("config", "torch"), "config is 'torch'"),
+    "a task that is a list": (setting("config.task", [1]), "config.task is [1]"),
+    "a backend that is a number": (setting("config.backend", 3), "config.backend is 3"),
     "an unknown status": (setting("status", "great"), "status is 'great'"),
     "warnings that are no list": (setting("warnings", "none"), "warnings is 'none'"),
     "a warning that is no sentence": (setting("warnings", [1]), "warnings.0 is 1"),
@@ -94,6 +96,13 @@ def test_compare_ends_with_one_sentence_and_exit_code_2(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert said.startswith("error: ")
+
+
+@pytest.mark.parametrize("group", ["task", "backend", "tracker", "dataset", "hint", "quantization", "mlflow"])
+def test_a_group_that_is_a_word_is_its_choice(sweep: Path, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(sweep.parent)
+    edited(sweep, setting(f"config.{group}", "odd"))
+    assert main(["compare", str(sweep), "--out", "report"]) == 0
 
 
 @pytest.mark.parametrize("text", ["", "[", "[]", "null", "3", '"x"', "[" * 100_000, "\x00", '{"id": "x"}'])
