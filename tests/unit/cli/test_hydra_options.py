@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,16 @@ from harness.cli import main as cli
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Hydra's options set up logging to the stream of the moment, which a later test's is not."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    root.handlers = [handler for handler in handlers if type(handler) is not logging.StreamHandler]
+    yield
+    root.handlers, root.level = [handler for handler in handlers if type(handler) is not logging.StreamHandler], level
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:

@@ -48,8 +48,8 @@ DETAILS = {
 
 def comparison(metrics: dict[str, float], details: dict[str, Any] | None) -> Any:
     results = SimpleNamespace(details={"int8": details} if details else {}, config={})
-    job = SimpleNamespace(results=results, metrics=metrics, folder="job")
-    return SimpleNamespace(well=[SimpleNamespace(job=job, shown="int8")])
+    job = SimpleNamespace(results=results, metrics=metrics, folder="job", tracked=None)
+    return SimpleNamespace(well=[SimpleNamespace(job=job, shown="int8")], base=None)
 
 
 def test_without_int8_there_is_no_section() -> None:
