@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
 
-QUIET_CORES = 0.1
-"""Most that other processes, or other machines on the same processor, may use of it in a round that counts."""
-IDLE_CORES = 0.6
-"""The same where they had only what was idle: our threads never waited for them (at most ``WAITED`` of their time)."""
-WAITED = 0.02
+from harness.machine.load import IDLE_CORES, QUIET_CORES, WAITED
+
 LEAST_ROUNDS = 5
 
 

@@ -19,8 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from benchmarks import jobs, published_way
 from benchmarks.bars import LEAST_ROUNDS, Bar, is_quiet, least_ratios, quartiles, ratios, value_of, values_of, verdict
 from benchmarks.lanes import Lane, Running
@@ -32,6 +30,7 @@ from harness.jobs.compose import make_plan
 from harness.jobs.experiment import build_experiment
 from harness.jobs.worker import JOB_FILE
 from harness.machine import environment
+from harness.machine.load import FamilyWatch
 
 ROOT = Path(__file__).resolve().parents[1]
 Config = dict[str, Any]
@@ -55,38 +54,11 @@ class Watch:
     """How much of the machine was not ours, in cores: other processes, and what the host gave to others (steal)."""
 
     def __init__(self) -> None:
-        self._before = self._read()
+        self._family = FamilyWatch()
 
     def other(self) -> Load:
-        """``cores`` that others used since the start, on average; ``waited``: how long our threads waited for a core, as
-        a share of the time that they ran (of threads that live on, by Linux' scheduler; 0 where it does not tell); ``lost``:
-        the same in seconds a second, which is the most that a way of tracking can have lost to others.
-        """
-        busy, own, delay, wall = (new - old for new, old in zip(self._read(), self._before, strict=True))
-        delay = max(0.0, delay)
-        return {"cores": max(0.0, busy - own) / wall, "waited": delay / max(own, 1e-9), "lost": delay / wall}
-
-    @staticmethod
-    def _read() -> tuple[float, float, float, float]:
-        times = psutil.cpu_times()
-        busy = sum(times[:3]) + sum(getattr(times, key, 0.0) for key in ("irq", "softirq", "steal"))
-        own = delay = 0.0
-        this = psutil.Process()
-        for process in (this, *this.children(recursive=True)):
-            try:
-                own += sum(process.cpu_times()[:4])  # itself and its ended children, user and system
-                delay += sum(run_delay(task) for task in Path(f"/proc/{process.pid}/task").iterdir())
-            except (psutil.Error, OSError):
-                continue
-        return busy, own, delay, time.monotonic()
-
-
-def run_delay(task: Path) -> float:
-    """Seconds that a thread was ready to run and had no core."""
-    try:
-        return int((task / "schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return 0.0
+        """``cores``, ``waited`` and ``lost`` since the start (``harness.machine.load.Load``)."""
+        return self._family.other().plain()
 
 
 # --------------------------------------------------------------------------------------------- plan

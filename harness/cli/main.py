@@ -58,7 +58,7 @@ def _told(words: list[str], verbose: bool) -> int:
         print(f"error: {secrets.masked(str(error))}", file=sys.stderr)
         return exit_code_of(error)
     except KeyboardInterrupt:
-        print("\ninterrupted; finished sequences are kept: resume=last goes on from there.", file=sys.stderr)
+        print("\ninterrupted; finished sequences are kept, and resume=last continues the run.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()

@@ -41,5 +41,5 @@ class GOT10k(FolderDataset):
     def missing(self) -> str:
         return (
             "set dataset.root or the environment variable GOT10K_ROOT to the folder that holds GOT-10k's val and test; "
-            f"the data set is to be had after registration at {HOME}, so it is not downloaded here"
+            f"the data set can be downloaded after registration at {HOME}; it is not downloaded here"
         )

@@ -18,7 +18,7 @@ ROUNDING = 1e-6
 
 
 def compare(jobs: list[Job], baseline: Job | None = None) -> Comparison:
-    """Compares ``jobs`` with ``baseline`` (by default the first that is well)."""
+    """Compares ``jobs`` with ``baseline`` (by default the first that succeeded)."""
     give_labels(jobs)
     base_job = baseline or next((job for job in jobs if job.ok), None)
     wanted = differences.varied(jobs)

@@ -91,7 +91,7 @@ class Job:
         return rows if len(rows) else None
 
     def failure(self) -> str:
-        """Why the job has no results, in a line; empty for a job that is well."""
+        """Why the job has no results, in a line; empty for a job that succeeded."""
         if self.ok:
             return ""
         error = self.results.error or {}

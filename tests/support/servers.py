@@ -110,7 +110,7 @@ def postgres(folder: Path) -> Iterator[str]:
 def s3(bucket: str) -> Iterator[dict[str, str]]:
     """An S3-compatible server (moto's) with an empty bucket; yields the environment that leads to it."""
     server = pytest.importorskip("moto.server", reason="no moto here (pip install -e .[test])")
-    boto3 = pytest.importorskip("boto3")
+    boto3 = pytest.importorskip("boto3", reason="no boto3 here (extra [server])")
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=free_port(), verbose=False)
     running.start()
     host, port = running.get_host_and_port()

@@ -99,7 +99,7 @@ def _root(given: Path | None) -> Path:
 def _where_to_get() -> str:
     from harness.datasets.got10k import HOME
 
-    return f"GOT-10k is to be had after registration at {HOME} (nothing is downloaded here); unpack val and test there"
+    return f"GOT-10k can be downloaded after registration at {HOME} (nothing is downloaded here); unpack val and test there"
 
 
 def split_folders(root: Path, split: str | None) -> list[Path]:

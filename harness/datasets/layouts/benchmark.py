@@ -65,7 +65,7 @@ class BenchmarkDataset(Dataset):
     title: ClassVar[str]
     """The benchmark's name for people."""
     home: ClassVar[str]
-    """Where the data set is to be had."""
+    """Where the data set can be downloaded."""
     shape: ClassVar[str]
     """What lies where under root; the end of the sentence that says that something is missing."""
     first_pixel: ClassVar[int] = 1
@@ -123,8 +123,8 @@ class BenchmarkDataset(Dataset):
     # ----------------------------------------------------------------------------------------------
 
     def missing(self) -> str:
-        """What lies where, and where the data set is to be had; the end of a sentence."""
-        return f"{self.title} has {self.shape}; it is to be had from {self.home} (nothing is downloaded here)"
+        """The layout that is expected, and where to download the data set; the end of a sentence."""
+        return f"{self.title} has {self.shape}; download it from {self.home} (nothing is downloaded here)"
 
     def _place(self) -> None:
         if not self.root:

@@ -38,7 +38,7 @@ class Repaired:
 
 
 def moved_from(root: Path) -> str | None:
-    """Where the store at ``root`` says that it lies, if that is elsewhere; None if all is well or no store is."""
+    """The folder that the store at ``root`` was moved from, as its database says; None if it was not moved or there is no store."""
     return next(iter(_old_roots(root)), None)
 
 

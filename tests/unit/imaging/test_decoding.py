@@ -41,7 +41,6 @@ def jpeg(image: np.ndarray, quality: int = 90, sampling: str = "420", progressiv
 def test_the_fast_decoder_has_opencvs_pixels(
     monkeypatch: pytest.MonkeyPatch, sampling: str, size: tuple[int, int]
 ) -> None:
-    pytest.importorskip("simplejpeg")
     assert decoding.simplejpeg is not None
     for quality, progressive in product((30, 75, 100), (False, True)):
         data = jpeg(picture(*size), quality, sampling, progressive)
@@ -54,7 +53,6 @@ def test_the_fast_decoder_has_opencvs_pixels(
 
 @pytest.mark.shared
 def test_the_fast_decoder_has_opencvs_pixels_on_real_video(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("simplejpeg")
     paths = sorted((shared / "real/val").glob("*/*.jpg"))[::100]
     assert paths
     for path in paths:

@@ -68,7 +68,7 @@ def test_a_class_that_takes_pil_images_is_recognised_by_its_init() -> None:
 
 
 def test_the_toolkits_own_subclasses_get_pil_images_at_once() -> None:
-    toolkit = pytest.importorskip("got10k.trackers")
+    toolkit = pytest.importorskip("got10k.trackers", reason="the official toolkit is not installed")
     adapter = styles.got10k.Got10k(
         {"factory": "x:y", "images": None, "color": None, "frames": "rgb", "fresh": None, "weights": None},
         toolkit.IdentityTracker(),
@@ -155,7 +155,8 @@ def recipe_of(**settings: Any) -> dict[str, Any]:
 
 
 def test_boxes_and_scores_may_be_tensors() -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     grown = torch.tensor([1.0, 2.0, 3.0, 4.5], requires_grad=True)
     assert as_box(grown) == [1, 2, 3, 4.5]
     assert as_box([torch.tensor(1.0), 2, 3, torch.tensor(4.5)]) == [1, 2, 3, 4.5]
