@@ -79,8 +79,8 @@ def test_auto_says_what_it_knows_where_nothing_fits(tmp_path: Path) -> None:
     assert candidates(tmp_path) == []
 
 
-def test_missing_root_says_where_the_data_set_is_to_be_had(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"dataset.root is not set; OTB has a folder per sequence .* to be had from http"):
+def test_missing_root_says_where_to_download_the_data_set(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"dataset.root is not set; OTB has a folder per sequence .* download it from http"):
         Otb()
     with pytest.raises(DataError, match="does not exist; UAV123@10fps has data_seq"):
         Uav123At10fps(root=str(tmp_path / "none"))

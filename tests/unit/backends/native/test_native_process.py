@@ -111,8 +111,9 @@ def test_a_tracker_that_fails_is_said_with_its_last_words(tmp_path: Path, how: s
 
 
 def test_a_process_killed_from_outside_while_it_waits_is_said(tmp_path: Path) -> None:
+    before = set(psutil.Process().children())
     backend, session = session_of(native("matching:Echo"), tmp_path)
-    (process,) = psutil.Process().children()
+    (process,) = set(psutil.Process().children()) - before
     process.kill()
     with pytest.raises(TrackingError, match=r"init: the tracker's process was ended by SIGKILL"):
         session.run({"image": frame(), "box": BOX})
