@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
+import contextlib
 import random
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 from harness.core.files import write_json
 from harness.jobs import turns
@@ -36,6 +40,18 @@ def disturb(seed: int) -> None:
         time.sleep(generator.uniform(1.0, 6.0))
 
 
+@contextlib.contextmanager
+def stranger() -> Iterator[None]:
+    """Lets a process work for random moments that is not a descendant of this one, so that it counts as other load."""
+    start = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL).pid)"
+    words = [sys.executable, "-c", start, sys.executable, "-m", "benchmarks.equal_jobs", "--work"]
+    pid = int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    try:
+        yield
+    finally:
+        psutil.Process(pid).kill()
+
+
 def entrants(work: Path, words: list[str]) -> list[Entrant]:
     """Three equal jobs, prepared."""
     config = make_plan([*words, "mlflow=off"], False, None, []).jobs[0][1]
@@ -56,26 +72,25 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--disturbed", action="store_true")
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.work:
+        disturb(1)
     counts = {"tie": 0, "again": 0, "fastest": 0}
     excluded = judged = 0
     with tempfile.TemporaryDirectory() as scratch:
         jobs = entrants(Path(scratch), given.words)
-        other = multiprocessing.Process(target=disturb, args=(1,), daemon=True)
-        if given.disturbed:
-            other.start()
-        for repeat in range(given.repeats):
-            found = turns.measure(jobs, given.seconds)
-            decision = decide(found.rounds, list(NAMES))
-            counts[decision.kind] += 1
-            ratios = [ratio(found.rounds, name, "a") for name in NAMES[1:]]
-            known = [item for item in ratios if item.low is not None and item.high is not None]
-            judged += len(known)
-            excluded += sum(not item.low <= 1 <= item.high for item in known)  # type: ignore[operator]
-            words = ", ".join(f"{item.value:.3f}" for item in ratios)
-            print(f"{repeat + 1}: {decision.kind}, {decision.rounds} quiet rounds, {decision.disturbed} disturbed; b and c over a: {words}", flush=True)
-        if given.disturbed:
-            other.terminate()
+        with stranger() if given.disturbed else contextlib.nullcontext():
+            for repeat in range(given.repeats):
+                found = turns.measure(jobs, given.seconds)
+                decision = decide(found.rounds, list(NAMES))
+                counts[decision.kind] += 1
+                ratios = [ratio(found.rounds, name, "a") for name in NAMES[1:]]
+                known = [item for item in ratios if item.low is not None and item.high is not None]
+                judged += len(known)
+                excluded += sum(not item.low <= 1 <= item.high for item in known)  # type: ignore[operator]
+                words = ", ".join(f"{item.value:.3f}" for item in ratios)
+                print(f"{repeat + 1}: {decision.kind}, {decision.rounds} quiet rounds, {decision.disturbed} disturbed; b and c over a: {words}", flush=True)
     print(f"{counts}; {excluded} of {judged} intervals exclude 1")
     return 1 if counts["fastest"] else 0
 

@@ -12,7 +12,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, Listener, wait
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ ANSWER_SECONDS = 120.0
 LEAST_FREE_MB = 1024
 MOST_SIDE_BY_SIDE = 12
 """Processes that are loaded at once."""
+LOADINGS = 2
+"""Times that the processes are started, the second time in reverse order: what is loaded first is often slower as long as it lives."""
 MOST_DISTURBED = 2.0
 """Rounds are repeated until enough were quiet, for at most so many times the wished length."""
 Say = Callable[[str], None]
@@ -62,9 +64,10 @@ class Turns:
     dropped: dict[str, str] = field(default_factory=dict)
 
     def add(self, part: Turns) -> None:
-        """Takes in the rounds of a group."""
-        self.rounds += part.rounds
-        self.records += part.records
+        """Takes in the rounds of a group, or of another loading of the same one."""
+        loadings = 1 + max((item.loading for item in self.rounds), default=-1)
+        self.rounds += [replace(item, loading=item.loading + loadings) for item in part.rounds]
+        self.records += [{**item, "loading": item["loading"] + loadings} for item in part.records]
         self.dropped |= part.dropped
         self.names = [name for name in self.names if name not in self.dropped]
 
@@ -175,7 +178,7 @@ def _accepted(listener: Listener, child: Any) -> Connection:
 
 
 def measure(entrants: Sequence[Entrant], seconds: float, say: Say = lambda text: None) -> Turns:
-    """Measures the entrants in turns.
+    """Measures the entrants in turns, with processes that are started twice, the second time in reverse order.
 
     Args:
         entrants: At least two jobs of this machine whose models are prepared.
@@ -186,10 +189,21 @@ def measure(entrants: Sequence[Entrant], seconds: float, say: Say = lambda text:
         The rounds, disturbed ones included, and the entrants that could not take part.
     """
     found = Turns([item.name for item in entrants])
+    for loading in range(LOADINGS):
+        part = Turns(found.names)
+        order = [item for item in entrants if item.name in found.names]
+        _measure_loaded(part, order if loading % 2 == 0 else order[::-1], seconds / LOADINGS, say)
+        found.add(part)
+        if len(found.names) < 2:
+            break
+    return found
+
+
+def _measure_loaded(found: Turns, entrants: Sequence[Entrant], seconds: float, say: Say) -> None:
+    """Fills ``found`` with the rounds of one loading; none if fewer than two entrants can be loaded."""
     with standing(entrants, found.dropped) as ways:
-        found.names = [way.name for way in ways]
         if len(ways) < 2:
-            return found
+            return
         wish = max(1, round(seconds / (2 * TURN_SECONDS)))
         end = time.monotonic() + seconds * len(ways) * MOST_DISTURBED
         while sum(item.quiet for item in found.rounds) < wish and (time.monotonic() < end or not found.rounds):
@@ -198,7 +212,6 @@ def measure(entrants: Sequence[Entrant], seconds: float, say: Say = lambda text:
             except HarnessError as error:
                 say(f"the measurement in turns ended early: {error}")
                 break
-    return found
 
 
 def add_round(found: Turns, ways: Sequence[Standing], seconds: float = TURN_SECONDS) -> None:
@@ -223,7 +236,7 @@ def add_round(found: Turns, ways: Sequence[Standing], seconds: float = TURN_SECO
     load = watch.other()
     found.rounds.append(Round({name: mean_seconds(turns) for name, turns in samples.items()}, load.quiet))
     found.records.append(
-        {"number": number, "order": [way.name for way in order], "quiet": load.quiet, "load": load.plain(), "samples": samples}
+        {"number": number, "loading": 0, "order": [way.name for way in order], "quiet": load.quiet, "load": load.plain(), "samples": samples}
     )
 
 

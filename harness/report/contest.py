@@ -58,7 +58,7 @@ def of_repeats(jobs: list[Job]) -> Contest:
         return Contest()
     loud = {job.id for job in jobs if float(job.results.details.get("other_load_cores", 0.0)) > LOADED_CORES}
     rounds = [
-        Round({name: 1 / float(table[number]) for name, table in tables.items() if number in table.index}, not loud)
+        Round({name: 1 / float(table[number]) for name, table in tables.items() if number in table.index}, not loud, number)
         for number in numbers
     ]
     return Contest(tuple(rounds), LEAST_REPEATS, f"{len(numbers)} rounds")

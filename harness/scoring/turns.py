@@ -3,12 +3,17 @@
 In a round every way runs twice, in an order and then in the reverse of it, so that a steady drift of the machine's speed
 cancels for every pair. A round is one sample; the logarithm of two ways' times in the same round is what is averaged, so
 that whatever slows both leaves the ratio alone. Neighbouring frames are never treated as independent.
+
+Two processes of one configuration differ in speed for as long as they live (where their memory lies, in which order they were
+loaded). Rounds over the same processes do not show that, so an interval adds it (``PROCESS_SPREAD``) unless every round
+had processes of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -22,18 +27,28 @@ Floats = npt.NDArray[np.float64]
 LEAST_ROUNDS = 6
 """Fewer quiet rounds decide nothing."""
 MARGIN = 0.02
-"""Share by which a way must surely be faster to be called so: two processes of one configuration differ by up to this, since
-their memory lies differently."""
+"""Share by which a way must surely be faster to be called so."""
+PROCESS_SPREAD = 0.02
+"""Standard deviation of the logarithm of the speed ratio of two processes of one configuration, apart from the noise of rounds.
+``benchmarks/equal_jobs.py`` measures it: 20 repeats on a quiet machine with two cores gave 0.012 and a mean of 0.022 for the
+first loaded, which loading in reverse order cancels."""
 ERROR_RATE = 0.01
 """Chance that a way is called faster which is not, over all comparisons together (Bonferroni)."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """Seconds a frame of each way, by name, and whether the machine was quiet meanwhile."""
+    """Seconds a frame of each way, by name.
+
+    Attributes:
+        seconds: By way.
+        quiet: Whether nothing else used the machine meanwhile.
+        loading: Which loading of the processes it belongs to; rounds of one loading share their processes.
+    """
 
     seconds: Mapping[str, float]
     quiet: bool = True
+    loading: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,7 @@ def rounds_of(record: Mapping[str, Any]) -> list[Round]:
     """The rounds of a measurement in turns as its file (``turns.json``) has them. Raises DataError if it is not one."""
     try:
         return [
-            Round({str(name): mean_seconds(turns) for name, turns in item["samples"].items()}, bool(item["quiet"]))
+            Round({str(name): mean_seconds(turns) for name, turns in item["samples"].items()}, bool(item["quiet"]), int(item.get("loading", 0)))
             for item in record["rounds"]
         ]
     except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
@@ -92,6 +107,23 @@ def log_ratios(rounds: Sequence[Round], name: str, base: str) -> Floats:
     return np.array([np.log(item.seconds[base] / item.seconds[name]) for item in kept], float)
 
 
+def process_error(rounds: Sequence[Round], name: str, base: str) -> float:
+    """Standard error of the mean log ratio that comes from the processes and that the rounds' own spread does not show.
+
+    Args:
+        rounds: The rounds; disturbed ones are left out.
+        name: A way.
+        base: The way that it is compared with.
+
+    Returns:
+        ``PROCESS_SPREAD`` over the root of the number of loadings, weighted by their rounds; 0 if every round is a loading.
+    """
+    counts = np.unique([item.loading for item in quiet_rounds(rounds, (name, base))], return_counts=True)[1]
+    if len(counts) > 1 and counts.max() == 1:
+        return 0.0
+    return float(PROCESS_SPREAD * np.sqrt((counts**2).sum()) / counts.sum())
+
+
 def ratio(
     rounds: Sequence[Round], name: str, base: str, confidence: float = 0.95, least: int = LEAST_ROUNDS
 ) -> Ratio:
@@ -105,8 +137,8 @@ def ratio(
         least: Fewest quiet rounds that give an interval, 2 or more.
 
     Returns:
-        The geometric mean of the rounds' ratios with Student's interval on the logarithm; both from the same values, so
-        that the value always lies inside. NaN without any quiet round.
+        The geometric mean of the rounds' ratios; its interval is Student's on the logarithm, widened by ``process_error``.
+        Both come from the same values, so that the value always lies inside. NaN without any quiet round.
     """
     values = log_ratios(rounds, name, base)
     if not len(values):
@@ -114,8 +146,9 @@ def ratio(
     centre = float(values.mean())
     if len(values) < least:
         return Ratio(float(np.exp(centre)), rounds=len(values))
-    low, high = student(values, confidence)
-    return Ratio(float(np.exp(centre)), float(np.exp(low)), float(np.exp(high)), len(values))
+    half = (student(values, confidence)[1] - centre, NormalDist().inv_cdf((1 + confidence) / 2) * process_error(rounds, name, base))
+    width = float(np.hypot(*half))
+    return Ratio(float(np.exp(centre)), float(np.exp(centre - width)), float(np.exp(centre + width)), len(values))
 
 
 def surely_faster(

@@ -44,19 +44,32 @@ WORLDS = {"steady": steady, "drift": drift, "bursts": bursts, "two speeds": two_
 
 
 def simulate(
-    speeds: dict[str, float], world: str, seed: int, rounds: int = 12, turn: float = 0.3, noise: float = 0.02
+    speeds: dict[str, float],
+    world: str,
+    seed: int,
+    rounds: int = 12,
+    turn: float = 0.3,
+    noise: float = 0.02,
+    loadings: int = 2,
+    process: float = 0.014,
 ) -> list[Round]:
-    """Rounds of ways with true seconds a frame ``speeds``; ``noise`` is a turn's own spread."""
+    """Rounds of ways with true seconds a frame ``speeds``.
+
+    ``noise`` is a turn's own spread, ``process`` that of a process of one configuration, whose speed stays for a loading.
+    """
     generator = np.random.default_rng(seed)
     slowness = WORLDS[world](generator)
     names, clock, found = list(speeds), 0.0, []
     for number in range(rounds):
+        loading = number * loadings // rounds
+        if number == 0 or loading != found[-1].loading:
+            own = {name: np.exp(process * generator.standard_normal()) for name in names}
         shift = number % len(names)
         order = [*names[shift:], *names[:shift]]
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for name in (*order, *reversed(order)):
             slow = np.mean([slowness(clock + turn * part) for part in (0.1, 0.3, 0.5, 0.7, 0.9)])
-            seconds[name].append(speeds[name] * slow * np.exp(noise * generator.standard_normal()))
+            seconds[name].append(speeds[name] * own[name] * slow * np.exp(noise * generator.standard_normal()))
             clock += turn
-        found.append(Round({name: float(np.mean(values)) for name, values in seconds.items()}))
+        found.append(Round({name: float(np.mean(values)) for name, values in seconds.items()}, loading=loading))
     return found

@@ -33,7 +33,7 @@ def test_paired_rounds_cancel_what_both_runs_share() -> None:
     drift = np.repeat([1.0, 1.3, 0.8, 1.1, 1.5], 20)
     jitter = 1 + 0.001 * np.sin(np.arange(100))
     fast, slow = intervals.round_fps(timed(0.05 * drift * jitter, 5)), intervals.round_fps(timed(0.1 * drift, 5))
-    rounds = [Round({"a": 1 / fast[number], "b": 1 / slow[number]}) for number in fast.index]
+    rounds = [Round({"a": 1 / fast[number], "b": 1 / slow[number]}, loading=int(number)) for number in fast.index]
     paired = turns.ratio(rounds, "a", "b", least=3)
     assert paired.rounds == 5
     assert paired.low is not None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from turn_worlds import WORLDS, simulate
 
-from harness.scoring.turns import LEAST_ROUNDS, Round, decide, ratio
+from harness.scoring.turns import LEAST_ROUNDS, PROCESS_SPREAD, Round, decide, ratio
 
 TRIALS = 250
 """benchmarks/intervals.py runs a thousand of each."""
@@ -30,7 +30,7 @@ def test_equal_ways_are_never_called_fastest(world: str) -> None:
     assert kinds.count("tie") == TRIALS
 
 
-@pytest.mark.parametrize(("world", "least"), [("steady", 48), ("drift", 48), ("two speeds", 30)])
+@pytest.mark.parametrize(("world", "least"), [("steady", 48), ("drift", 48), ("two speeds", 22)])
 def test_a_way_that_is_ten_percent_faster_is_found(world: str, least: int) -> None:
     speeds = {"a": 0.011, "b": 0.010, "c": 0.0125}
     found = [decide(simulate(speeds, world, seed), list("abc")) for seed in range(50)]
@@ -60,3 +60,11 @@ def test_a_linear_drift_cancels_within_every_round() -> None:
     # the order a b c, then c b a: every way meets the same mean slowness
     means = {name: (seconds(index) + seconds(5 - index)) / 2 for index, name in enumerate("abc")}
     assert np.ptp(list(means.values())) < 1e-15
+
+
+def test_rounds_of_one_loading_share_their_processes_so_that_more_of_them_do_not_narrow_the_interval_at_will() -> None:
+    one = [Round({"a": 0.01, "b": 0.01}) for _ in range(1000)]
+    two = [Round({"a": 0.01, "b": 0.01}, loading=number % 2) for number in range(1000)]
+    each = [Round({"a": 0.01, "b": 0.01}, loading=number) for number in range(1000)]
+    widths = [np.log(found.high) for rounds in (one, two, each) if (found := ratio(rounds, "b", "a")).high is not None]
+    assert widths == pytest.approx([1.959964 * PROCESS_SPREAD, 1.959964 * PROCESS_SPREAD / 2**0.5, 0.0], rel=1e-5)
