@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import importlib
 import inspect
+import math
 import sys
 import types
 import typing
@@ -19,8 +20,12 @@ from typing import Any, Literal, TypeVar
 
 from harness.core import plugins
 from harness.core.errors import ConfigError, HarnessError, told
+from harness.core.files import at_home
 
 T = TypeVar("T")
+
+LARGEST_WHOLE = 2**63 - 1
+"""The largest whole number of a setting; runtimes and random generators take no larger ones."""
 
 
 def load_class(target: str, base: type[T], where: str) -> type[T]:
@@ -111,6 +116,7 @@ def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 def check(value: Any, hint: Any, where: str) -> Any:
     """``value`` as type ``hint``, converted only where nothing is lost (int to float, str to Path, list to tuple)."""
+    _check_usable(value, where)
     origin = typing.get_origin(hint)
     if origin is Literal:
         return _check_literal(value, typing.get_args(hint), where)
@@ -119,6 +125,16 @@ def check(value: Any, hint: Any, where: str) -> Any:
     if origin in (list, tuple) or (origin is not None and issubclass(origin, (Iterable,))):
         return _check_container(value, origin, typing.get_args(hint), where)
     return _check_plain(value, hint, where)
+
+
+def _check_usable(value: Any, where: str) -> None:
+    """Raises ConfigError for a value that no setting takes, whatever its type: what would only fail deep inside a library."""
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigError(f"{where} contains a zero byte, which no name and no path may have; leave it out.")
+    if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+        raise ConfigError(f"{where} is too large; accepted: whole numbers up to {LARGEST_WHOLE}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where} is {value}; accepted: finite numbers.")
 
 
 def _check_literal(value: Any, accepted: tuple[Any, ...], where: str) -> Any:
@@ -158,7 +174,7 @@ def _check_plain(value: Any, hint: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is Path and isinstance(value, str):
-        return Path(value).expanduser()
+        return at_home(value)
     if isinstance(hint, type) and isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool):
         return value
     raise ConfigError(f"{where} is {value!r}; accepted: {_type_name(hint)}.")

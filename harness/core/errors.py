@@ -56,6 +56,17 @@ def exit_code_of(error: HarnessError) -> int:
     return 1 if full else error.exit_code
 
 
+PLACES = (
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST,
+)  # fmt: skip
+"""What the system says of a place that was named wrongly."""
+
+
+def exit_code_of_system(error: OSError) -> int:
+    """The exit code where the system refuses something: 2 for a place that cannot be, 1 for what failed there."""
+    return 2 if error.errno in PLACES else 1
+
+
 def in_words(error: OSError, remedy: str = "choose another folder") -> str:
     """What the system says, with the file it speaks of and what to do: ``No space left on device (x); free space or ...``."""
     where = f" ({error.filename})" if error.filename else ""
@@ -100,6 +111,14 @@ class TrackingError(HarnessError):
 
 class ArchiveError(HarnessError):
     """A submission archive or bundle with faults."""
+
+
+def unexpected(error: Exception) -> str:
+    """A sentence about an exception that nobody raised on purpose: a fault of the harness itself."""
+    return (
+        f"something went wrong that should not have: {told(error)}; this is a fault of the harness, so please report it with what "
+        "the same command prints with -v."
+    )
 
 
 def telling_line(error: BaseException) -> str:

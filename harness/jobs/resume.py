@@ -60,7 +60,7 @@ def continued(call: Call) -> Call:
     if wanted == "last":
         if not LAST.is_file():
             raise DataError(f"resume=last: no run is recorded in {LAST}; give a run's folder or leave resume out.")
-        wanted = str(read_record(LAST)["folder"])
+        wanted = str(last_folder(LAST))
     folder = Path(wanted)
     if not (folder / COMMAND_FILE).is_file():
         raise DataError(
@@ -83,6 +83,14 @@ def _read_call(path: Path) -> dict[str, Any]:
     if not words or not isinstance(found.get("multirun"), bool) or not (config_dir is None or isinstance(config_dir, str)):
         raise DataError(f"{path} is not as a run writes it (overrides: a list of words, multirun, config_dir); begin a new run.")
     return found
+
+
+def last_folder(path: Path) -> Path:
+    """The folder of the last run, which ``last.json`` names. Raises DataError."""
+    found = read_record(path).get("folder")
+    if not isinstance(found, str) or not found or "\0" in found:
+        raise DataError(f"{path} names no folder of a run; give the folder itself.")
+    return Path(found)
 
 
 def record(call: Call, folder: Path, multirun: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import traceback
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError, DataError, HarnessError, StoreError, in_words, tolerated
-from harness.core.files import read_record
-from harness.core.results import SWEEP_FILE, Results
+from harness.core.errors import ConfigError, DataError, HarnessError, StoreError, in_words, tolerated, unexpected
+from harness.core.results import Results, read_sweep
 from harness.jobs import compose, launchers, rounds, runner
 from harness.jobs.experiment import Experiment
 from harness.jobs.paths import anchored
@@ -70,8 +70,8 @@ class JobTask:
         self.errors.append(error)
         if place.sweep is None:
             return None
-        said = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
-        if not isinstance(error, HarnessError):
+        said = str(error) if isinstance(error, HarnessError) else unexpected(error)
+        if not isinstance(error, HarnessError) and os.environ.get("HARNESS_VERBOSE"):
             traceback.print_exception(error)
         say(f"error: {said}")
         with contextlib.suppress(HarnessError, OSError):
@@ -84,7 +84,7 @@ def make_job(
 ) -> runner.Job:
     """A job as the runner takes it; named by what its sweep varies."""
     chosen = {key_of(text): plain_value(text.partition("=")[2]) for text in overrides}
-    record = read_record(sweep / SWEEP_FILE) if sweep else {}
+    record = read_sweep(sweep) if sweep else {}
     keys = [key for key in chosen if key not in record["given"]] if record.get("open") else record.get("varied", [])
     varied = {key: chosen[key] for key in keys if key in chosen}
     return runner.Job(config, folder, list(overrides), varied, sweep is not None, number, str(record.get("call", "")))
@@ -100,7 +100,7 @@ def plain_value(text: str) -> str:
 def one_job(job: runner.Job, place: compose.Place) -> Results:
     """Runs, saves and logs one job. Raises what keeps it from leaving a result."""
     sweep = place.sweep
-    record = read_record(sweep / SWEEP_FILE) if sweep else {}
+    record = read_sweep(sweep) if sweep else {}
     of = f"/{record['count']}" if record.get("count") else ""
     say(f"[{job.number + 1}{of}] {job.name}: {job.folder}" if sweep else f"{job.name}: {job.folder}")
     apart = sweep is not None and launchers.elsewhere(str(place.launcher.get("_target_")))

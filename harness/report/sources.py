@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.core.catalog import MEASURED_GROUPS
 from harness.core.errors import DataError
-from harness.core.files import read_json
-from harness.core.results import RESULTS_FILE, Results
+from harness.core.files import at_home, read_json
+from harness.core.results import RESULTS_FILE, Results, read_sweep
 from harness.scoring.compared import Job
 
 SWEEP_FILE = "sweep.json"
@@ -62,8 +62,7 @@ def _listed(sweep: Path) -> list[str]:
     """The jobs' folders that sweep.json lists, in its order, relative to the sweep's."""
     if not (sweep / SWEEP_FILE).is_file():
         return []
-    raw = read_json(sweep / SWEEP_FILE)
-    entries = raw.get("jobs", []) if isinstance(raw, dict) else []
+    entries = read_sweep(sweep).get("jobs", [])
     names = []
     for entry in entries:
         value = entry
@@ -95,7 +94,7 @@ def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = 
     ``word`` is a job's folder, a sweep's folder, a bundle (a zip file, opened by ``unpack``, or its folder), or the id of a run
     (the harness's or MLflow's, six leading characters suffice), which is looked for under ``outputs``.
     """
-    path = Path(word).expanduser()
+    path = at_home(word)
     if path.is_dir():
         return _under(path) if (path / MANIFEST_FILE).is_file() else jobs_of(path)
     if path.is_file():

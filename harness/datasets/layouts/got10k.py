@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.errors import DataError
+from harness.core.files import at_home, read_regular
 from harness.core.interfaces import Boxes, Dataset, Recognised, Sequence
 from harness.core.protocols import protocol_names
 from harness.core.results import read_numbers
@@ -34,6 +35,8 @@ LABELS = ("absence", "cover", "cut_by_image")
 TRUTH_FILE = "groundtruth.txt"
 META_FILE = "meta_info.ini"
 LIST_FILE = "list.txt"
+LONGEST_NAME = 255
+"""Bytes of the longest name of a folder that file systems take."""
 ANNOTATIONS = (TRUTH_FILE, META_FILE, *(f"{label}.label" for label in LABELS))
 
 TruthKind = Literal["every", "any"]
@@ -165,9 +168,9 @@ def read_meta(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text ({error}).") from error
+        text = read_regular(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text (byte {error.start}); restore it from the data set.") from error
     pairs = (line.split(": ", 1) for line in text.splitlines() if ": " in line)
     return {key.strip(): value.strip() for key, value in pairs}
 
@@ -210,12 +213,12 @@ def frame_count(sequence: Sequence) -> int:
 def read_names(path: Path) -> list[str]:
     """The sequence names of a ``list.txt``. Raises DataError for names that are twice there or are no folder's name."""
     try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a list of sequence names ({error}).") from error
+        names = [line.strip() for line in read_regular(path).decode("utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text (byte {error.start}); it is a list of sequence names, a name a line.") from error
     for number, name in enumerate(names, 1):
-        if name in (".", "..") or "/" in name or "\\" in name:
-            raise DataError(f"{path}, line {number}: {name!r} is not a folder's name.")
+        if name in (".", "..") or any(sign in name for sign in "/\\\0") or len(name.encode()) > LONGEST_NAME:
+            raise DataError(f"{path}, line {number}: {name[:40]!r} is not a folder's name.")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path} names {twice} twice; each sequence is listed once.")
@@ -323,7 +326,7 @@ class FolderDataset(Dataset):
     @property
     def folder(self) -> Path:
         """The folder that holds the sequences."""
-        return Path(self.root).expanduser() / self.split
+        return at_home(self.root) / self.split
 
     def __len__(self) -> int:
         return len(self.names)

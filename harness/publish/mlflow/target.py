@@ -202,6 +202,17 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
     try:
         raw = read_json(folder / STATE_FILE)
         stores = raw.get("stores") or {raw["uri"]: raw}
-        return {str(uri): item for uri, item in stores.items() if {"pending", "target", "run_id"} <= item.keys()}
+        return {str(uri): item for uri, item in stores.items() if _sound(item)}
     except (DataError, KeyError, TypeError, ValueError, AttributeError):
         return {}
+
+
+def _sound(item: Any) -> bool:
+    """Whether a state in a note is one that we wrote: what was edited counts as unknown."""
+    target = item.get("target") if isinstance(item, dict) else None
+    if not isinstance(target, dict) or target.get("kind") not in ("local", "server"):
+        return False
+    uri, texts = target.get("uri"), [target.get("root"), target.get("experiment")]
+    if item.get("run_id") is not None:
+        texts += [item["run_id"], item.get("experiment_id"), item.get("uri")]
+    return (uri is None or isinstance(uri, str)) and "pending" in item and all(isinstance(text, str) for text in texts)
