@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,15 @@ class Call:
 def key_of(override: str) -> str:
     """The key or group of an override: ``+a.b=1`` -> ``a.b``."""
     return override.lstrip("+~").partition("=")[0]
+
+
+def varied_keys(jobs: Sequence[Sequence[str]]) -> list[str]:
+    """The keys whose values differ between the overrides of jobs, in the order of the command line."""
+    values: dict[str, set[str]] = {}
+    for overrides in jobs:
+        for text in overrides:
+            values.setdefault(key_of(text), set()).add(text.partition("=")[2])
+    return [key for key, found in values.items() if len(found) > 1]
 
 
 def quoted(path: str | Path) -> str:

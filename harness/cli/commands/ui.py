@@ -40,12 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from harness.publish.mlflow import DATABASE, Target, compare_page, page_of
+    from harness.publish.mlflow import DATABASE, Target, check_database, compare_page, page_of
 
     root = args.root or root_of_last(args.outputs)
     database = Path(root).resolve() / DATABASE
     if not database.is_file():
         raise DataError(f"{database} does not exist: nothing was logged here yet; run `python -m harness` first.")
+    check_database(Path(root))
     check_free(args.port)
     target = Target(root=root, experiment=args.experiment)
     base = f"http://127.0.0.1:{args.port}"

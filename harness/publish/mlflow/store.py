@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from harness.core.catalog import catalog
 from harness.core.errors import StoreError
-from harness.publish.mlflow.place import moved_from
+from harness.publish.mlflow.place import check_database, moved_from
 from harness.publish.mlflow.target import Target, check_writable, escaped
 
 ID_TAG = "harness.id"
@@ -63,9 +63,14 @@ def client(target: Target) -> Any:
     root = Path(target.root)
     check_writable(root)
     # the first contact creates the database's tables, which is one process's work
+    check_database(root)
     with _lock(root / ".create.lock"), no_stray_folder(root):
-        found = mlflow.MlflowClient(tracking_uri=target.address)
-        found.search_experiments(max_results=1)
+        try:
+            found = mlflow.MlflowClient(tracking_uri=target.address)
+            found.search_experiments(max_results=1)
+        except Exception as error:  # MLflow's, its database's and its migrations' errors share no base class
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise StoreError(f"the MLflow store in {root} cannot be opened ({said}); restore it from a copy, or choose another folder.") from error
     _check_place(root)
     return found
 
