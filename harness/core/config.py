@@ -205,10 +205,16 @@ def suggestion(word: Any, known: Iterable[Any]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def at_least(value: float | None, least: float, where: str) -> None:
-    """Raises ConfigError if ``value`` is given and below ``least``."""
-    if value is not None and value < least:
-        raise ConfigError(f"{where} is {value}; accepted: {least} or more.")
+MOST = 1_000_000
+"""The largest count or number of seconds of any setting: more would not end in anybody's time."""
+MOST_AT_ONCE = 4096
+"""The largest number of things that run at once (requests, streams, workers), each of which takes memory."""
+
+
+def at_least(value: float | None, least: float, where: str, most: float = MOST) -> None:
+    """Raises ConfigError if ``value`` is given and below ``least`` or above ``most``."""
+    if value is not None and not least <= value <= most:
+        raise ConfigError(f"{where} is {value}; accepted: {least} to {most}.")
 
 
 def conf_folder() -> Path:
