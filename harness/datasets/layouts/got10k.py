@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -103,12 +104,13 @@ def _check_gaps(folder: Path, numbered: Mapping[int, str]) -> None:
     if not numbered:
         return
     first = 0 if 0 in numbered else 1
-    missing = [number for number in range(first, max(numbered) + 1) if number not in numbered]
-    if missing:
+    count = max(numbered) + 1 - first - len(numbered)
+    if count:
+        missing = itertools.islice((number for number in itertools.count(first) if number not in numbered), min(count, 3))
         example = numbered[max(numbered)]
         stem, suffix = os.path.splitext(example)
-        names = ", ".join(f"{number:0{len(stem)}d}{suffix}" for number in missing[:3])
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        names = ", ".join(f"{number:0{len(stem)}d}{suffix}" for number in missing)
+        more = f" and {count - 3} more" if count > 3 else ""
         raise DataError(f"{folder} lacks {names}{more}; restore the missing frames from the data set.")
 
 
