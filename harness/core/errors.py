@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -119,6 +120,13 @@ def unexpected(error: Exception) -> str:
         f"something went wrong that should not have: {told(error)}; this is a fault of the harness, so please report it with what "
         "the same command prints with -v."
     )
+
+
+def first_words(error: Exception, most: int = 200) -> str:
+    """The first line of what a library says, without the names of its classes: ``disk I/O error``."""
+    lines = str(error).strip().splitlines()
+    said = re.sub(r"\([\w.]*(Error|Exception)\)\s*", "", lines[0] if lines else "").strip()
+    return said[:most] or type(error).__name__
 
 
 def telling_line(error: BaseException) -> str:

@@ -69,21 +69,24 @@ def _types(kind: str) -> Any:
     """The validator of a kind of file; pydantic is loaded only where a file is read."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter({"results": _results, "sweep": _sweep, "numbers": lambda: dict[str, float | None]}[kind]())
+    makers: dict[str, Any] = {"results": _results, "sweep": _sweep, "numbers": lambda: dict[str, float | None]}
+    return TypeAdapter(makers[kind]())
 
 
 def _mapping(name: str, types: dict[str, Any]) -> Any:
     """A mapping whose named keys have these types if they are there; others are kept."""
+    import typing_extensions
     from pydantic import ConfigDict
-    from typing_extensions import TypedDict
 
-    made: Any = TypedDict(name, types, total=False)  # type: ignore[operator]
+    make: Any = typing_extensions.TypedDict
+    made = make(name, types, total=False)
     made.__pydantic_config__ = ConfigDict(extra="allow")
     return made
 
 
 def _results() -> Any:
-    number, text = float | None, str | None
+    number: Any = float | None
+    text: Any = str | None
     return _mapping(
         "ResultsFile",
         {
@@ -123,7 +126,7 @@ def _results() -> Any:
 
 
 def _sweep() -> Any:
-    text = str | None
+    text: Any = str | None
     return _mapping(
         "SweepFile",
         {

@@ -144,6 +144,8 @@ def execute(call: Call, on_summary: OnSummary | None = None) -> JobRecord | Swee
     wanted = resume.continued(call)
     plan = compose.make_plan(list(wanted.overrides), wanted.multirun, wanted.config_dir, list(call.words))
     task = JobTask()
+    if not plan.folder.strip():
+        raise ConfigError(f"hydra.{'sweep' if plan.multirun else 'run'}.dir is empty; give the folder to write to, or leave it out.")
     check_plan(plan, task)
     if plan.timed:
         compose.settle(plan, new_folder(Path(plan.folder)))

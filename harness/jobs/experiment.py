@@ -73,6 +73,8 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     tracker = build(_section(config, "tracker"), TrackerSpec, "tracker")
     specification.check(tracker)
     quantizer = build(_section(config, "quantization"), Quantizer, "quantization")
+    if isinstance(cache := _section(config, "dataset").get("cache", "."), str) and not cache.strip():
+        raise ConfigError("dataset.cache is empty; give a folder, as dataset.cache=outputs/cache.")
     dataset = build(_section(config, "dataset"), Dataset, "dataset")
     task.check(config, tracker, dataset)
     experiment = Experiment(config, tracker, backend, dataset, task, quantizer, settings, threads, seed)

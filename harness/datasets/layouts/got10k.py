@@ -182,9 +182,9 @@ def resolution(folder: Path, meta: Mapping[str, str]) -> tuple[int, int] | None:
     text = meta.get("resolution")
     if text is None:
         return None
-    match = re.fullmatch(r"\(\s*(\d+)\s*,\s*(\d+)\s*\)", text)
+    match = re.fullmatch(r"\(\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\)", text)
     if match is None or not int(match[1]) or not int(match[2]):
-        raise DataError(f"{folder / META_FILE}: resolution is {text!r}; expected (width, height) in pixels.")
+        raise DataError(f"{folder / META_FILE}: resolution is {text[:60]!r}; expected (width, height) in pixels.")
     return int(match[1]), int(match[2])
 
 

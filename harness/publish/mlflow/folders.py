@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from harness.core import secrets
-from harness.core.errors import HarnessError, StoreError
+from harness.core.errors import HarnessError, StoreError, first_words
 from harness.core.results import RESULTS_FILE, Results, read_sweep
 from harness.publish.mlflow import content, store as stores
 from harness.publish.mlflow.models import log_model
@@ -66,8 +66,7 @@ def _guarded(folder: Path, target: Target, work: Callable[[Any], T], there: Call
             found = there(stores.client(target))
             if found is not None:
                 return found
-        lines = secrets.masked(str(error)).strip().splitlines()
-        reason = lines[0][:200] if lines else type(error).__name__
+        reason = secrets.masked(first_words(error))
         raise LoggingFailed(_not_logged(f"{target.tracking_uri}: {reason}", folder)) from error
 
 

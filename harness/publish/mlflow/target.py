@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.core import secrets
 from harness.core.errors import DataError, HarnessError, StoreError
@@ -80,10 +81,12 @@ def target_of(config: Mapping[str, Any]) -> Target:
     root = section.get("root", "mlruns")
     if not isinstance(root, str) or not root.strip():
         raise StoreError(f"mlflow.root is {root!r}; accepted: a folder, such as mlflow.root=mlruns.")
+    if uri is not None and not isinstance(uri, str):
+        raise StoreError(f"mlflow.uri is {uri!r:.80}; accepted: the address of a tracking server, as in mlflow.uri=http://127.0.0.1:5000.")
     target = Target(
         str(section.get("name", "local")),
         root,
-        secrets.remember(str(uri)) if uri else None,
+        secrets.remember(uri) if uri else None,
         experiment,
     )
     if target.kind not in ("local", "server", "off"):
@@ -98,11 +101,20 @@ def target_of(config: Mapping[str, Any]) -> Target:
 def check_uri(uri: str) -> None:
     """Raises StoreError if ``uri`` is no address of a store that MLflow can log to."""
     scheme, separator, rest = uri.partition("://")
-    if not separator or not rest or scheme.split("+")[0] not in SCHEMES:
+    if not separator or not rest or scheme.split("+")[0] not in SCHEMES or not _has_place(uri):
         raise StoreError(
             f"mlflow.uri is {secrets.public(uri)!r}; accepted: the address of a tracking server, as in "
             "mlflow.uri=http://127.0.0.1:5000."
         )
+
+
+def _has_place(uri: str) -> bool:
+    """Whether host and port of an address can be read."""
+    try:
+        parts = urlsplit(uri)
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def explicit_target(
