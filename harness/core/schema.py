@@ -20,7 +20,7 @@ def checked(kind: str, raw: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """The values of a file with their types checked.
 
     Args:
-        kind: What the file holds: ``results``, ``sweep`` or ``numbers``.
+        kind: What the file holds: ``results``, ``sweep``, ``manifest`` (of a bundle) or ``numbers``.
         raw: What was read.
         path: The file, for the sentence.
 
@@ -69,7 +69,7 @@ def _types(kind: str) -> Any:
     """The validator of a kind of file; pydantic is loaded only where a file is read."""
     from pydantic import TypeAdapter
 
-    makers: dict[str, Any] = {"results": _results, "sweep": _sweep, "numbers": lambda: dict[str, float | None]}
+    makers: dict[str, Any] = {"results": _results, "sweep": _sweep, "manifest": _manifest, "numbers": lambda: dict[str, float | None]}
     return TypeAdapter(makers[kind]())
 
 
@@ -123,6 +123,12 @@ def _results() -> Any:
             "ended": str,
         },
     )  # fmt: skip
+
+
+def _manifest() -> Any:
+    text: Any = str | None
+    run = _mapping("RunOfBundle", {"folder": str, "id": str, "name": text, "status": text, "truth": text})
+    return _mapping("ManifestFile", {"format": text, "version": int, "runs": list[run], "files": dict[str, Any]})
 
 
 def _sweep() -> Any:

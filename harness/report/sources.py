@@ -9,8 +9,9 @@ from typing import Any
 
 from harness.core.catalog import MEASURED_GROUPS
 from harness.core.errors import DataError
-from harness.core.files import at_home, read_json
+from harness.core.files import at_home, read_json, read_record
 from harness.core.results import RESULTS_FILE, Results, read_sweep
+from harness.core.schema import checked
 from harness.scoring.compared import Job
 
 SWEEP_FILE = "sweep.json"
@@ -114,11 +115,11 @@ def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = 
 
 def _under(folder: Path) -> list[Job]:
     """The jobs of an unpacked bundle in the order of its manifest; of a part of a sweep only what is there."""
-    raw = read_json(folder / MANIFEST_FILE) if (folder / MANIFEST_FILE).is_file() else {}
-    runs = raw.get("runs", []) if isinstance(raw, dict) else []
+    path = folder / MANIFEST_FILE
+    raw = checked("manifest", read_record(path), path) if path.is_file() else {}
     jobs = []
-    for run in runs:
-        place = folder / str(run.get("folder", "")) if isinstance(run, dict) else folder
+    for run in raw.get("runs", []):
+        place = folder / str(run.get("folder", ""))
         if not place.resolve().is_relative_to(folder.resolve()):
             raise DataError(f"{folder / MANIFEST_FILE} names a run outside its folder: {place}.")
         sweep = place.parent if (place.parent / SWEEP_FILE).is_file() else None

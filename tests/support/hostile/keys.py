@@ -58,13 +58,15 @@ def keys() -> Iterator[tuple[str, str, str]]:
 def fault(setting: Setting, base: list[str], config_dir: str) -> str:
     """Composes and checks a job with the setting; what is wrong with its refusal, empty if it is right or accepted."""
     from harness.jobs import calls, compose
+    from harness.jobs.resume import Call, continued
     from harness.jobs.task import JobTask
 
     own = [text for text in base if text.partition("=")[0] not in (setting.group, setting.key)]
     own = [text for text in own if not (setting.group and text.startswith(f"{setting.group}."))]
     words = [*own, *setting.words]
     try:
-        plan = compose.make_plan(words, False, config_dir, words)
+        wanted = list(continued(Call(tuple(words))).overrides)
+        plan = compose.make_plan(wanted, False, config_dir, words)
         calls.check_plan(plan, JobTask())
     except HarnessError as error:
         said = str(error)
