@@ -127,7 +127,7 @@ def _results() -> Any:
 
 def _manifest() -> Any:
     text: Any = str | None
-    run = _mapping("RunOfBundle", {"folder": str, "id": str, "name": text, "status": text, "truth": text})
+    run: Any = _mapping("RunOfBundle", {"folder": str, "id": str, "name": text, "status": text, "truth": text})
     return _mapping("ManifestFile", {"format": text, "version": int, "runs": list[run], "files": dict[str, Any]})
 
 
