@@ -44,6 +44,16 @@ class Backend(ABC):
     profiler: ClassVar[str | None] = None
     deterministic: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ()
+    title: ClassVar[str] = ""
+    """The framework's name as published tables have it; empty: the backend's own name."""
+    color: ClassVar[str] = ""
+    """Its colour in pictures (``#rrggbb``), the same from report to report; empty: one that is to spare."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """What other tools call it: in names of results that record no backend."""
+    usual_rounding: ClassVar[bool] = False
+    """Whether its distance from the source's boxes is taken for what rounding does, by which ``experiment=drift`` judges others."""
+    own_benchmark: ClassVar[str] = ""
+    """The task that runs the runtime's own benchmark program on the same files; empty if there is none."""
 
     @abstractmethod
     def open(self, artifact: Artifact) -> dict[str, Session]:

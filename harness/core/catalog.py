@@ -4,8 +4,7 @@ Tables, gates, pages, pictures, MLflow's columns, the check of bundles, ``score`
 documentation read these entries. A new metric is one more entry: below, or in an installed package that names a list of
 ``Metric`` under the entry point group ``harness.metrics``.
 
-A ``*`` in a name stands for one part between slashes (``realtime/*/ao``); in the title and the meaning ``{}`` is what it
-stands for.
+A ``*`` in a name matches one part between slashes (``realtime/*/ao``); in the title and the meaning ``{}`` is that part.
 """
 
 from __future__ import annotations
@@ -50,6 +49,10 @@ GROUPS = (
 GROUP_NAMES = tuple(group.name for group in GROUPS)
 MEASURED_GROUPS = tuple(group.name for group in GROUPS if group.measured)
 COMPARED_GROUPS = tuple(group.name for group in GROUPS if group.compared)
+
+
+PACKAGES = ("torch", "onnx", "onnxruntime", "openvino", "nncf", "numpy", "opencv-python", "mlflow", "hydra-core", "pandas")
+"""The packages whose versions every record keeps: those that decide results, or how they are kept."""
 
 
 # ---------------------------------------------------------------------------------------------- metrics

@@ -15,18 +15,8 @@ from typing import Any
 
 import psutil
 
-PACKAGES = (
-    "torch",
-    "onnx",
-    "onnxruntime",
-    "openvino",
-    "nncf",
-    "numpy",
-    "opencv-python",
-    "mlflow",
-    "hydra-core",
-    "pandas",
-)
+from harness.core.catalog import PACKAGES
+
 # What decides the speed of float and int8 arithmetic on x86 and Arm, as the kernel names it.
 FEATURES = (
     "avx",

@@ -14,13 +14,18 @@ DPI = 150
 WIDTH = 9.0
 """Inches; at 9-point type this reads well at the page's width."""
 
-FAMILIES = {"torch": "#D55E00", "onnx": "#0072B2", "openvino": "#009E73"}
-"""Families that keep their colour from report to report; others get one of ``OTHERS``, in order of appearance."""
-ALIASES = {"pytorch": "torch", "onnxruntime": "onnx"}
 OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#6F4E7C", "#7F7F7F")
+"""For families without a colour of their own, in order of appearance."""
 STAGES = {"decode": "#BBBBBB", "preprocess": "#56B4E9", "inference": "#0072B2", "postprocess": "#E69F00", "tracker": "#009E73"}
 
 BLUE, ORANGE, GREEN, GREY, PALE, INK = "#0072B2", "#D55E00", "#009E73", "#7F7F7F", "#9A9A9A", "#222222"
+
+SCRIPTS = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR", "Source Han Sans", "WenQuanYi Zen Hei", "Droid Sans Fallback"),
+    *("IPAGothic", "NanumGothic", "Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic"),
+    *("Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans Hebrew", "Noto Sans Thai", "Noto Emoji", "Symbola"),
+)
+"""Fonts with the signs of other scripts, for names of sequences; those that are installed are used after the usual one."""
 
 _SHADES = (0.0, 0.42, -0.38, 0.66, -0.6)
 _HATCHES = ("", "///", "...", "\\\\\\", "xxx")
@@ -65,42 +70,30 @@ class Style:
         return "#" + "".join(f"{round(part * 255):02x}" for part in self.color)
 
 
-def styles(families: Mapping[Key, str]) -> dict[Key, Style]:
+def styles(families: Mapping[Key, str], colors: Mapping[str, str]) -> dict[Key, Style]:
     """A style for each key.
 
     Args:
-        families: What is drawn -> the name of its family (``family`` makes one from a name).
+        families: What is drawn -> the name of its family.
+        colors: The families that have a colour of their own (``#rrggbb``).
 
     Returns:
-        Styles that differ all, of one hue within a family.
+        Styles that differ all (up to 40 in five or more families), of one hue for the first five of a family.
     """
     seen: dict[str, int] = {}
     spare: dict[str, str] = {}
     found: dict[Key, Style] = {}
     for key, name in families.items():
-        if name not in FAMILIES and name not in spare:
-            spare[name] = OTHERS[len(spare) % len(OTHERS)]
         place = seen.get(name, 0)
         seen[name] = place + 1
-        color = _shade(FAMILIES.get(name) or spare[name], _SHADES[place % len(_SHADES)])
-        found[key] = Style(
-            color, _HATCHES[place % len(_HATCHES)], _LINES[place % len(_LINES)], _MARKERS[len(found) % len(_MARKERS)]
-        )
+        block, shade = divmod(place, len(_SHADES))
+        hue = name if not block else f"{name} {block}"  # a family that has used its shades up goes on in another hue
+        if hue not in colors and hue not in spare:
+            spare[hue] = OTHERS[len(spare) % len(OTHERS)]
+        color = _shade(colors.get(hue) or spare[hue], _SHADES[shade])
+        turn = (shade + block) % len(_LINES)
+        found[key] = Style(color, _HATCHES[turn], _LINES[turn], _MARKERS[len(found) % len(_MARKERS)])
     return found
-
-
-def family(name: str) -> str:
-    """The family that a name speaks of (``pytorch_cpu`` -> ``torch``); the name itself where it speaks of none."""
-    name = name.lower()
-    for known, found in {**ALIASES, **{key: key for key in FAMILIES}}.items():
-        if known in name:
-            return found
-    return name
-
-
-def color_of(name: str) -> str:
-    """The colour of a family."""
-    return FAMILIES.get(family(name), OTHERS[0])
 
 
 def _shade(color: str, amount: float) -> tuple[float, float, float]:

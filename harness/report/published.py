@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.backends.looks import title_of
 from harness.core.catalog import catalog
 from harness.present.charts import one_legend, wrapped
 from harness.present.picture import Picture, drawing, new_figure
@@ -43,7 +44,6 @@ SMAT = {
     "OpenVINO": Tracked(0.643, 0.745, 0.579, 19.22),
 }
 """The published runs by framework."""
-FRAMEWORKS = {"torch": "PyTorch", "onnx": "ONNX", "openvino": "OpenVINO"}
 
 
 def machine_mark(found: Comparison, row: Row) -> str:
@@ -54,7 +54,7 @@ def machine_mark(found: Comparison, row: Row) -> str:
 
 def framework(row: Row) -> str:
     """The published name of a run: by its backend and, for OpenVINO, its hint."""
-    name = FRAMEWORKS.get(row.job.results.choice("backend"), row.job.results.choice("backend"))
+    name = title_of(row.job.results.choice("backend"))
     hint = row.job.results.choice("hint")
     return f"{name} with {hint} hint" if hint not in ("", "none") else name
 

@@ -1,4 +1,4 @@
-"""The backend of trackers that are no graphs: it starts their processes and passes them frames."""
+"""The backend of trackers that are not graphs: it starts their processes and passes them frames."""
 
 from __future__ import annotations
 

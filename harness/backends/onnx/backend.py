@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from harness.core.errors import SkipJob
+from harness.core.errors import ConfigError, SkipJob
 from harness.core.interfaces import Artifact, Backend, Metrics, Session
 from harness.core.preparing import Handover, Quantization
 
@@ -29,11 +29,15 @@ class Onnx(Backend):
     format: ClassVar[str] = "onnx"
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")
     packages: ClassVar[tuple[str, ...]] = ("onnxruntime",)
+    title: ClassVar[str] = "ONNX"
+    color: ClassVar[str] = "#0072B2"
+    aliases: ClassVar[tuple[str, ...]] = ("onnxruntime",)
+    usual_rounding: ClassVar[bool] = True
     profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
 
     provider: str | None = None
     spinning: bool = True
-    optimization: Literal["disable", "basic", "extended", "all"] = "all"
+    optimization: str = "all"
     pinning: bool | None = None
     device: str = "cpu"
     hint: str = "none"
@@ -50,6 +54,10 @@ class Onnx(Backend):
             raise SkipJob(
                 f"backend=onnx has no provider for device={self.device}; accepted: {', '.join(PROVIDERS)}, "
                 "or name one in backend.provider."
+            )
+        if self.optimization not in ("disable", "basic", "extended", "all"):
+            raise ConfigError(
+                f"backend.optimization is {self.optimization!r}; accepted: disable, basic, extended, all."
             )
 
     def prepare_parallel(self, requests: int) -> None:

@@ -68,7 +68,7 @@ class OnnxEngine(Engine):
 
     @staticmethod
     def _ready(model: Any, folder: Path) -> Any:
-        """``model`` folded, with shapes inferred: what is folded away needs no quantiser."""
+        """``model`` folded, with shapes inferred: what is folded needs no quantiser."""
         onnx.save(model, str(folder / "plain.onnx"))
         quant_pre_process(str(folder / "plain.onnx"), str(folder / "ready.onnx"), skip_symbolic_shape=True)
         return onnx.load(str(folder / "ready.onnx"))

@@ -62,9 +62,11 @@ class Engine(ABC):
     ) -> tuple[Any, dict[str, Any]]:
         """An int8 model by the library's own search for the layers to leave in fp32, and its ``layers``.
 
-        ``validate(session, clips)`` gives the metric, whole and per clip. Used where ``no_control`` is empty.
+        ``validate(session, clips)`` gives the metric, whole and per clip. Raises ConfigError if the library has no such search
+        (``no_control`` says why).
         """
-        raise NotImplementedError
+        del name, items, clips, validate, max_drop, max_reverts
+        raise ConfigError(f"this search for layers to leave in fp32 cannot run: {self.no_control}.")
 
     @abstractmethod
     def layers(self, path: Path) -> dict[str, Any]:

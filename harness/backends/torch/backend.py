@@ -26,6 +26,9 @@ class Torch(Backend):
     format: ClassVar[str] = "torch"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     packages: ClassVar[tuple[str, ...]] = ("torch",)
+    title: ClassVar[str] = "PyTorch"
+    color: ClassVar[str] = "#D55E00"
+    aliases: ClassVar[tuple[str, ...]] = ("pytorch",)
     profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
 
     channels_last: bool = False

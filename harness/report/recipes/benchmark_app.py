@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from harness.backends.looks import title_of
 from harness.present.section import Section
-from harness.report.published import FIRST, FRAMEWORKS, NONE, Panel, bars, figure_text, machine_mark, notes_of
+from harness.report.published import FIRST, NONE, Panel, bars, figure_text, machine_mark, notes_of
 from harness.scoring.compared import Comparison, Row
 
 
@@ -37,7 +38,7 @@ def sections(found: Comparison) -> list[Section]:
 
 def _line(found: Comparison, row: Row) -> list[str]:
     backend, hint = row.job.results.choice("backend"), row.job.results.choice("hint")
-    name = FRAMEWORKS.get(backend, backend)
+    name = title_of(backend)
     theirs = TABLE.get(name)
     cells = [NONE] * 3 if theirs is None else [f"{value:.2f}" for value in theirs]
     label = (name if hint == "throughput" else f"{name}, hint {hint}") + machine_mark(found, row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.backends.looks import class_named
 from harness.present.charts import wrapped
 from harness.present.picture import Picture, drawing, new_figure
 from harness.present.section import Section
@@ -12,19 +13,17 @@ from harness.scoring.compared import Comparison, Row
 AGREEMENT = {"ONNX": 0.9844, "OpenVINO": 0.8971}
 """Mean IoU of the published runs' boxes with the published PyTorch run's, frame 0 left out."""
 DRIFTS = 3.0
-"""A run drifts where its boxes lie more than so many times as far (1 - mean IoU) from PyTorch's as ONNX Runtime's do."""
+"""A run drifts if its boxes lie more than so many times as far (1 - mean IoU) from PyTorch's as those of usual rounding do."""
 LEAST_DRIFT = 0.005
-REFERENCE = "onnx"
-"""The backend whose rounding is taken for the usual one."""
 
 
 def sections(found: Comparison) -> list[Section]:
     """The same tracker through every path: how far graph and boxes go from PyTorch's, and which path drifts."""
     head = ["path", "largest diff. of the graph", "share of range", "AO", "mean IoU", "identical", "first other frame", "finding"]
-    onnx = next((row for row in found.well if row.job.results.choice("backend") == REFERENCE), None)
+    usual = next((row for row in found.well if _rounds_as_usual(row)), None)
     body, drifting = [], []
     for row in found.well:
-        finding = _finding(row, onnx)
+        finding = _finding(row, usual)
         if finding == "drifts":
             drifting.append(row)
         agreed = row.agreement
@@ -42,7 +41,7 @@ def sections(found: Comparison) -> list[Section]:
         )
     published = ", ".join(f"{name} {value:.3f}" for name, value in AGREEMENT.items())
     notes = [
-        _verdict(found, onnx, drifting),
+        _verdict(found, usual, drifting),
         f"Published agreement with PyTorch's boxes (mean IoU): {published}; ours: {ours(found)}. Graph differences are those of "
         "preparation, on seeded inputs against the source's outputs.",
     ]
@@ -63,37 +62,43 @@ def _shown(value: float | None, form: str) -> str:
     return NONE if value is None else format(value, form)
 
 
-def _finding(row: Row, onnx: Row | None) -> str:
+def _rounds_as_usual(row: Row) -> bool:
+    """Whether the run's backend is the one by whose rounding the others are judged."""
+    found = class_named(row.job.results.choice("backend"))
+    return found is not None and found.usual_rounding
+
+
+def _finding(row: Row, usual: Row | None) -> str:
     if row.baseline:
         return "reference"
     if row.agreement is None:
         return row.why_not_agreement or "no boxes to compare"
-    away = 1.0 - row.agreement.mean_iou
-    usual = 1.0 - onnx.agreement.mean_iou if onnx and onnx.agreement else 0.0
-    return "drifts" if away > max(LEAST_DRIFT, DRIFTS * usual) else "agrees"
+    distance = 1.0 - row.agreement.mean_iou
+    expected = 1.0 - usual.agreement.mean_iou if usual and usual.agreement else 0.0
+    return "drifts" if distance > max(LEAST_DRIFT, DRIFTS * expected) else "agrees"
 
 
-def _verdict(found: Comparison, onnx: Row | None, drifting: list[Row]) -> str:
+def _verdict(found: Comparison, reference: Row | None, drifting: list[Row]) -> str:
     """Which path makes boxes drift here, and what that says of the published run."""
     if any(row.job.random_weights for row in found.well):
         return "Random weights: the boxes follow the truth, so that only the graphs can be compared here; give trained weights."
     compared = [row for row in found.well if row.agreement is not None]
-    if onnx is None or onnx.agreement is None or len(compared) < 2:
+    if reference is None or reference.agreement is None or len(compared) < 2:
         return "Too few paths ran to tell which of them drifts."
-    usual = onnx.agreement.mean_iou
+    usual = reference.agreement.mean_iou
     if not drifting:
         least = min(compared, key=lambda row: row.agreement.mean_iou if row.agreement else 1.0)
         assert least.agreement is not None
         return (
-            f"Verdict: no path drifts here: the lowest agreement is {least.agreement.mean_iou:.4f} ({least.label}), ONNX Runtime's "
-            f"{usual:.4f}. Neither reading the ONNX file, nor the IR, nor its weights in fp16 is by itself what took the published "
+            f"Verdict: no path drifts here: the lowest agreement is {least.agreement.mean_iou:.4f} ({least.label}), "
+            f"{reference.label}'s {usual:.4f}. Neither reading the ONNX file, nor the IR, nor its weights in fp16 is by itself what took the published "
             "OpenVINO run to 0.897; what is left is what lay around its network (another export, other preprocessing or rounding)."
         )
     listed = ", ".join(f"{row.label} ({row.agreement.mean_iou:.4f})" for row in drifting if row.agreement)
     kept = ", ".join(row.label for row in compared if row not in drifting)
     return (
         f"Verdict: {listed} drift{'s' if len(drifting) == 1 else ''} from PyTorch's boxes, {kept} agree{'' if ',' in kept else 's'} "
-        f"(ONNX Runtime {usual:.4f}): what the drifting paths have and the others have not explains a drift like the published "
+        f"({reference.label} {usual:.4f}): what the drifting paths have and the others have not explains a drift like the published "
         "OpenVINO run's (0.897)."
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence as Seq
 from statistics import median
 from typing import Any
 
+from harness.backends import looks
 from harness.present import theme
 from harness.present.charts import legend_below
 from harness.present.picture import Picture, drawing, new_figure
@@ -61,9 +62,7 @@ def _sentence(row: Row) -> str:
 
 
 def _curve(rows: Seq[Row]) -> Picture:
-    styles = theme.styles(
-        {index: theme.family(row.job.results.choice("backend") or row.label) for index, row in enumerate(rows)}
-    )
+    styles = looks.styles({index: row.job.results.choice("backend") or row.label for index, row in enumerate(rows)})
     with drawing():
         figure, axis = new_figure(4.2)
         for index, row in enumerate(rows):

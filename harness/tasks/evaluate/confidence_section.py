@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.present import theme
+from harness.backends import looks
 from harness.present.charts import legend_below
 from harness.present.picture import Picture, drawing, new_figure
 from harness.present.section import Section
@@ -15,7 +15,7 @@ NONE = "-"
 
 
 def sections(found: Comparison) -> list[Section]:
-    """The section over all runs whose tracker tells a confidence on data with truth; nothing where there is none."""
+    """The section over all runs whose tracker reports a confidence on data with truth; nothing if there is none."""
     told = [(row, judged) for row in found.well if (judged := confidence.judged(row.job.tracked)) is not None]
     if not told:
         return []
@@ -59,7 +59,7 @@ def _verdict(row: Row, judged: Judged, threshold: float, base: Row) -> str:
 
 
 def _picture(told: list[tuple[Row, Judged]]) -> Picture:
-    styles = theme.styles({index: theme.family(row.job.results.choice("backend") or row.label) for index, (row, _) in enumerate(told)})
+    styles = looks.styles({index: row.job.results.choice("backend") or row.label for index, (row, _) in enumerate(told)})
     with drawing():
         figure, axis = new_figure(4.2)
         for index, (row, judged) in enumerate(told):

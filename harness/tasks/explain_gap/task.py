@@ -16,8 +16,8 @@ from typing import Any
 import cv2
 import pandas as pd
 
-from harness.backends.openvino.backend import OpenVino
-from harness.core.config import MOST, MOST_AT_ONCE, at_least, class_of
+from harness.backends import looks
+from harness.core.config import at_least, class_of
 from harness.core.errors import ConfigError, SkipJob
 from harness.core.files import write_json, write_text
 from harness.core.interfaces import (
@@ -38,11 +38,9 @@ from harness.tasks.explain_gap.ladder import AppRun, Round
 from harness.tasks.explain_gap.record import GapRecord, Ladder
 from harness.tracking.recording import check_dataset
 
+BENCHMARK = "benchmark_app"
 LADDER_FILE = "gap.json"
 TABLE_FILE = "gap.csv"
-
-AT_ONCE = ("requests", "streams", "batch")
-"""Keys that are numbers of things that run at once."""
 
 
 @dataclass
@@ -59,15 +57,13 @@ class ExplainGap(Task):
 
     def __post_init__(self) -> None:
         for key in ("frames", "seconds", "requests", "warmup", "repeats"):
-            at_least(getattr(self, key), 1, f"task.{key}", MOST_AT_ONCE if key in AT_ONCE else MOST)
+            at_least(getattr(self, key), 1, f"task.{key}")
         at_least(self.rounds, 5, "task.rounds")
 
     def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
-        if class_of(config["backend"], Backend, "backend").format != OpenVino.format:
-            raise SkipJob(
-                "task=explain_gap follows OpenVINO's benchmark_app into the tracker's own OpenVINO session; choose "
-                "backend=openvino."
-            )
+        if class_of(config["backend"], Backend, "backend").own_benchmark != BENCHMARK:
+            able = ", ".join(name for name, item in looks.shipped().items() if item.own_benchmark == BENCHMARK)
+            raise SkipJob(f"task=explain_gap follows {BENCHMARK} into the tracker's own session of the same runtime; choose backend={able}.")
         if str(config["device"]["name"]) != "cpu":
             raise SkipJob("task=explain_gap measures on device=cpu; other devices overlap the steps that it separates.")
         if len(tracker.per_frame) != 1:

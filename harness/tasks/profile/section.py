@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.present import theme
+from harness.backends import looks
 from harness.present.picture import Picture, drawing, new_figure
 from harness.present.section import Section
 from harness.scoring.compared import Comparison, Job
@@ -45,7 +45,7 @@ def bars(job: Job, found: Profiled) -> Picture:
         "by type": [(row.type, row.ms) for row in types],
         "by name": [(row.name, row.ms) for row in found.layers],
     }
-    color = theme.color_of(job.results.choice("backend") or job.results.name)
+    color = looks.color_of(job.results.choice("backend") or job.results.name)
     with drawing():
         rows = max(len(types), len(found.layers))
         figure, axes = new_figure(0.9 + 0.24 * rows, 10.0, ncols=2, squeeze=False)

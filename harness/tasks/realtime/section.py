@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.present import theme
+from harness.backends import looks
 from harness.present.charts import least_span, legend_below
 from harness.present.picture import Picture, drawing, new_figure
 from harness.present.section import Section
@@ -30,7 +30,7 @@ class Line:
     """A configuration: its accuracy at each rate, in all and by sequence (with its weight)."""
 
     name: str
-    family: str
+    backend: str
     scores: Mapping[float, float]
     sequences: Mapping[float, Mapping[str, tuple[float, float]]]
 
@@ -117,7 +117,7 @@ def _line(row: Row, key: str) -> Line:
             if (value := values.get(f"realtime/{rate:g}/{key}")) is not None:
                 weight = values.get("scored_frames", 1.0) if key == "ao" else 1.0
                 sequences[rate][name] = (float(value), float(weight))
-    return Line(row.shown, theme.family(row.job.results.choice("backend") or row.label), scores, sequences)
+    return Line(row.shown, row.job.results.choice("backend") or row.label, scores, sequences)
 
 
 # -------------------------------------------------------------------------------------------- verdicts
@@ -184,7 +184,7 @@ def _sentence(item: Crossing) -> str:
 
 
 def _picture(lines: Seq[Line], key: str, rule: str, number: int) -> Picture:
-    styles = theme.styles({index: line.family for index, line in enumerate(lines)})
+    styles = looks.styles({index: line.backend for index, line in enumerate(lines)})
     with drawing():
         figure, axis = new_figure(4.2)
         for index, line in enumerate(lines):

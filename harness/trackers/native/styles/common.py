@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,7 @@ def check_arguments(target: Any, arguments: dict[str, Any], named: str, mistake:
         ) from error
 
 
-class Adapter:
+class Adapter(ABC):
     """A tracker behind two calls, each timed alone. Subclasses say how their style is called."""
 
     style = ""
@@ -116,25 +117,25 @@ class Adapter:
             )
 
     @classmethod
+    @abstractmethod
     def fits(cls, subject: Any) -> bool:
         """Whether ``subject`` can be called in this style."""
-        raise NotImplementedError
 
     def prepared(self, subject: Any) -> Any:
         """The tracker itself, where a factory returned what only leads to it."""
         return subject
 
+    @abstractmethod
     def start(self, image: Any, box: list[float]) -> None:
         """Calls the tracker's own first function."""
-        raise NotImplementedError
 
+    @abstractmethod
     def follow(self, image: Any) -> Any:
         """Calls the tracker's own update; returns what it returned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, answer: Any) -> Reply:
         """``box`` and ``confidence`` of what the update returned."""
-        raise NotImplementedError
 
     def convert(self, image: Any) -> Any:
         """The frame in the form that the tracker is given; outside the clock, as decoding is."""
@@ -179,6 +180,7 @@ class Adapter:
 
     def close(self) -> None:
         """Ends those processes."""
+        return
 
 
 def as_box(value: Any) -> list[float]:
