@@ -31,7 +31,7 @@ def show(words: Words) -> int:
         elif words.completion:
             _complete(hydra, CONFIG_NAME, words.overrides)
         else:
-            _composed(words)  # a mistake is said in our words before Hydra prints half of its own
+            _composed(words)  # a mistake is reported in our words before Hydra prints half of its own
             if words.cfg is not None:
                 hydra.show_cfg(CONFIG_NAME, words.overrides, words.cfg, words.package, words.resolve)
             else:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from harness.core.errors import ConfigError, DataError, StoreError
-from harness.core.files import at_home, file_mode, read_json, write_json
+from harness.core.files import file_mode, read_json, write_json
 from harness.core.interfaces import Dataset, Image, Sequence
 
 QUALITY = 98
@@ -59,7 +59,12 @@ class Video(Dataset):
             raise ConfigError("dataset.path is not set; give the clip: dataset.path=clip.mp4.")
         if self.frames is not None and self.frames < 1:
             raise ConfigError(f"dataset.frames is {self.frames}; it is a number of frames from 1, or null for all.")
-        self._file = at_home(self.path)
+        self._file = Path(self.path).expanduser()
+        if self._file.is_dir():
+            raise DataError(
+                f"dataset.path: {self._file} is a folder; give one video file, or read a folder of images with their annotations by "
+                f"dataset=folder dataset.root={self._file}."
+            )
         if not self._file.is_file():
             raise DataError(f"dataset.path: {self._file} does not exist; give a video file such as clip.mp4.")
         height, width = next(self._decoded()).shape[:2]
@@ -183,4 +188,4 @@ class Video(Dataset):
         options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
         if not cv2.imwrite(str(path), image, options):
-            raise StoreError(f"{path} cannot be written; set dataset.cache to a folder with space that can be written.")
+            raise StoreError(f"{path} cannot be written; free space or set dataset.cache to another folder.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 
 from harness.core.config import suggestion
 from harness.core.errors import in_words
@@ -18,6 +19,13 @@ def in_our_words(error: Exception) -> str:
         error: What they raised while the configuration was composed or resolved.
     """
     text = " ".join(str(error).split())
+    override = str(getattr(error, "override", None) or "")  # of what Hydra's grammar cannot read
+    called = "while evaluating" in text and "Unknown function" not in text  # a function such as range(...) that fails
+    if override.partition("=")[2] and not called:
+        return (
+            f"the command line cannot be understood at {override}: signs such as = # ( [ {{ ' mean something there; to have them in a "
+            f"value, put the value in quotes: {with_quotes(override)}."
+        )
     engine = re.search(r"hydra/launcher/(submitit_\w+|joblib)", text)
     if engine:
         return f"this launcher needs Hydra's {engine.group(1)} plugin, which is not installed; {launchers.INSTALL}."
@@ -33,6 +41,23 @@ def in_our_words(error: Exception) -> str:
     text = text.split(" Config search path")[0].split(" See https://hydra.cc")[0]
     text = re.sub(r"\b[A-Z]\w+Error(:| while| raised)", r"\1", text).replace(" :", ":").replace("  ", " ").strip().rstrip(".")[:400]
     return f"the command line cannot be understood: {text}; python -m harness --help shows how settings are given."
+
+
+def with_quotes(override: str) -> str:
+    """An override whose value (of a list: each entry) is in quotes, as it is written in a shell."""
+    key, _, value = override.partition("=")
+    entries = value[1:-1].split(",") if value.startswith("[") and value.endswith("]") else None
+    text = _in_quotes(value) if entries is None else f"[{','.join(map(_in_quotes, entries))}]"
+    return shlex.quote(f"{key}={text}") if "'" in text else f"'{key}={text}'"
+
+
+def _in_quotes(value: str) -> str:
+    """A value as Hydra's grammar takes any text."""
+    value = value.strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def about_anything(error: Exception) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +27,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn, configure_log, run_job
+from hydra.core.utils import configure_log, run_job
 from hydra.errors import HydraException
-from hydra.experimental.callback import Callback
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -39,9 +38,9 @@ from harness.core import plugins, yaml_files
 from harness.core.config import conf_folder
 from harness.core.errors import ConfigError, HarnessError, told
 from harness.jobs import launchers, privacy
-from harness.jobs.complaints import about_anything, in_our_words
+from harness.jobs.complaints import about_anything, in_our_words, with_quotes
 from harness.jobs.paths import anchored
-from harness.jobs.resume import key_of, quoted, varied_keys
+from harness.jobs.resume import key_of, quoted
 
 CONFIG_NAME = "config"
 KEPT_JOBS = 200
@@ -80,15 +79,6 @@ class OnceLoader(ConfigLoaderImpl):  # type: ignore[misc]
         return {**self.__dict__, "kept": {}}  # a launcher's process gets the loader, not all of the sweep
 
 
-class Lightened(Callback):  # type: ignore[misc]
-    """Takes the configurations out of what Hydra keeps of each finished job until the sweep's end: a megabyte a job, read by nobody."""
-
-    def on_job_end(self, config: DictConfig, job_return: JobReturn, **rest: Any) -> None:
-        """Called after the job and after every other callback."""
-        del config, rest
-        job_return.cfg = job_return.hydra_cfg = None
-
-
 @dataclass
 class Composed:
     """Hydra's side of a plan: the loader, and the configuration of the whole call with its node ``hydra``."""
@@ -106,7 +96,7 @@ class Plan:
         words: The command line as it was given.
         multirun: Whether it is a sweep.
         jobs: (overrides, resolved configuration) of each job; empty where a sweeper decides as it goes (``known``).
-        varied: The keys whose values differ between jobs; where a sweeper decides, those that it is told to vary.
+        varied: The keys whose values differ between jobs; where a sweeper decides, those that it was asked to vary.
         given: The keys that the call sets for all jobs alike.
         sweeper: Class of the sweeper.
         folder: Where it is to write.
@@ -152,7 +142,10 @@ def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, word
         swept = _swept(loader, overrides)
         multirun = multirun or root.hydra.mode == RunMode.MULTIRUN
         if swept and not multirun:
-            raise ConfigError(f"{swept[0]} names several values, which makes a sweep; add -m to run one.")
+            raise ConfigError(
+                f"{swept[0]} names several values, which makes a sweep; add -m to run one, or put it in quotes if it is one value: "
+                f"{with_quotes(swept[0])}."
+            )
         mode = RunMode.MULTIRUN if multirun else RunMode.RUN
         if root.hydra.mode != mode:
             root.hydra.mode = mode
@@ -181,6 +174,7 @@ def hydra_of(config_dir: str | None = None) -> Iterator[tuple[Any, OnceLoader]]:
     """Hydra over our configuration, the plug-ins' and ``config_dir``; what it keeps for a whole process is put back."""
     kept = HydraConfig.instance().cfg
     version.setbase("1.3")
+    _check_names(config_dir)
     _register()
     search_path = create_config_search_path(str(conf_folder()))
     if config_dir:
@@ -195,6 +189,13 @@ def hydra_of(config_dir: str | None = None) -> Iterator[tuple[Any, OnceLoader]]:
     finally:
         GlobalHydra.instance().clear()
         HydraConfig.instance().cfg = kept
+
+
+def _check_names(config_dir: str | None) -> None:
+    """Raises ConfigError for a folder that Hydra, which keeps its path in the configuration, would take for a variable."""
+    for what, folder in (("the current folder", os.getcwd()), ("--config-dir", config_dir or "")):
+        if "${" in folder:
+            raise ConfigError(f"{what} is {folder}: Hydra takes ${{...}} for a variable; rename the folder, or run in another one.")
 
 
 def _register() -> None:
@@ -265,8 +266,10 @@ def _add_jobs(plan: Plan, overrides: list[str]) -> None:
             loader.kept[tuple(batch)] = composed
     twice = next((name for name in plan.folders if plan.folders.count(name) > 1), None)
     if twice is not None:
-        raise ConfigError(f"hydra.sweep.subdir names the folder {twice!r} for several jobs of the sweep; use ${{hydra.job.num}} in it.")
-    plan.varied = varied_keys([batch for batch, _ in plan.jobs])
+        raise ConfigError(
+            f"hydra.sweep.subdir names the folder {twice!r} for several jobs of the sweep; use ${{hydra.job.num}} in it."
+        )
+    plan.varied = _varied(plan.jobs)
 
 
 def _params(root: DictConfig) -> list[str]:
@@ -343,7 +346,6 @@ def launch(plan: Plan, task: TaskFunction) -> None:
     GlobalHydra.instance().initialize(composed.hydra)
     try:
         callbacks = Callbacks(config)
-        callbacks.callbacks.insert(0, Lightened())  # ends are told in reverse order, so this one hears of them last
         context = HydraContext(composed.loader, callbacks)
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         if plan.multirun:
@@ -398,3 +400,12 @@ def this_place() -> Place:
         launcher=resolved(found.launcher),
         chdir=bool(found.job.chdir),
     )
+
+
+def _varied(jobs: Sequence[tuple[list[str], dict[str, Any]]]) -> list[str]:
+    """The keys whose values differ between jobs, in the order of the command line."""
+    values: dict[str, set[str]] = {}
+    for batch, _ in jobs:
+        for text in batch:
+            values.setdefault(key_of(text), set()).add(text.partition("=")[2])
+    return [key for key, found in values.items() if len(found) > 1]

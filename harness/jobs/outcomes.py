@@ -28,7 +28,7 @@ def complete(results: Results, folder: Path, rounds: int, experiment: Experiment
     results.scoring = results.details.pop("scoring", {})
     results.files = list(first["files"])
     results.warnings = list(dict.fromkeys(warning for outcome in outcomes for warning in outcome["warnings"]))
-    if "cluster" not in first["details"]:  # a cluster's workers are no strangers
+    if "cluster" not in first["details"]:  # a cluster's workers are expected
         results.warnings += load_warnings([outcome["details"].get("other_load_cores", 0.0) for outcome in outcomes])
     if rounds > 1:
         results.details["rounds"] = [outcome["metrics"] for outcome in outcomes]

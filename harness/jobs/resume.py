@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class Call:
 
     def value(self, key: str) -> str | None:
         """What the call sets ``key`` to, or None."""
-        return next((text.partition("=")[2].strip("'\"") for text in self.overrides if key_of(text) == key), None)
+        return next((plain_value(text.partition("=")[2]) for text in self.overrides if key_of(text) == key), None)
 
 
 def key_of(override: str) -> str:
@@ -43,13 +43,11 @@ def key_of(override: str) -> str:
     return override.lstrip("+~").partition("=")[0]
 
 
-def varied_keys(jobs: Sequence[Sequence[str]]) -> list[str]:
-    """The keys whose values differ between the overrides of jobs, in the order of the command line."""
-    values: dict[str, set[str]] = {}
-    for overrides in jobs:
-        for text in overrides:
-            values.setdefault(key_of(text), set()).add(text.partition("=")[2])
-    return [key for key, found in values.items() if len(found) > 1]
+def plain_value(text: str) -> str:
+    """A value as people write it: without the quotes and backslashes that Hydra's grammar wants around its own signs."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    return re.sub(r"\\([^\w\s])", r"\1", text)
 
 
 def quoted(path: str | Path) -> str:
@@ -70,7 +68,7 @@ def continued(call: Call) -> Call:
     if wanted == "last":
         if not LAST.is_file():
             raise DataError(f"resume=last: no run is recorded in {LAST}; give a run's folder or leave resume out.")
-        wanted = str(last_folder(LAST))
+        wanted = str(read_record(LAST)["folder"])
     folder = Path(wanted)
     if not (folder / COMMAND_FILE).is_file():
         raise DataError(
@@ -93,14 +91,6 @@ def _read_call(path: Path) -> dict[str, Any]:
     if not words or not isinstance(found.get("multirun"), bool) or not (config_dir is None or isinstance(config_dir, str)):
         raise DataError(f"{path} is not as a run writes it (overrides: a list of words, multirun, config_dir); begin a new run.")
     return found
-
-
-def last_folder(path: Path) -> Path:
-    """The folder of the last run, which ``last.json`` names. Raises DataError."""
-    found = read_record(path).get("folder")
-    if not isinstance(found, str) or not found or "\0" in found:
-        raise DataError(f"{path} names no folder of a run; give the folder itself.")
-    return Path(found)
 
 
 def record(call: Call, folder: Path, multirun: bool) -> None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError, DataError, HarnessError, StoreError, in_words, tolerated, unexpected
-from harness.core.results import Results, read_sweep
+from harness.core.errors import ConfigError, DataError, HarnessError, StoreError, in_words, tolerated
+from harness.core.files import read_record
+from harness.core.results import SWEEP_FILE, Results
 from harness.jobs import compose, launchers, rounds, runner
 from harness.jobs.experiment import Experiment
 from harness.jobs.paths import anchored
-from harness.jobs.resume import key_of
+from harness.jobs.resume import key_of, plain_value
 from harness.machine.progress import say
 from harness.publish import mlflow as mlflow_log
 
@@ -70,8 +69,8 @@ class JobTask:
         self.errors.append(error)
         if place.sweep is None:
             return None
-        said = str(error) if isinstance(error, HarnessError) else unexpected(error)
-        if not isinstance(error, HarnessError) and os.environ.get("HARNESS_VERBOSE"):
+        said = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        if not isinstance(error, HarnessError):
             traceback.print_exception(error)
         say(f"error: {said}")
         with contextlib.suppress(HarnessError, OSError):
@@ -84,23 +83,16 @@ def make_job(
 ) -> runner.Job:
     """A job as the runner takes it; named by what its sweep varies."""
     chosen = {key_of(text): plain_value(text.partition("=")[2]) for text in overrides}
-    record = read_sweep(sweep) if sweep else {}
+    record = read_record(sweep / SWEEP_FILE) if sweep else {}
     keys = [key for key in chosen if key not in record["given"]] if record.get("open") else record.get("varied", [])
     varied = {key: chosen[key] for key in keys if key in chosen}
     return runner.Job(config, folder, list(overrides), varied, sweep is not None, number, str(record.get("call", "")))
 
 
-def plain_value(text: str) -> str:
-    """A value as people write it: without the quotes and backslashes that Hydra's grammar wants around its own signs."""
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        text = text[1:-1]
-    return re.sub(r"\\([^\w\s])", r"\1", text)
-
-
 def one_job(job: runner.Job, place: compose.Place) -> Results:
     """Runs, saves and logs one job. Raises what keeps it from leaving a result."""
     sweep = place.sweep
-    record = read_sweep(sweep) if sweep else {}
+    record = read_record(sweep / SWEEP_FILE) if sweep else {}
     of = f"/{record['count']}" if record.get("count") else ""
     say(f"[{job.number + 1}{of}] {job.name}: {job.folder}" if sweep else f"{job.name}: {job.folder}")
     apart = sweep is not None and launchers.elsewhere(str(place.launcher.get("_target_")))
@@ -160,7 +152,7 @@ def objective_of(results: Results | None, config: Mapping[str, Any]) -> float | 
 
 
 def log_job(folder: Path, sweep: Path | None, redraw: bool = False) -> None:
-    """Draws a job's pictures and logs it. A store that cannot be reached is said, never fatal: the folder is complete."""
+    """Draws a job's pictures and logs it. A store that cannot be reached is reported and never fatal: the folder is complete."""
     results = Results.load(folder)
     target = mlflow_log.target_of(results.config)
     if results.status == "ok" and (redraw or not (folder / "plots").is_dir()):

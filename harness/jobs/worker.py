@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from harness.core.errors import HarnessError, StoreError, exit_code_of, in_words, unexpected
+from harness.core.errors import HarnessError, StoreError, TrackingError, exit_code_of, in_words
 from harness.core.files import read_record, write_json
 from harness.core.interfaces import Artifact, Context, TaskResult
 from harness.jobs.experiment import Experiment, build_experiment
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     except MemoryError:
         return _fail(folder, "MemoryError", "the job ran out of memory; use a smaller data set, model or mode.", 1)
     except Exception as error:
-        return _fail(folder, type(error).__name__, unexpected(error), 1)
+        return _fail(folder, type(error).__name__, f"{type(error).__name__}: {error}", 1)
 
 
 @contextlib.contextmanager
@@ -80,6 +80,8 @@ def _fail(folder: Path, kind: str, message: str, code: int) -> int:
     traceback.print_exc()
     for note in notes_of(sys.exception()):  # last, so that the end of the log is what the failed part itself said
         print(note, file=sys.stderr)
+    if isinstance(sys.exception(), TrackingError) or not isinstance(sys.exception(), (HarnessError, OSError, MemoryError)):
+        message = f"{message.rstrip('.')}; the traceback is in {folder / 'worker.log'}."  # some code failed that the user can mend
     write_json(folder / FAILURE_FILE, {"kind": kind, "message": message, "exit_code": code})
     return code
 
@@ -128,7 +130,7 @@ def measure(experiment: Experiment, folder: Path, round_: int) -> None:
         add_submission(context, result)
     finally:
         context.progress.close()
-        experiment.backend.close()  # before the load is told: what it had started is no stranger
+        experiment.backend.close()  # before the load is reported: what it had started is not other load
     found = outcome(experiment, artifact, result)
     found["details"]["other_load_cores"] = round(watch.stop(), 3)
     write_json(folder / outcome_file(round_), found)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +30,21 @@ class Picture:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Everything is drawn inside of this: it sets type, grid and colours."""
+    """Everything is drawn inside of this: it sets type, grid and colours, and lets signs that no font has be boxes in silence."""
     import matplotlib as mpl
 
-    with mpl.rc_context(dict(theme.RC)):
+    with mpl.rc_context({**theme.RC, "font.family": _fonts()}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         yield
+
+
+@cache
+def _fonts() -> list[str]:
+    """The usual font, then those of this machine that have the signs of other scripts: each sign is taken from the first that has it."""
+    from matplotlib import font_manager
+
+    there = set(font_manager.get_font_names())
+    return ["DejaVu Sans", *(name for name in theme.SCRIPTS if name in there)]
 
 
 def new_figure(height: float, width: float = theme.WIDTH, **layout: Any) -> tuple[Figure, Any]:

@@ -91,7 +91,7 @@ def _names(row: Row) -> list[str]:
 
 
 def _only_speed(entry: Metric, rows: list[Row]) -> bool:
-    """Whether ``entry`` is a speed of the page's tables that stands for a better one which some run lacks."""
+    """Whether ``entry`` is a speed of the page's tables that is shown instead of a better one, which some run lacks."""
     if entry.name not in SPEEDS or not {"main", "figures"} & set(entry.places):
         return False
     better = SPEEDS[: SPEEDS.index(entry.name)]

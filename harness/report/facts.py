@@ -8,6 +8,8 @@ from harness.core.catalog import MEASURED_GROUPS, catalog
 from harness.scoring.compared import Comparison, Job
 
 LOAD = "load_ms/"
+MOST_COLUMNS = 5
+"""Runs that have a column each in the table of settings; with more it is turned."""
 
 View = dict[str, Any]
 
@@ -33,11 +35,23 @@ def of(found: Comparison, command: str) -> list[View]:
 
 
 def settings(found: Comparison) -> View:
-    """A line a setting, a cell a run: what was asked for, and what the runtime says that it did."""
+    """What was asked for in each run, and what the runtime says that it did.
+
+    Of a few runs a line a setting and a cell a run. Of many, what is the same in all is said once, and the table has a line a run.
+    """
     rows = found.well
     asked = [{**_asked(row.job), **_made(row.job)} for row in rows]
     did = [{str(key): str(value) for key, value in row.job.results.effective.items()} for row in rows]
-    return {"runs": [row.shown for row in rows], "lines": [*_lines(asked, ""), *_lines(did, "reported: ")]}
+    runs, lines = [row.shown for row in rows], [*_lines(asked, ""), *_lines(did, "reported: ")]
+    if len(rows) <= MOST_COLUMNS:
+        return {"turned": False, "runs": runs, "lines": lines}
+    differing = [line for line in lines if line["differs"]]
+    return {
+        "turned": True,
+        "same": [line for line in lines if not line["differs"]],
+        "keys": [line["key"] for line in differing],
+        "lines": [{"run": name, "cells": [line["cells"][place] for line in differing]} for place, name in enumerate(runs)],
+    }
 
 
 def _lines(columns: list[dict[str, str]], prefix: str) -> list[View]:

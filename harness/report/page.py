@@ -24,14 +24,12 @@ from harness.scoring.compared import Comparison, Row
 
 WORST = 8
 """Sequences listed for each run where boxes part."""
-MANY = 12
-"""Runs above which what is said of each one is folded up."""
 FEW = 4
 """A table of fewer columns is not worth a table of its own."""
 NO_COLOR = "#bbbbbb"
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 PARTING = "parting"
-"""The picture that stands in the part on agreement, not with the others."""
+"""The picture that belongs to the part on agreement."""
 
 View = dict[str, Any]
 
@@ -56,7 +54,6 @@ def html(
     """
     return _templates().get_template("page.html").render(
         title=title,
-        many=MANY,
         made=made,
         style=Markup(_templates().get_template("style.css").render()),  # noqa: S704 - our own file
         head=_head(found),

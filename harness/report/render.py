@@ -62,7 +62,7 @@ class Layer:
 def render(jobs: list[Job], sequence: str, out: Path) -> list[Path]:
     """Writes ``<sequence>.mp4`` and ``<sequence>.png`` (a contact sheet) under ``out`` with the boxes of all ``jobs``.
 
-    Raises DataError if the sequence or its frames are not to be had, ConfigError where a run has no boxes of it.
+    Raises DataError if the sequence or its frames cannot be found, ConfigError if a run has no boxes of it.
     """
     if not jobs:
         raise ConfigError("no run is given to render; name a job's or a sweep's folder or a run id.")
@@ -128,7 +128,7 @@ def find_sequence(job: Job, name: str) -> Sequence:
     if "sequences" in narrowed:  # the other sequences need not be read, nor be there
         narrowed |= {"sequences": [name], **({"limit": None} if "limit" in narrowed else {})}
     dataset = build(narrowed, Dataset, "dataset")  # type: ignore[type-abstract]
-    for sequence in dataset if name in dataset.used_names() else ():  # names cost nothing; reading may draw a whole data set
+    for sequence in dataset:
         if sequence.name == name and sequence.frames:
             return sequence
     raise DataError(f"{name} has no images in the data set {dataset.name}, so there is nothing to draw on.")

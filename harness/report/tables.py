@@ -29,7 +29,7 @@ def grid(comparison: Comparison, shown: list[Column]) -> Table:
 
 
 def machine_lines(comparison: Comparison) -> list[str]:
-    """What each letter in the column ``machine`` stands for; nothing where all ran on one."""
+    """What each letter in the column ``machine`` means; nothing if all ran on one."""
     if len(comparison.machines) < 2:
         return []
     lines = []

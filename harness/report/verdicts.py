@@ -45,7 +45,7 @@ def _speed_verdict(row: Row, base: Row, contest: Contest) -> str:
         return f"{own} (not divided by the baseline's: {row.why_not_ratio})"
     text = f"is {bracket(row.ratio, 2)} times as fast as {base.label}"
     if not row.ratio.known:
-        return f"{text} (measured apart: no interval)"
+        return f"{text} (no interval: not measured side by side)"
     if not contest.holds(row.job.id, base.job.id):  # of two sweeps
         far = abs(row.ratio.value - 1) > turns.MARGIN
         return text + {1: "", 0: ": no difference in speed shown", -1: ": slower"}[row.ratio.excludes(1.0) if far else 0]
@@ -123,7 +123,7 @@ def decision_of(contest: Contest, rows: list[Row]) -> Decision:
 
 def _apart(found: Comparison) -> str:
     sweeps = {row.job.sweep for row in found.well}
-    text = "No speed ratio has an interval, and none is called fastest: the runs were measured apart"
+    text = "Speed ratios have no intervals and no run is named the fastest, because the runs were not measured side by side"
     sweep = next(iter(sweeps))
     if len(sweeps) != 1 or sweep is None:
         return f"{text}; a sweep over them measures in turns."

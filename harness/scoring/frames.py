@@ -31,7 +31,7 @@ def frames_table(
         tracks: What was tracked.
         scores: Their scores; None if there is no accuracy.
         round_: The round of the measurement.
-        contended: Names of the sequences that ran beside others, so that their times are no latency.
+        contended: Names of the sequences that ran beside others, so that their times are not latencies.
     """
     parts: dict[str, list[Array]] = {}
     tracks = list(tracks)

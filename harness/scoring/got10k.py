@@ -117,7 +117,7 @@ class _Tally:
         self.sequences[sequence.name] = _finite(found)
 
     def _check_times(self, name: str, seconds: Floats) -> None:
-        """Tells of times that no clock gives; NaN stands for a time that was never taken."""
+        """Reports times that no clock gives; NaN means a time that was never taken."""
         odd = int((np.asarray(seconds) <= 0).sum())
         if odd:
             self.warnings.append(f"{name}: {odd} times are zero or negative; speed and latency leave them out.")
@@ -130,13 +130,13 @@ class _Tally:
         if not finite.all():
             frame = int(np.flatnonzero(~finite)[0])
             self.warnings.append(
-                f"{sequence.name}: {int((~finite).sum())} boxes are not finite (the first at frame {frame}); "
+                f"{sequence.name}: {int((~finite).sum())} boxes are not finite (the first on line {frame + 1}); "
                 "they count as overlap 0."
             )
         flat = finite & (track.boxes[:, 2:] <= 0).any(axis=1)
         if flat.any():
             self.warnings.append(
-                f"{sequence.name}: {int(flat.sum())} boxes have no area (the first at frame {int(np.argmax(flat))}); they "
+                f"{sequence.name}: {int(flat.sum())} boxes have no area (the first on line {int(np.argmax(flat)) + 1}); they "
                 "overlap nothing, and an evaluation server would refuse them."
             )
         if sequence.truth is None:
@@ -209,7 +209,7 @@ def truth_doubts(sequence: Sequence) -> list[str]:
     found = []
     if counted.any():
         found.append(
-            f"{sequence.name}: {int(counted.sum())} truth boxes have no area (the first at frame {int(np.argmax(counted)) + 1}) and "
+            f"{sequence.name}: {int(counted.sum())} truth boxes have no area (the first on line {int(np.argmax(counted)) + 2}) and "
             "count as failures; if the target is absent there, write nan,nan,nan,nan."
         )
     if (empty & ~counted).any():

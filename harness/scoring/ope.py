@@ -9,9 +9,9 @@ al.: TrackingNet, ECCV 2018 (normalised precision):
   ``norm_precision20`` is read at 0.2.
 
 A sequence's first box is the given one, so its first frame counts as found. A data set's score is the mean over sequences.
-A result that is no box (not finite, or without a size) is replaced by the box before it, as the benchmarks' code does.
+A result that is not a valid box (not finite, or without a size) is replaced by the box before it, as the benchmarks' code does.
 
-How a frame counts whose truth is no valid box differs between the benchmarks: see ``TRUTH_RULES``.
+How a frame counts whose truth is not a valid box differs between the benchmarks: see ``TRUTH_RULES``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ METRICS = ("auc", "op50", "op75", "precision20", "norm_precision20")
 class FrameErrors:
     """Per frame ``[T]``: overlap, distance of centres in pixels, and that distance by the truth's size.
 
-    ``counted`` says which frames enter the shares. Where the truth is no valid box, the errors are those that the rule wants.
+    ``counted`` says which frames enter the shares. If the truth is not a valid box, the errors are those that the rule wants.
     """
 
     overlap: Floats
@@ -105,7 +105,7 @@ def mean_curves(curves: Seq[Curves]) -> Curves:
 
 
 def repaired(boxes: Boxes, truth: Boxes, first_given: bool = True) -> tuple[Boxes, int]:
-    """Replaces what is no box (not finite, or without a positive width and height) by the box before it.
+    """Replaces what is not a valid box (not finite, or without a positive width and height) by the box before it.
 
     Args:
         boxes: Results ``[T, 4]``.
@@ -352,8 +352,8 @@ class _Tally:
         bad = {name: count for name, count in self.repaired.items() if count}
         if bad:
             found.append(
-                f"{sum(bad.values())} results of {listed(list(bad))} are no boxes (not finite, or without a size); under OPE the "
-                "box before stands in for each."
+                f"{sum(bad.values())} results of {listed(list(bad))} are not valid boxes (not finite, or without a size); under OPE the "
+                "box before each is used instead."
             )
         invalid = {name: int(row["invalid_truth"]) for name, row in self.rows.items() if row["invalid_truth"]}
         if invalid:

@@ -32,14 +32,14 @@ def usable_times(seconds: Floats) -> Floats:
 def latency_summary(seconds: Floats, first: float | None = None) -> Metrics:
     """``latency_ms/{mean,p50,p90,p99,max}`` of the updates' ``seconds`` ``[N]``; ``latency_ms/first`` if given.
 
-    Percentiles interpolate linearly between samples. Times that are not positive and finite are left out, as in ``fps``;
-    empty if none is left.
+    Percentiles interpolate linearly between samples. Times that are not positive and finite are left out, as in ``fps``, also
+    ``first``; empty if none is left.
     """
     samples = usable_times(seconds) * 1e3
     if not len(samples):
         return {}
     p50, p90, p99 = np.percentile(samples, [50, 90, 99])
     summary = {"mean": samples.mean(), "p50": p50, "p90": p90, "p99": p99, "max": samples.max()}
-    if first is not None:
+    if first is not None and len(usable_times(np.array([first]))):
         summary["first"] = first * 1e3
     return {f"latency_ms/{key}": float(value) for key, value in summary.items()}

@@ -11,7 +11,7 @@ Feedback = Literal["auto", "self", "truth"]
 
 
 def truthful(feedback: Feedback, tracker: TrackerSpec) -> bool:
-    """Whether crops follow the ground truth; ``auto``: with random weights, whose boxes run away."""
+    """Whether crops follow the ground truth; ``auto``: with random weights, whose boxes leave the image."""
     return feedback == "truth" or (feedback == "auto" and tracker.random_weights)
 
 

@@ -180,7 +180,7 @@ def ask(call: Callable[..., object], *arguments: object) -> object:
 
 
 def box_of(found: object) -> Boxes:
-    """What a tracker returned, as a box ``[4]``. Raises TrackingError if it is none, or not finite."""
+    """What a tracker returned, as a box ``[4]``. Raises TrackingError if it is not one, or not finite."""
     try:
         box = np.asarray(found, np.float64)
     except (TypeError, ValueError):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from time import perf_counter
 
 from harness.core.errors import DataError, TrackingError
-from harness.core.interfaces import Image, Sequence
+from harness.core.interfaces import Sequence
 from harness.tracking.assignment import Assignment
 from harness.tracking.loop import Runner, ask, box_of, decoded
 from harness.tracking.store import Done
@@ -56,23 +55,17 @@ def warm_up(runner: Runner, sequence: Sequence, updates: int) -> float:
         image, _ = next(frames)
     except StopIteration as error:
         raise DataError(f"{sequence.name} has no frames.") from error
+    tracker, first, frame = runner.start(), 0.0, 1
     try:
-        return _updates(runner, sequence, image, frames, updates)
+        ask(tracker.init, image, sequence.init_box)
+        for number in range(updates):
+            frame = min(number + 2, len(sequence))  # of a shorter sequence the last frame comes again
+            image, _ = next(frames, (image, 0.0))
+            if runner.spec.placeable:
+                ask(tracker.place, sequence.init_box)
+            begin = perf_counter()
+            box_of(ask(tracker.update, image))
+            first = first or (perf_counter() - begin if tracker.seconds is None else tracker.seconds)
     except TrackingError as error:
-        raise TrackingError(f"{sequence.name}, in its first frames: {error}") from error
-
-
-def _updates(
-    runner: Runner, sequence: Sequence, image: Image, frames: Iterator[tuple[Image, float]], updates: int
-) -> float:
-    tracker = runner.start()
-    ask(tracker.init, image, sequence.init_box)
-    first = 0.0
-    for _ in range(updates):
-        image, _seconds = next(frames, (image, 0.0))
-        if runner.spec.placeable:
-            ask(tracker.place, sequence.init_box)
-        begin = perf_counter()
-        box_of(ask(tracker.update, image))
-        first = first or (perf_counter() - begin if tracker.seconds is None else tracker.seconds)
+        raise TrackingError(f"{sequence.name}, frame {frame}: {error}") from error
     return first

@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx import numpy_helper
 
 from harness.core.errors import WeightsError
 from harness.trackers.nanotrack import network as nanotrack, onnx_files as nanotrack_onnx
@@ -97,6 +98,34 @@ def test_files_of_another_version_or_order_are_named(shared):
         nanotrack_onnx.graphs([backbone, head], version="v2")
     with pytest.raises(WeightsError, match="is not an ONNX model"):
         nanotrack_onnx.graphs([shared / "nanotrack" / "v3" / "nanotrackv3.pth", head], version="v3")
+
+
+@pytest.mark.parametrize(
+    ("backbone_of", "head_of", "asked", "named"),
+    [
+        ("v1", "v1", "v2", "backbone of NanoTrack v1"),
+        ("v2", "v2", "v1", "backbone of NanoTrack v2"),
+        ("v2", "v1", "v2", "head of NanoTrack v1"),
+        ("v2", "v1", "v1", "backbone of NanoTrack v2"),
+        ("v1", "v2", "v1", "head of NanoTrack v2"),
+    ],
+)
+def test_files_of_v1_and_v2_which_have_the_same_shapes_are_told_from_each_other(shared, tmp_path, backbone_of, head_of, asked, named):
+    files = [tmp_path / "a.onnx", tmp_path / "b.onnx"]  # names say nothing
+    for path, source in zip(files, (onnx_files(shared, backbone_of)[0], onnx_files(shared, head_of)[1]), strict=True):
+        path.write_bytes(source.read_bytes())
+    with pytest.raises(WeightsError, match=rf"is the {named}, and tracker\.version is {asked}; set tracker\.version="):
+        nanotrack_onnx.graphs(files, version=asked)
+
+
+def test_a_backbone_that_was_trained_further_is_of_any_version(shared, tmp_path):
+    model = onnx.load(str(onnx_files(shared, "v1")[0]))
+    for item in model.graph.initializer:
+        values = numpy_helper.to_array(item)
+        if values.dtype == np.float32:
+            item.CopyFrom(numpy_helper.from_array(values * np.float32(1.01), item.name))
+    onnx.save(model, str(tmp_path / "own.onnx"))
+    assert set(nanotrack_onnx.graphs([tmp_path / "own.onnx", onnx_files(shared, "v2")[1]], version="v2")) == {"template", "search"}
 
 
 def test_a_checkpoint_of_another_version_is_named(shared):

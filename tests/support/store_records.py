@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,20 @@ def _record(store: Any, run: Any, names: dict[str, str], models: dict[str, Any])
         "times": (run.info.start_time, run.info.end_time),
         "parent": names.get(run.data.tags.get("mlflow.parentRunId", "")),
         "params": dict(run.data.params),
-        "tags": {key: value for key, value in run.data.tags.items() if key not in OWN},
+        "tags": {key: _without_ids(value, names) for key, value in run.data.tags.items() if key not in OWN},
         "metrics": {key: _history(store, run.info.run_id, key) for key in run.data.metrics},
         "datasets": sorted((item.dataset.name, item.dataset.digest) for item in run.inputs.dataset_inputs),
         "artifacts": _artifacts(store, run.info.run_id),
         "model": (model.name, model.params, str(model.status)) if model else None,
     }
+
+
+def _without_ids(text: str, names: dict[str, str]) -> str:
+    """A tag in which links to runs have the runs' own identities: a store's ids are its own."""
+    text = re.sub(r"/experiments/\d+/", "/experiments/ID/", text)
+    for run_id, identity in names.items():
+        text = text.replace(run_id, identity)
+    return text
 
 
 def _history(store: Any, run_id: str, key: str) -> list[tuple[int, int, float]]:

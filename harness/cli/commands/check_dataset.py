@@ -18,6 +18,7 @@ SUMMARY = "check a data set's folder in its benchmark's layout: sequences, frame
 EXAMPLE = "python -m harness check-dataset /data/got10k --split val"
 SPLITS = ("train", "val", "test")
 SHOWN = 100
+RESTORE = "restore the files named above, or correct them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
     whole = True
     for folder in folders:
         checked = _check(folder, not args.no_decode)
-        _print(str(folder), checked, not args.no_decode, None if args.all else SHOWN, _where_to_get())
+        advice = _where_to_get() if known_split(folder)[0] else RESTORE
+        _print(str(folder), checked, not args.no_decode, None if args.all else SHOWN, advice)
         whole = whole and not checked.faults
     return 0 if whole else 1
 
@@ -92,7 +94,7 @@ def _root(given: Path | None) -> Path:
     if given is None and not os.environ.get("GOT10K_ROOT"):
         raise DataError(f"No folder is given and GOT10K_ROOT is not set; {_where_to_get()}.")
     if not root.is_dir():
-        raise DataError(f"{root} does not exist; {_where_to_get()}.")
+        raise DataError(f"{root} does not exist; give the folder of a data set.")
     return root
 
 
@@ -106,24 +108,33 @@ def split_folders(root: Path, split: str | None) -> list[Path]:
     """The folders to check. Raises DataError if there is none."""
     if split:
         if not (root / split).is_dir():
-            raise DataError(f"{root / split} does not exist; {_where_to_get()}.")
+            raise DataError(f"{root / split} does not exist; --split names a folder in {root}.")
         return [root / split]
     if (root / "list.txt").is_file():
         return [root]
     folders = sorted(path.parent for path in root.glob("*/list.txt"))
+    if folders:
+        return folders
+    if any(root.glob("*/groundtruth.txt")):
+        return [root]
+    folders = sorted({path.parents[1] for path in root.glob("*/*/groundtruth.txt")})
     if not folders:
-        raise DataError(f"{root} holds neither list.txt nor splits ({', '.join(SPLITS)}); {_where_to_get()}.")
+        raise DataError(
+            f"{root} holds no sequences: neither list.txt nor splits ({', '.join(SPLITS)}) nor folders with a groundtruth.txt. "
+            f"{_where_to_get()}."
+        )
     return folders
 
 
 def _check(folder: Path, decode: bool) -> Checked:
     from harness.datasets.layouts.checking import check_split
+    from harness.datasets.layouts.got10k import names_of
     from harness.machine.environment import thread_budget
     from harness.machine.progress import make
 
     names, frames = known_split(folder)
     progress = make()
-    progress.start(f"checking {folder}", len(known_lines(folder)))
+    progress.start(f"checking {folder}", len(names_of(folder)))
     try:
         return check_split(
             folder,
@@ -138,19 +149,12 @@ def _check(folder: Path, decode: bool) -> Checked:
         progress.close()
 
 
-def known_lines(folder: Path) -> list[str]:
-    """The words of the split's ``list.txt``, whatever they are: the check itself tells what is wrong with them."""
-    from harness.core.files import read_regular
-
-    path = folder / "list.txt"
-    return read_regular(path).decode("utf-8", "replace").split() if path.is_file() else []
-
-
 def known_split(folder: Path) -> tuple[list[str] | None, dict[str, int] | None]:
     """Names and frame counts that GOT-10k's own split has, judged by the first name; None for other data."""
     from harness.publish.submission import shipped_test_facts
 
-    text = " ".join(known_lines(folder))
+    path = folder / "list.txt"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     if "GOT-10k_Test_" in text:
         facts = shipped_test_facts().sequences
         return list(facts), {name: item.frames for name, item in facts.items()}

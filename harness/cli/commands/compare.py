@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 def score_files(words: list[str], stack: ExitStack) -> dict[str, Job]:
     """Word -> job for those that name a folder of bare result files, as other tools leave them.
 
-    There is no truth at hand, so that these jobs have boxes and times alone (``score --dataset`` knows more); they lie in
+    There is no truth, so that these jobs have boxes and times alone (``score --dataset`` knows more); they lie in
     a folder that ``stack`` removes.
     """
     from harness.publish.submission.formats import holds_results

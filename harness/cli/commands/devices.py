@@ -59,7 +59,7 @@ def backends() -> dict[str, str]:
 
 
 def probe(target: str) -> list[dict[str, Any]] | str:
-    """Asks a backend in a process of its own: a runtime that fails to load fails alone, and is said."""
+    """Asks a backend in a process of its own: a runtime that fails to load fails alone, and is reported."""
     done = subprocess.run(
         [sys.executable, "-c", _PROBE, target],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Sends to MLflow what is complete on disk and not there yet: after a server was away, a job was stopped, or a copy.
+"""Sends to MLflow what is complete on disk and not there yet: after a server could not be reached, a job was stopped, or a folder was copied.
 
 Every run bears its identity as a tag, so that it is found again: sync may be called any number of times, by several
 people at once, and nothing is doubled. Without folders it looks through outputs/ for what is marked as pending.
@@ -39,10 +39,10 @@ def run(args: argparse.Namespace) -> int:
     todo = pending(folders, target, args.again or bool(args.folders))
     for target in {item.target.tracking_uri: item.target for item in todo}.values():
         wait_until_ready(target, READY_SECONDS)
-    sent, failures, away = 0, 0, set()
+    sent, failures, unreachable = 0, 0, set()
     for item in todo:
         place = item.target.tracking_uri
-        if place in away:  # do not knock at the same closed door for every job
+        if place in unreachable:  # do not knock at the same closed door for every job
             failures += 1
             continue
         try:
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"{item.folder}: {logged.run_id if logged else '-'} in {place}")
         except LoggingFailed as error:
             failures += 1
-            away.add(place)
+            unreachable.add(place)
             print(f"error: {error}", file=sys.stderr)
     print(f"{sent} of {len(todo)} sent{f', {failures} failed' if failures else ''}.")
     return 1 if failures else 0

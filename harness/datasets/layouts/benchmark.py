@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -13,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.errors import DataError
-from harness.core.files import at_home
 from harness.core.interfaces import Boxes, Checked, Dataset, Recognised, Sequence
 from harness.core.protocols import protocol_names
 from harness.datasets.layouts.checking import check_images
-from harness.datasets.layouts.got10k import image_size, select_names
+from harness.datasets.layouts.got10k import select_names
 from harness.datasets.layouts.ranges import Fit, Range, fit_all, fit_range, in_order
 from harness.datasets.layouts.reading import key_of, numbered_images, read_boxes, read_flags
+from harness.datasets.layouts.sizes import image_size, odd_sizes
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,9 @@ class BenchmarkDataset(Dataset):
 
     # what products say ----------------------------------------------------------------------------
 
+    @abstractmethod
     def find(self) -> list[Entry]:
         """The sequences that are there, in the benchmark's order."""
-        raise NotImplementedError
 
     def official(self) -> list[str]:
         """Names of all sequences of the chosen list; empty if no list is known."""
@@ -130,7 +131,7 @@ class BenchmarkDataset(Dataset):
     def _place(self) -> None:
         if not self.root:
             raise DataError(f"dataset.root is not set; {self.missing()}.")
-        self.folder = at_home(self.root)
+        self.folder = Path(self.root).expanduser()
         if not self.folder.is_dir():
             raise DataError(f"{self.folder} does not exist; {self.missing()}.")
 
@@ -167,7 +168,7 @@ class BenchmarkDataset(Dataset):
         if absent and self.sequences is None:
             shown = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
             notes.insert(0, f"{self.folder} lacks {len(absent)} of {self.title}'s {len(self.official())} sequences ({shown}).")
-        return notes
+        return notes + odd_sizes(self.load())
 
     def read(self, entry: Entry) -> Sequence:
         """One sequence. Raises DataError."""

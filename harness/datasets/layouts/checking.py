@@ -12,22 +12,22 @@ import numpy as np
 
 from harness.core.errors import DataError
 from harness.core.interfaces import Boxes, Checked, Sequence
+from harness.core.words import listed as in_words
 from harness.datasets.layouts.got10k import (
     LABELS,
     LIST_FILE,
     META_FILE,
     TRUTH_FILE,
     TruthKind,
-    image_size,
     list_frames,
+    names_of,
     read_labels,
     read_meta,
-    read_names,
-    read_sequence,
     read_truth,
     resolution,
     without_area,
 )
+from harness.datasets.layouts.sizes import image_size
 from harness.imaging.decoding import read_image
 
 T = TypeVar("T")
@@ -46,21 +46,24 @@ def check_split(
     workers: int = 1,
     on_sequence: Callable[[str], None] = lambda name: None,
 ) -> Checked:
-    """Checks all sequences that ``folder``'s ``list.txt`` names.
+    """Checks the sequences that a job would track: those that ``folder``'s ``list.txt`` names; without one, all that have a truth.
 
     ``names`` and ``frames`` are the sequences and frame counts that the split is known to have, if they are. With
-    ``decode`` every image is decoded, by ``workers`` threads. Raises DataError if there is no ``list.txt``.
+    ``decode`` every image is decoded, by ``workers`` threads. Raises DataError if there is no sequence.
     """
     path = folder / LIST_FILE
-    if not path.is_file():
-        raise DataError(f"{path} does not exist; a split has a list of its sequences, a name a line.")
-    listed = read_names(path)
+    listed = names_of(folder)
+    if not listed:
+        raise DataError(f"{folder} holds neither {LIST_FILE} nor sequences (folders with a {TRUTH_FILE}).")
     found = Checked()
     found.faults += _against_known(path, listed, names)
     there = {entry.name for entry in os.scandir(folder) if entry.is_dir()}
+    if not path.is_file():
+        found.notes.append(f"{path} does not exist: the folders with a {TRUTH_FILE} are taken, in the order of their names.")
     unlisted = sorted(there - set(listed))
     if unlisted:
-        found.notes.append(f"{path} does not name {len(unlisted)} folders that are there ({unlisted[0]}, ...).")
+        what = f"{path} does not name" if path.is_file() else f"{TRUTH_FILE} is missing in"
+        found.notes.append(f"{what} {len(unlisted)} folders that are there ({in_words(unlisted)}).")
     with ThreadPoolExecutor(workers) as pool:
         for name in listed:
             on_sequence(name)
@@ -99,20 +102,10 @@ def _check_sequence(
     size = _try(found, lambda: resolution(folder, meta or {}))
     if truth == "every" and not (folder / META_FILE).is_file():
         found.notes.append(f"{folder / META_FILE} is missing; the size of the first image is used instead.")
-    _check_as_a_job_does(folder, truth, found)
     if boxes is not None:
         _check_boxes(folder, boxes, size or _try(found, lambda: image_size(images[0]) if images else None), found)
     if decode:
         check_images(images, size, found, pool)
-
-
-def _check_as_a_job_does(folder: Path, truth: TruthKind, found: Checked) -> None:
-    """Reads the sequence as a job does: whatever a job would refuse is a fault, if no check of a part has told it."""
-    try:
-        read_sequence(folder, truth=truth)
-    except DataError as error:
-        if not any(fault.startswith(str(folder)) for fault in found.faults):
-            found.faults.append(str(error))
 
 
 def _check_boxes(folder: Path, boxes: Boxes, size: tuple[int, int] | None, found: Checked) -> None:

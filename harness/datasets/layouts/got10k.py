@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -18,26 +17,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import imagesize
 import numpy as np
 import numpy.typing as npt
 
 from harness.core.errors import DataError
-from harness.core.files import at_home, read_regular
 from harness.core.interfaces import Boxes, Dataset, Recognised, Sequence
 from harness.core.protocols import protocol_names
 from harness.core.results import read_numbers
 from harness.datasets.layouts.copies import copies_of, sequence_digest
+from harness.datasets.layouts.sizes import image_size, odd_sizes
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-IMAGE_MARKS = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n")
-"""The first bytes of a JPEG and of a PNG."""
 LABELS = ("absence", "cover", "cut_by_image")
 TRUTH_FILE = "groundtruth.txt"
 META_FILE = "meta_info.ini"
 LIST_FILE = "list.txt"
-LONGEST_NAME = 255
-"""Bytes of the longest name of a folder that file systems take."""
 ANNOTATIONS = (TRUTH_FILE, META_FILE, *(f"{label}.label" for label in LABELS))
 
 TruthKind = Literal["every", "any"]
@@ -104,13 +98,12 @@ def _check_gaps(folder: Path, numbered: Mapping[int, str]) -> None:
     if not numbered:
         return
     first = 0 if 0 in numbered else 1
-    count = max(numbered) + 1 - first - len(numbered)
-    if count:
-        missing = itertools.islice((number for number in itertools.count(first) if number not in numbered), min(count, 3))
+    missing = [number for number in range(first, max(numbered) + 1) if number not in numbered]
+    if missing:
         example = numbered[max(numbered)]
         stem, suffix = os.path.splitext(example)
-        names = ", ".join(f"{number:0{len(stem)}d}{suffix}" for number in missing)
-        more = f" and {count - 3} more" if count > 3 else ""
+        names = ", ".join(f"{number:0{len(stem)}d}{suffix}" for number in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise DataError(f"{folder} lacks {names}{more}; restore the missing frames from the data set.")
 
 
@@ -170,9 +163,9 @@ def read_meta(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        text = read_regular(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not text (byte {error.start}); restore it from the data set.") from error
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as text ({error}).") from error
     pairs = (line.split(": ", 1) for line in text.splitlines() if ": " in line)
     return {key.strip(): value.strip() for key, value in pairs}
 
@@ -182,26 +175,10 @@ def resolution(folder: Path, meta: Mapping[str, str]) -> tuple[int, int] | None:
     text = meta.get("resolution")
     if text is None:
         return None
-    match = re.fullmatch(r"\(\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\)", text)
+    match = re.fullmatch(r"\(\s*(\d+)\s*,\s*(\d+)\s*\)", text)
     if match is None or not int(match[1]) or not int(match[2]):
-        raise DataError(f"{folder / META_FILE}: resolution is {text[:60]!r}; expected (width, height) in pixels.")
+        raise DataError(f"{folder / META_FILE}: resolution is {text!r}; expected (width, height) in pixels.")
     return int(match[1]), int(match[2])
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) of a JPEG or PNG from its header, without decoding or turning it. Raises DataError."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-            file.seek(0)
-            found = imagesize.get(file, exif_rotation=False) if start.startswith(IMAGE_MARKS) else (-1, -1)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
-    except Exception as error:  # a damaged header makes the library raise errors of many classes
-        raise DataError(f"{path} has a damaged header ({error}); restore it from the data set.") from error
-    if min(found) < 1:
-        raise DataError(f"{path} is neither a JPEG nor a PNG; restore it from the data set.")
-    return int(found[0]), int(found[1])
 
 
 def frame_count(sequence: Sequence) -> int:
@@ -213,20 +190,28 @@ def frame_count(sequence: Sequence) -> int:
 
 
 def read_names(path: Path) -> list[str]:
-    """The sequence names of a ``list.txt``. Raises DataError for names that are twice there or are no folder's name."""
+    """The sequence names of a ``list.txt``. Raises DataError for names that are listed twice or cannot be a folder's name."""
     try:
-        names = [line.strip() for line in read_regular(path).decode("utf-8-sig").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not text (byte {error.start}); it is a list of sequence names, a name a line.") from error
+        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a list of sequence names ({error}).") from error
     for number, name in enumerate(names, 1):
-        if name in (".", "..") or any(sign in name for sign in "/\\\0") or len(name.encode()) > LONGEST_NAME:
-            raise DataError(f"{path}, line {number}: {name[:40]!r} is not a folder's name.")
+        if name in (".", "..") or "/" in name or "\\" in name:
+            raise DataError(f"{path}, line {number}: {name!r} is not a folder's name.")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path} names {twice} twice; each sequence is listed once.")
     if not names:
         raise DataError(f"{path} is empty; it names a sequence a line.")
     return names
+
+
+def names_of(folder: Path) -> list[str]:
+    """The sequences of a folder: in the order of ``list.txt``; without one, the folders with a truth, sorted. Raises DataError."""
+    path = folder / LIST_FILE
+    if path.is_file():
+        return read_names(path)
+    return sorted(entry.parent.name for entry in folder.glob(f"*/{TRUTH_FILE}"))
 
 
 def select_names(
@@ -328,7 +313,7 @@ class FolderDataset(Dataset):
     @property
     def folder(self) -> Path:
         """The folder that holds the sequences."""
-        return at_home(self.root) / self.split
+        return Path(self.root).expanduser() / self.split
 
     def __len__(self) -> int:
         return len(self.names)
@@ -353,6 +338,9 @@ class FolderDataset(Dataset):
     def whole(self) -> FolderDataset:
         filtered = self.sequences is not None or self.exclude is not None or self.limit is not None
         return replace(self, sequences=None, exclude=None, limit=None) if filtered else self
+
+    def notes(self) -> list[str]:
+        return odd_sizes(self.load())
 
     def used_names(self) -> list[str]:
         return list(self.names)
@@ -381,10 +369,7 @@ class FolderDataset(Dataset):
 
     def all_names(self) -> list[str]:
         """Names in the order of ``list.txt``; without one, folders with a truth, sorted."""
-        path = self.folder / LIST_FILE
-        if path.is_file():
-            return read_names(path)
-        names = sorted(entry.parent.name for entry in self.folder.glob(f"*/{TRUTH_FILE}"))
+        names = names_of(self.folder)
         if not names:
             splits = sorted(entry.parent.name for entry in self.folder.glob(f"*/{LIST_FILE}"))
             hint = f"; it has the splits {', '.join(splits)}: set dataset.split" if splits and not self.split else ""

@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.errors import DataError
-from harness.core.files import read_regular
 from harness.core.interfaces import Boxes
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -41,7 +40,15 @@ class Line:
 
 def read_lines(path: Path) -> list[Line]:
     """The lines of a text file that are not blank. Raises DataError for what is not text."""
-    data = read_regular(path, LARGEST_TEXT)
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_TEXT:
+            raise DataError(f"{path} has {size >> 20} MiB, which no annotation has; give the benchmark's own file.")
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
     coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = data.decode(coding)
@@ -78,7 +85,7 @@ def read_table(path: Path, columns: Iterable[int], what: str) -> tuple[np.ndarra
         The numbers ``[lines, columns]``, and the number of each line in the file, from 1.
 
     Raises:
-        DataError: Something is no number, or a line has another count; with file and line.
+        DataError: Something is not a number, or a line has another count; with file and line.
     """
     accepted = tuple(columns)
     rows: list[list[float]] = []
@@ -151,7 +158,7 @@ def read_attributes(path: Path, known: Iterable[str]) -> tuple[str, ...]:
 def numbered_images(folder: Path) -> dict[int, Path]:
     """The images of ``folder`` by their numbers. Raises DataError for a number that is there twice or a name without one.
 
-    Hidden files are passed over (macOS leaves ``._0001.jpg``), as is whatever is no image.
+    Hidden files are passed over (macOS leaves ``._0001.jpg``), as is whatever is not an image.
     """
     try:
         names = [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")]
@@ -172,7 +179,7 @@ def numbered_images(folder: Path) -> dict[int, Path]:
 
 
 def child(folder: Path, name: str) -> Path | None:
-    """The entry of ``folder`` called ``name``, in whatever case; None if there is none, DataError where there are two."""
+    """The entry of ``folder`` called ``name``, in whatever case; None if there is none, DataError if there are two."""
     if (folder / name).exists():
         return folder / name
     try:

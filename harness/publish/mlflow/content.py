@@ -14,7 +14,6 @@ from typing import Any
 from harness.core.catalog import MEASURED_GROUPS
 from harness.core.files import plain, read_record, write_bytes, write_text
 from harness.core.results import RESULTS_FILE, VERDICT_FILE, Results
-from harness.core.schema import checked
 
 AGREEMENT_FILE = "agreement.json"
 IMPORTED_FILE = "imported.json"
@@ -77,12 +76,8 @@ def all_metrics(folder: Path, results: Results) -> dict[str, float]:
     """The job's metrics, with the agreement that only the sweep's end could tell."""
     found = dict(results.metrics)
     if (folder / AGREEMENT_FILE).is_file():
-        found |= {key: value for key, value in _agreement(folder / AGREEMENT_FILE).items() if value is not None}
+        found |= {key: value for key, value in read_record(folder / AGREEMENT_FILE).items() if value is not None}
     return found
-
-
-def _agreement(path: Path) -> dict[str, float | None]:
-    return checked("numbers", read_record(path), path)
 
 
 def series_of(folder: Path) -> list[tuple[str, int, float]]:
@@ -95,8 +90,14 @@ def series_of(folder: Path) -> list[tuple[str, int, float]]:
 # -------------------------------------------------------------------------------------------- tags
 
 
-def tags_of(folder: Path, results: Results) -> dict[str, str]:
-    """What a user filters by, and the note that stands at the top of the run's page."""
+def tags_of(folder: Path, results: Results, report: str = "") -> dict[str, str]:
+    """What a user filters by, and the note at the top of the run's page.
+
+    Args:
+        folder: The job's.
+        results: What came of it.
+        report: The address in MLflow's UI of the report that shows the job; empty if there is none.
+    """
     environment = results.environment
     tags = {
         group: results.choice(group)
@@ -124,17 +125,14 @@ def tags_of(folder: Path, results: Results) -> dict[str, str]:
     if (folder / IMPORTED_FILE).is_file():
         found = read_record(folder / IMPORTED_FILE)
         tags |= {"harness.bundle": str(found.get("bundle", "")), "harness.recomputed": str(found.get("recomputed", ""))}
-    tags["mlflow.note.content"] = "\n\n".join([*_verdict(folder), *_notes(results)])
+    tags["mlflow.note.content"] = "\n\n".join([*_verdict(folder, report), *_notes(results)])
     return {key: value[:TAG_LIMIT] for key, value in tags.items() if value}
 
 
-def _verdict(folder: Path) -> list[str]:
-    """What the report says of the job, and where the report is."""
-    if not (folder / VERDICT_FILE).is_file():
-        return []
-    said = str(read_record(folder / VERDICT_FILE).get("verdict", ""))
-    place = "its artifacts" if (folder / "report.html").is_file() else "the artifacts of its sweep (the parent run)"
-    return [part for part in (said, f"Report: report.html in {place}.") if part]
+def _verdict(folder: Path, report: str) -> list[str]:
+    """What the report says of the job, and a link to it."""
+    said = str(read_record(folder / VERDICT_FILE).get("verdict", "")) if (folder / VERDICT_FILE).is_file() else ""
+    return [part for part in (said, f"[Report]({report})" if report else "") if part]
 
 
 def sweep_metrics(sweep: Path) -> dict[str, float]:

@@ -12,14 +12,16 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from harness.core import secrets
-from harness.core.errors import HarnessError, StoreError, first_words
-from harness.core.results import RESULTS_FILE, Results, read_sweep
+from harness.core.errors import HarnessError, StoreError
+from harness.core.files import read_record
+from harness.core.results import RESULTS_FILE, Results
 from harness.publish.mlflow import content, store as stores
 from harness.publish.mlflow.models import log_model
 from harness.publish.mlflow.store import COMPLETE_TAG
 from harness.publish.mlflow.target import Logged, LoggingFailed, State, Target, explicit_target, of_run, target_of
 
 SWEEP_FILE = "sweep.json"
+REPORT_FILE = "report.html"
 LOCK_FILE = ".mlflow.lock"
 FOLDER_SECONDS = 60.0
 T = TypeVar("T")
@@ -48,7 +50,7 @@ def log_folder(
 def _guarded(folder: Path, target: Target, work: Callable[[Any], T], there: Callable[[Any], T | None]) -> T:
     """Runs ``work(store)``, one process at a time per folder; on failure leaves a note for ``sync``. Raises LoggingFailed.
 
-    An answer may be lost on its way though the store has everything: ``there(store)`` looks, before a failure is told.
+    An answer may be lost on its way though the store has everything: ``there(store)`` looks before a failure is reported.
     """
     old = State.load(folder, target)
     State(target, True, old.logged if old else None, old.stamp if old else "", old.files if old else {}).save(folder)
@@ -66,7 +68,8 @@ def _guarded(folder: Path, target: Target, work: Callable[[Any], T], there: Call
             found = there(stores.client(target))
             if found is not None:
                 return found
-        reason = secrets.masked(first_words(error))
+        lines = secrets.masked(str(error)).strip().splitlines()
+        reason = lines[0][:200] if lines else type(error).__name__
         raise LoggingFailed(_not_logged(f"{target.tracking_uri}: {reason}", folder)) from error
 
 
@@ -87,12 +90,22 @@ def _log_job(store: Any, folder: Path, results: Results, parent: Path | None, ta
     logged = Logged(run.info.run_id, experiment, target.tracking_uri)
     files = _known_files(folder, run, target)
     if run.data.tags.get(COMPLETE_TAG) != stamp:
-        files = _write_job(store, run, experiment, folder, results, target, files)
-        state = "FAILED" if results.status == "failed" else "FINISHED"  # skipped is no crash: the tag and the note tell it
+        report = _report_page(experiment, folder, logged.run_id, parent, above)
+        files = _write_job(store, run, experiment, folder, results, target, files, report)
+        state = "FAILED" if results.status == "failed" else "FINISHED"  # skipped is not a crash: the tag and the note say so
         store.set_terminated(logged.run_id, state, content.milliseconds(results.ended))
         store.set_tag(logged.run_id, COMPLETE_TAG, stamp)
     State(target, False, logged, stamp, files).save(folder)
     return logged
+
+
+def _report_page(experiment: str, folder: Path, run_id: str, sweep: Path | None, parent_id: str | None) -> str:
+    """The address of the report that shows a job: its own, else its sweep's; empty if there is none."""
+    if (folder / REPORT_FILE).is_file():
+        return stores.artifact_page(experiment, run_id, REPORT_FILE)
+    if sweep is not None and parent_id is not None and (sweep / REPORT_FILE).is_file():
+        return stores.artifact_page(experiment, parent_id, REPORT_FILE)
+    return ""
 
 
 def _complete(store: Any, folder: Path, identity: str, stamp: str, target: Target) -> Logged | None:
@@ -113,7 +126,7 @@ def _known_files(folder: Path, run: Any, target: Target) -> dict[str, str]:
 
 
 def _write_job(
-    store: Any, run: Any, experiment: str, folder: Path, results: Results, target: Target, known: dict[str, str]
+    store: Any, run: Any, experiment: str, folder: Path, results: Results, target: Target, known: dict[str, str], report: str
 ) -> dict[str, str]:
     from mlflow.entities import Metric, Param, RunTag
 
@@ -122,7 +135,7 @@ def _write_job(
     metrics = [Metric(name, float(value), when, 0) for name, value in content.all_metrics(folder, results).items()]
     metrics += [Metric(name, value, when, step) for name, step, value in content.series_of(folder)]
     params = {key: value for key, value in content.params_of(results).items() if key not in run.data.params}
-    tags = content.tags_of(folder, results)
+    tags = content.tags_of(folder, results, report)
     with tempfile.TemporaryDirectory() as scratch:
         staged = Path(scratch)
         tables = content.stage_job(folder, results, staged)
@@ -180,7 +193,7 @@ def _log_dataset(store: Any, run: Any, results: Results) -> None:
 
 
 def _parent_run(store: Any, sweep: Path, experiment: str) -> str:
-    record = read_sweep(sweep)
+    record = read_record(sweep / SWEEP_FILE)
     name = str(record.get("name") or f"sweep {sweep.name}")
     with FileLock(sweep / ".mlflow.parent.lock", timeout=FOLDER_SECONDS):  # jobs of a sweep may log at once
         run = stores.open_run(
@@ -193,14 +206,14 @@ def log_sweep(sweep: Path, target: Target, state: str) -> Logged | None:
     """Completes a sweep's parent run: summary, report, plots; ``state`` is ``ok`` or ``failed``. Raises LoggingFailed."""
     if target.kind == "off":
         return None
-    return _guarded(sweep, target, lambda store: _log_sweep(store, sweep, target, state), lambda store: _complete(store, sweep, str(read_sweep(sweep)["id"]), state, target))
+    return _guarded(sweep, target, lambda store: _log_sweep(store, sweep, target, state), lambda store: _complete(store, sweep, str(read_record(sweep / SWEEP_FILE)["id"]), state, target))
 
 
 def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
     from mlflow.entities import Metric, RunTag
 
     experiment = stores.experiment_id(store, target)
-    record = read_sweep(sweep)
+    record = read_record(sweep / SWEEP_FILE)
     run_id = _parent_run(store, sweep, experiment)
     run = store.get_run(run_id)
     tags = content.sweep_tags(sweep, record, state)
@@ -221,14 +234,14 @@ def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
 
 
 def _results_of(sweep: Path) -> list[Results]:
-    listed = read_sweep(sweep).get("jobs") or []
+    listed = read_record(sweep / SWEEP_FILE).get("jobs") or []
     found = {sweep / str(name) for name in listed} | {path.parent for path in sweep.glob(f"*/{RESULTS_FILE}")}
     return [Results.load(folder) for folder in sorted(found) if (folder / RESULTS_FILE).is_file()]
 
 
 def sweep_state(sweep: Path) -> str | None:
     """``ok`` or ``failed`` for a sweep that ended; None for one that still runs or was stopped."""
-    statuses, record = [results.status for results in _results_of(sweep)], read_sweep(sweep)
+    statuses, record = [results.status for results in _results_of(sweep)], read_record(sweep / SWEEP_FILE)
     missing = len(statuses) < int(record.get("count", 0))
     # while a sweeper still chooses its jobs, nobody knows how many there will be
     if (missing or record.get("open")) and not (sweep / "summary.csv").is_file():

@@ -17,10 +17,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
-from harness.core import secrets
 from harness.core.catalog import catalog
-from harness.core.errors import StoreError, first_words
-from harness.publish.mlflow.place import check_database, moved_from
+from harness.core.errors import StoreError
+from harness.publish.mlflow.place import moved_from
 from harness.publish.mlflow.target import Target, check_writable, escaped
 
 ID_TAG = "harness.id"
@@ -28,8 +27,6 @@ COMPLETE_TAG = "harness.complete"
 PARENT_TAG = "mlflow.parentRunId"
 VIEW = "harness"
 """Key of the shared view (the columns that matter) under which our link opens an experiment."""
-PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
-"""The port of an address that names none."""
 CONNECT_SECONDS = 3.0
 LOCK_SECONDS = 600.0
 """On a busy machine MLflow takes minutes to create a store's tables, and all who come meanwhile wait for it."""
@@ -43,8 +40,10 @@ PATIENCE = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """A store that cannot be reached must not delay a job: results are on disk, and ``sync`` sends them. Whoever needs other limits sets them."""
-TAGS = ("tracker", "backend", "quantization", "hint", "status")
-"""Tags that are columns of MLflow's list of runs, behind the metrics that the catalogue names for it."""
+TAGS = ("backend", "device", "hint", "quantization", "threads", "task", "tracker", "status")
+"""Tags that are columns of MLflow's list of runs, before the metrics that the catalogue names for it."""
+NARROW = 105
+"""Width in pixels of a column of a tag."""
 
 
 # ------------------------------------------------------------------------------------------ reaching it
@@ -57,7 +56,6 @@ def client(target: Target) -> Any:
     if target.kind == "server":
         _reach(target.tracking_uri)
         _authenticate(target.address)
-        _open_once(target.address)
     import mlflow
 
     for name in ("alembic", "alembic.runtime.migration", "mlflow", "mlflow.store.db.utils"):
@@ -67,13 +65,9 @@ def client(target: Target) -> Any:
     root = Path(target.root)
     check_writable(root)
     # the first contact creates the database's tables, which is one process's work
-    check_database(root)
     with _lock(root / ".create.lock"), no_stray_folder(root):
-        try:
-            found = mlflow.MlflowClient(tracking_uri=target.address)
-            found.search_experiments(max_results=1)
-        except Exception as error:  # MLflow's, its database's and its migrations' errors share no base class
-            raise StoreError(f"the MLflow store in {root} cannot be opened ({first_words(error)}); restore it from a copy, or choose another folder.") from error
+        found = mlflow.MlflowClient(tracking_uri=target.address)
+        found.search_experiments(max_results=1)
     _check_place(root)
     return found
 
@@ -92,31 +86,15 @@ def no_stray_folder(root: Path) -> Iterator[None]:
 
 
 def _reach(uri: str) -> None:
-    """Raises StoreError within seconds if nobody listens at a server's address; MLflow itself would go on trying."""
+    """Raises StoreError within seconds where nobody listens at an http(s) address; MLflow itself would go on trying."""
     address = urlsplit(uri)
-    usual = PORTS.get(address.scheme.split("+")[0])
-    if usual is None or not address.hostname:
+    if address.scheme not in ("http", "https") or not address.hostname:
         return
     try:
-        port = address.port or usual
+        port = address.port or (443 if address.scheme == "https" else 80)
         socket.create_connection((address.hostname, port), CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
         raise StoreError(f"cannot reach the MLflow server {uri} ({error})") from error
-
-
-def _open_once(address: str) -> None:
-    """Raises StoreError if a database does not open at once; MLflow would try for minutes."""
-    if urlsplit(address).scheme.split("+")[0] in ("http", "https", "databricks"):
-        return
-    import sqlalchemy
-
-    try:
-        engine = sqlalchemy.create_engine(address)
-        engine.connect().close()
-        engine.dispose()
-    except Exception as error:  # drivers' errors share no base class, and a driver may be missing
-        said = secrets.masked(first_words(error))
-        raise StoreError(f"cannot open the MLflow database {secrets.public(address)} ({said})") from error
 
 
 def _authenticate(address: str) -> None:
@@ -196,18 +174,29 @@ def experiment_id(store: Any, target: Target) -> str:
 
 
 def columns() -> list[str]:
-    """The columns of MLflow's list of runs, in its words."""
+    """The columns of MLflow's list of runs, in its words: what tells the runs apart, then what was measured."""
     shown = [entry.name for entry in catalog() if "mlflow" in entry.places and not entry.pattern]
-    return [*(f"metrics.`{name}`" for name in shown), *(f"tags.`{name}`" for name in TAGS)]
+    return [*(f"tags.`{name}`" for name in TAGS), *(f"metrics.`{name}`" for name in shown)]
+
+
+def view() -> dict[str, Any]:
+    """The state of MLflow's list of runs that our link opens: its columns, and from MLflow 3.15 on their order and widths."""
+    shown = columns()
+    widths = {name: NARROW for name in shown if name.startswith("tags.")}
+    return {"selectedColumns": shown, "columnOrder": shown, "columnWidths": widths}
 
 
 def page_of(target: Target) -> str:
     """The UI's path to the target's experiment, with the columns that matter."""
     store = client(target)
     experiment = experiment_id(store, target)
-    view = {"selectedColumns": columns()}
-    store.set_experiment_tag(experiment, f"mlflow.sharedViewState.{VIEW}", json.dumps(view))
+    store.set_experiment_tag(experiment, f"mlflow.sharedViewState.{VIEW}", json.dumps(view()))
     return f"/#/experiments/{experiment}/runs?viewStateShareKey={VIEW}&workflowType=machine_learning"
+
+
+def artifact_page(experiment: str, run_id: str, name: str) -> str:
+    """The UI's address of a file of a run, as a note of another run links to it."""
+    return f"#/experiments/{experiment}/runs/{run_id}/artifactPath/{quote(name)}?workflowType=machine_learning"
 
 
 def compare_page(run_ids: list[str], experiments: list[str]) -> str:

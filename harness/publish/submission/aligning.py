@@ -98,5 +98,6 @@ def _fitted(
         if benchmark.cuts_results and count > frames:
             return sequence, [replace(track, boxes=track.boxes[:frames], seconds=track.seconds[:frames]) for track in tracks]
     raise DataError(
-        f"{results.path}: {sequence.name} has {count} boxes for {frames} frames; they must be equal."
+        f"{results.path}: {sequence.name} has {count} boxes for {frames} frames (those of the data set; without one, those of the first "
+        "folder); complete the results, or name the sequences to score by --sequences."
     )

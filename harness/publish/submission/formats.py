@@ -28,6 +28,8 @@ from harness.publish.submission.otb_files import is_otb_json, read_otb
 
 SIDE_FILES = ("_time", "_all_boxes", "_all_scores", "_object_presence_scores")
 """Endings of the files that flat result folders hold beside the box files."""
+DEEPEST = 4
+"""Levels below a folder that are searched for results, to name them."""
 LAYOUTS = (
     "either a folder per sequence with NAME_001.txt and NAME_time.txt (GOT-10k toolkit), or NAME.txt and NAME_time.txt "
     "side by side (PyTracking), or NAME.json or NAME_TRACKER.mat (OTB's toolkits)"
@@ -82,9 +84,20 @@ def find_results(path: Path) -> ResultFolder:
     otb = _otb(root)
     if otb:
         return ResultFolder(root, name, "otb", otb)
-    inner = sorted(item.name for item in root.iterdir() if item.is_dir() and holds_results(item))
-    hint = f"; these folders in it do: {', '.join(inner[:5])}" if inner else ""
+    inner = _below(path, DEEPEST)
+    hint = f"; these folders in it do: {', '.join(inner[:5])}{', ...' if len(inner) > 5 else ''}" if inner else ""
     raise DataError(f"{path} holds no result files{hint}. Accepted: {LAYOUTS}.")
+
+
+def _below(root: Path, levels: int) -> list[str]:
+    """The folders of results nearest below ``root``, relative to it: PyTracking keeps them under tracker/parameter/dataset."""
+    level = [root]
+    for _ in range(levels):
+        level = sorted(item for folder in level for item in folder.iterdir() if item.is_dir() and not item.is_symlink())
+        found = [item.relative_to(root).as_posix() for item in level if holds_results(item)]
+        if found:
+            return found
+    return []
 
 
 def _toolkit(root: Path) -> dict[str, ResultFiles]:

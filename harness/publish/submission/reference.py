@@ -167,7 +167,7 @@ def _covers(dataset: BenchmarkDataset, results: ResultFolder) -> bool:
 
 
 def _find_split(root: Path, results: ResultFolder) -> str:
-    """The split under ``root`` whose list names the results' sequences; empty where ``root`` is no set of splits."""
+    """The split under ``root`` whose list names the results' sequences; empty if ``root`` does not hold splits."""
     splits = sorted(path.parent for path in root.glob(f"*/{LIST_FILE}"))
     if (root / LIST_FILE).is_file() or not splits:
         return ""

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.errors import StoreError
+from harness.core.errors import DataError, StoreError
 from harness.core.files import write_json, write_text
 from harness.core.interfaces import Boxes, Metrics, Track
 from harness.core.results import RESULTS_FILE, Results, track_paths, write_frames
+from harness.core.words import listed
 from harness.machine import environment
 from harness.publish.submission.aligning import align
 from harness.publish.submission.formats import ResultFolder, find_results
@@ -115,9 +116,15 @@ def _file_warnings(results: ResultFolder, tracks: list[Track], against: Referenc
     }
     if extra:
         found.append(f"{len(extra)} sequences are not among those to score and are left out ({min(extra)}, ...).")
-    untimed = {track.sequence for track in tracks if not np.isfinite(track.seconds).any()}
+    timed: dict[str, list[bool]] = {}
+    for track in tracks:
+        timed.setdefault(track.sequence, []).append(bool(np.isfinite(track.seconds).any()))
+    untimed = sorted(name for name, there in timed.items() if not any(there))
     if untimed:
-        found.append(f"{len(untimed)} sequences have no times ({min(untimed)}, ...); speed is that of the others.")
+        found.append(f"{len(untimed)} sequences have no times ({untimed[0]}, ...); speed is that of the others.")
+    partly = [f"{name}: {sum(there)} of {len(there)} repetitions has times" for name, there in timed.items() if any(there) and not all(there)]
+    if partly:
+        found.append(f"{listed(partly)}; speed is that of these.")
     return found
 
 
@@ -139,7 +146,10 @@ def agree(scored: Scored, baseline: Scored) -> dict[str, Any]:
     mine, theirs = scored.boxes(), baseline.boxes()
     if scored.benchmark:  # published results of one sequence differ in length
         mine = {name: boxes for name, boxes in mine.items() if name in theirs and len(boxes) == len(theirs[name])}
-    agreed = agreement(mine, theirs)
+    try:
+        agreed = agreement(mine, theirs)
+    except DataError as error:
+        raise DataError(f"{scored.results.path} against {baseline.results.path}: {error}") from error
     rows = {
         item.sequence: {
             "mean_iou": item.mean_iou if item.frames else None,

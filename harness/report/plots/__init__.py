@@ -53,7 +53,7 @@ def comparison_pictures(found: Comparison) -> list[Picture]:
 
 
 def save_all(pictures: Iterable[Picture], folder: Path, tell: Tell) -> list[Path]:
-    """Writes pictures as PNG files; one that cannot be written is told, and the others are."""
+    """Writes pictures as PNG files; one that cannot be written is reported, and the others are written."""
     saved = []
     for picture in pictures:
         with tolerated("A picture could not be written", tell):

@@ -7,12 +7,14 @@ and a transpose go before the first convolution.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import onnx
-from onnx import TensorProto, compose, helper, shape_inference
+from onnx import TensorProto, compose, helper, numpy_helper, shape_inference
 
 from harness.core.errors import WeightsError
 
@@ -20,6 +22,10 @@ Version = Literal["v1", "v2", "v3"]
 TEMPLATE_SIZE, SEARCH_SIZE = 127, 255
 FEATURES = {"v1": 48, "v2": 48, "v3": 96}
 CELLS = {"v1": 16, "v2": 16, "v3": 15}
+CORRELATIONS = {"v1": 1, "v2": 2, "v3": 2}
+"""Pixel-wise correlations in the head: v1's two branches share one."""
+SQUEEZE = {"v1": 0.1038075, "v2": 0.1033545}
+"""Mean magnitude of the first squeeze layer's 8 x 16 weights in the published backbones, which differ in their weights alone."""
 OPSET = 14  # the lowest that holds all three versions' operators
 Shapes = dict[str, tuple[int, ...]]
 
@@ -39,6 +45,7 @@ def graphs(weights: list[Path], *, seed: int = 0, version: Version = "v3", **_: 
         {"input1": (1, channels, 8, 8), "input2": (1, channels, 16, 16)},
         {"output1": (1, 2, cells, cells), "output2": (1, 4, cells, cells)},
     )
+    _check_version(weights, backbone, head, version)
     template = _with_image(_resized(backbone, TEMPLATE_SIZE), "template", TEMPLATE_SIZE)
     template = _renamed(template, {"output": "template_features"})
     search = _joined(_with_image(backbone, "search", SEARCH_SIZE), head)
@@ -49,6 +56,30 @@ def graphs(weights: list[Path], *, seed: int = 0, version: Version = "v3", **_: 
     maps: Shapes = {"cls": (1, 2, cells, cells), "loc": (1, 4, cells, cells)}
     _checked(search, {**features, "search": (1, side, side, 3)}, maps)
     return {"template": template, "search": search}
+
+
+def _check_version(paths: list[Path], backbone: onnx.ModelProto, head: onnx.ModelProto, version: str) -> None:
+    """Tells v1 and v2 apart, whose files have the same names and shapes. Raises WeightsError for files of the other version."""
+    correlations = sum(node.op_type == "MatMul" for node in head.graph.node)
+    parts = [
+        (paths[0], "backbone", {name for name, mean in SQUEEZE.items() if math.isclose(_squeeze(backbone), mean, rel_tol=1e-4)}),
+        (paths[1], "head", {name for name, count in CORRELATIONS.items() if count == correlations}),
+    ]
+    for path, part, versions in parts:
+        if versions and version not in versions and version in SQUEEZE:
+            other = next(name for name in SQUEEZE if name != version)
+            raise WeightsError(
+                f"{path} is the {part} of NanoTrack {other}, and tracker.version is {version}; set tracker.version={other}, or give "
+                f"{version}'s backbone and head."
+            )
+
+
+def _squeeze(backbone: onnx.ModelProto) -> float:
+    """Mean magnitude of the first 8 x 16 weights; NaN if there are none. No batch norm is ever folded into them."""
+    for item in backbone.graph.initializer:
+        if sorted(dim for dim in item.dims if dim != 1) == [8, 16]:
+            return float(np.abs(numpy_helper.to_array(item)).mean())
+    return math.nan
 
 
 def _joined(backbone: onnx.ModelProto, head: onnx.ModelProto) -> onnx.ModelProto:

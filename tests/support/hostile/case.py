@@ -60,11 +60,6 @@ class Case:
     def title(self) -> str:
         return f"{self.kind}: {self.name}"
 
-    @property
-    def dear(self) -> bool:
-        """Whether it is likely to start processes, which cost seconds."""
-        return self.apart is not None or (self.words[0] == "--config-dir" and set(self.codes) != {2})
-
 
 @dataclass(frozen=True)
 class World:

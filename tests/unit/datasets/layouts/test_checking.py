@@ -74,9 +74,18 @@ def test_missing_folder_and_missing_labels(split):
     assert any("cover.label is missing" in note for note in found.notes)
 
 
-def test_no_list_is_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"list\.txt does not exist"):
+def test_a_folder_without_list_and_sequences_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"holds neither list\.txt nor sequences"):
         check_split(tmp_path)
+
+
+def test_without_a_list_the_folders_with_a_truth_are_checked(split):
+    (split / "list.txt").unlink()
+    (split / "notes").mkdir()
+    found = check_split(split, decode=False)
+    assert (found.faults, found.sequences) == ([], 3)
+    assert any("list.txt does not exist" in note for note in found.notes)
+    assert any("groundtruth.txt is missing in 1 folders that are there (notes)" in note for note in found.notes)
 
 
 def test_truth_without_area_and_nan_lines_are_noted_with_their_line(split):

@@ -111,7 +111,7 @@ def test_a_model_is_logged_once_per_key_and_found_from_each_run(sweep: Path, mad
     assert [item.model_id for item in shown] == [linked[0]]
 
 
-def test_a_server_that_is_away_is_said_within_seconds(sweep: Path) -> None:
+def test_a_server_that_cannot_be_reached_is_reported_within_seconds(sweep: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -216,7 +216,7 @@ def test_params_leave_out_what_is_not_set(sweep: Path) -> None:
     assert found == {"tracker": "x", "tracker.a.b": "1", "tracker.d": "y" * content.PARAM_LIMIT, "seed": "0"}
 
 
-def test_credentials_of_an_address_stand_in_no_file_and_reach_the_server(
+def test_credentials_of_an_address_are_in_no_file_and_reach_the_server(
     sweep: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HARNESS_ADDRESSES", "{}")
@@ -251,7 +251,7 @@ def test_a_copy_in_another_store_leaves_the_record_of_the_first(sweep: Path) -> 
     assert client.get_experiment(second.experiment_id).name == "nightly"
 
 
-def test_a_run_that_is_there_is_not_said_to_be_missing(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_there_is_not_reported_as_missing(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = sweep / "0"
     logged = log_folder(folder, target=target(sweep))
 
@@ -287,15 +287,26 @@ def test_the_columns_of_the_list_of_runs_are_those_that_the_catalogue_names():
     from harness.publish.mlflow.store import columns
 
     found = columns()
-    assert found[:3] == ["metrics.`ao`", "metrics.`sr50`", "metrics.`auc`"]
-    assert {"metrics.`fps`", "metrics.`latency_ms/p99`", "metrics.`agreement/mean_iou`", "tags.`backend`"} <= set(found)
+    settings = ["backend", "device", "hint", "quantization", "threads", "task", "tracker", "status"]
+    assert found[:8] == [f"tags.`{name}`" for name in settings]
+    assert found[8:11] == ["metrics.`ao`", "metrics.`sr50`", "metrics.`auc`"]
+    assert {"metrics.`fps`", "metrics.`latency_ms/p99`", "metrics.`agreement/mean_iou`"} <= set(found)
     assert not any("*" in name for name in found)
+
+
+def test_the_shared_view_puts_settings_before_metrics():
+    from harness.publish.mlflow.store import columns, view
+
+    found = view()
+    assert found["columnOrder"] == found["selectedColumns"] == columns()
+    assert set(found["columnWidths"]) == {name for name in columns() if name.startswith("tags.")}
 
 
 def test_a_sweeps_run_has_the_winners_metrics_and_each_job_its_verdict(sweep: Path) -> None:
     for number in range(3):
         (sweep / str(number) / "verdict.json").write_text(json.dumps({"verdict": f"job {number} is fine."}))
     (sweep / "verdict.json").write_text(json.dumps({"headlines": [], "kind": "fastest", "leader": "2"}))
+    (sweep / "report.html").write_text("<html></html>")
     log_all(sweep, target(sweep))
     found = records(target(sweep))
     parent = found[json.loads((sweep / "sweep.json").read_text())["id"]]
@@ -305,4 +316,5 @@ def test_a_sweeps_run_has_the_winners_metrics_and_each_job_its_verdict(sweep: Pa
     assert parent["tags"]["dataset"] == winner.choice("dataset") != ""
     note = found[winner.id]["tags"]["mlflow.note.content"]
     assert note.startswith("job 2 is fine.")
-    assert "report.html" in note
+    parent_run = json.loads((sweep / "mlflow.json").read_text())["run_id"]
+    assert "[Report](#/experiments/" in note and f"/runs/{parent_run}/artifactPath/report.html?workflowType=machine_learning)" in note
