@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "metrics.md"
 HEAD = """# Metrics
 
 Each metric is defined once, in `harness/core/catalog.py`; this page is made from it (`python tools/metric_table.py`).
-Names are those of `results.json`, MLflow, `summary.csv` and `--fail-if`; `*` stands for one part of a name, such as a camera's
+Names are those of `results.json`, MLflow, `summary.csv` and `--fail-if`; `*` matches one part of a name, such as a camera's
 rate or a stage. Of several rounds (`task.repeats`) the median is reported. `speed_up` and `ao_difference` and those of the
 kind agreement are made by a comparison, so that they are in `summary.csv`, not in `results.json`.
 """

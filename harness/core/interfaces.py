@@ -169,7 +169,7 @@ class Dataset(ABC):
         return Recognised(0)
 
     def toolkit_root(self) -> Path | None:
-        """The folder that vot-toolkit loads as a challenge's data set; None if this is no challenge."""
+        """The folder that vot-toolkit loads as a challenge's data set; None if this is not a challenge."""
         return None
 
     def pack(self, tracks: Iterable[Track], archive: Path) -> list[Path]:

@@ -18,7 +18,7 @@ class Metric:
     """What a metric is (``harness.core.catalog`` holds them all).
 
     Attributes:
-        name: As in results.json; ``*`` stands for one part between slashes.
+        name: As in results.json; ``*`` matches one part between slashes.
         title: The head of its column.
         unit: Of the number shown; empty if it has none.
         better: Which way is better.
@@ -55,7 +55,7 @@ class Metric:
 
     @property
     def pattern(self) -> bool:
-        """Whether the name stands for many."""
+        """Whether the name matches many."""
         return "*" in self.name
 
     @property

@@ -20,7 +20,7 @@ def choices(group: str) -> list[Path]:
 
 
 def summary_of(path: Path) -> str:
-    """What a YAML file says of itself: its first comment that is no directive of Hydra's (``# @package``)."""
+    """What a YAML file says of itself: its first comment that is not a directive of Hydra's (``# @package``)."""
     for line in path.read_text(encoding="utf-8").splitlines():
         text = line.lstrip("# ").strip()
         if line.startswith("#") and text and not text.startswith("@"):

@@ -47,7 +47,7 @@ def whole(address: str) -> str:
 
 
 def masked(text: str) -> str:
-    """``text`` for people: no user-info of any address, and no remembered secret, stands in it."""
+    """``text`` for people: without the user-info of any address and without any remembered secret."""
     for address in _kept().values():
         text = text.replace(address, public(address))
         user_info = re.match(r"[^:]+://([^/?#]*)@", address)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import yaml
@@ -14,37 +13,16 @@ MOST_NODES = 100_000
 LARGEST_BYTES = 4_000_000
 
 
-DEEPEST = 4
-"""Levels of folders below ``--config-dir`` in which YAML files are looked for: groups, and groups of groups."""
-MOST_FILES = 5000
-
-
-def files_of(folder: Path) -> list[Path]:
-    """The YAML files below ``folder``, sorted. Raises ConfigError if there are more than a folder of settings has."""
-    found: list[Path] = []
-    seen = 0
-    for place, folders, names in os.walk(folder):
-        if len(Path(place).relative_to(folder).parts) >= DEEPEST:
-            folders.clear()
-        seen += len(names) + len(folders)
-        found += [Path(place) / name for name in (*names, *folders) if name.endswith(".yaml")]
-        if seen > MOST_FILES:
-            raise ConfigError(f"{folder} holds over {MOST_FILES} files; give --config-dir the folder that holds your YAML groups alone.")
-    return sorted(found)
-
-
 def check_folder(folder: Path) -> None:
-    """Raises ConfigError where a YAML file below ``folder`` stands for more values than anyone has use for."""
-    for path in files_of(folder):
+    """Raises ConfigError if a YAML file below ``folder`` has more values, aliases expanded, than anyone can use."""
+    for path in sorted(folder.rglob("*.yaml")):
         if path.is_file():
             _check_size(path)
-        elif path.exists() and not path.is_dir():
-            raise ConfigError(f"{path} is not a regular file (a pipe or a device); a file of settings is text in UTF-8.")
 
 
 def fault_below(folder: Path) -> str:
     """The first YAML file below ``folder`` that cannot be read as a mapping, in words; empty if there is none."""
-    for path in files_of(folder):
+    for path in sorted(folder.rglob("*.yaml")):
         fault = _fault(path)
         if fault:
             return f"{path} {fault}"
@@ -60,11 +38,11 @@ def _check_size(path: Path) -> None:
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return  # what composes the configuration complains, if it needs the file
     if root is not None and _nodes(root) > MOST_NODES:
-        raise ConfigError(f"{path} stands for over {MOST_NODES} values once its aliases are written out; write it without aliases.")
+        raise ConfigError(f"{path} has over {MOST_NODES} values once its aliases are expanded; write it without aliases.")
 
 
 def _nodes(root: yaml.Node) -> int:
-    """How many values ``root`` stands for; a node that contains itself stands for more than any number."""
+    """How many values ``root`` has, aliases expanded; infinitely many if a node contains itself."""
     known: dict[int, int] = {}
     open_nodes: set[int] = set()
 
@@ -90,13 +68,13 @@ def _fault(path: Path) -> str:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", "") or "it cannot be parsed"
         place = f", line {mark.line + 1}" if mark is not None else ""
-        return f"is no valid YAML{place} ({problem}); correct it"
+        return f"is not valid YAML{place} ({problem}); correct it"
     except RecursionError:
         return "is nested too deeply; settings have a few levels"
     except OSError as error:
         return f"cannot be read: {in_words(error, 'give a readable file').rstrip('.')}"
     except (ValueError, TypeError) as error:
-        return f"is no valid YAML ({' '.join(str(error).split())[:120]}); correct it"
+        return f"is not valid YAML ({' '.join(str(error).split())[:120]}); correct it"
     if found is not None and not isinstance(found, dict):
         return f"holds {'a list' if isinstance(found, list) else 'a single value'}; settings are key: value"
     return ""

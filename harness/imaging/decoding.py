@@ -52,7 +52,7 @@ def read_image(path: Path, color: Color) -> Image:
     data = read_file(path)
     try:
         image = decode(data, color)
-        why = f"{len(data)} bytes that are no known format"
+        why = f"{len(data)} bytes in no known format"
     except Damaged as error:
         image, why = None, str(error)
     if image is None:
@@ -111,7 +111,7 @@ def decode(data: bytes, color: Color) -> Image | None:
         color: The order of the channels.
 
     Returns:
-        The image, uint8 ``[H, W, 3]``, or None if the bytes are no image that a decoder knows.
+        The image, uint8 ``[H, W, 3]``, or None if no decoder knows the format of the bytes.
 
     Raises:
         Damaged: A JPEG with a hole, an end that is missing, or foreign bytes inside, which decoders would fill with

@@ -1,6 +1,6 @@
 """Energy counters of this machine: Linux powercap (RAPL) for the processor, NVML for NVIDIA's cards.
 
-A counter is read, never estimated: where a machine has none, or none that may be read, the reason is told and no joules
+A counter is read, never estimated: if a machine has none, or none that can be read, the reason is given and no joules
 are given. The processor's counters count all that runs on it, not this process alone.
 
 Sources: Documentation/power/powercap in the Linux kernel (``energy_uj`` counts microjoules and starts again from 0 after
@@ -79,8 +79,8 @@ class NvmlCounter:
 class Meter:
     """The counters of this machine that are read together.
 
-    ``reason`` says which are missing and why; ``lost`` is true once one fell away while it was in use: what was counted until
-    then is no longer the whole.
+    ``reason`` says which are missing and why; ``lost`` is true once one disappeared while it was in use: what was counted until
+    then is not the whole any more.
     """
 
     counters: list[Counter]
@@ -108,7 +108,7 @@ class Meter:
 def meter(device: str = "cpu", root: Path = POWERCAP) -> Meter:
     """The counters that a measurement on ``device`` concerns: the processor's, and for ``cuda`` and ``gpu`` the cards' too.
 
-    ``root`` is the folder of powercap's zones. Never raises: what is missing is told in ``reason``.
+    ``root`` is the folder of powercap's zones. Never raises: ``reason`` says what is missing.
     """
     counters, why = _processor(root)
     reasons = [why]
@@ -136,7 +136,7 @@ def _processor(root: Path) -> tuple[list[Counter], str]:
         try:
             counters.append(PowercapCounter(path, _label(path, name, zones)))
         except PermissionError:
-            return [], f"{path / 'energy_uj'} may not be read by this user; ask for read access to it"
+            return [], f"{path / 'energy_uj'} cannot be read by this user; ask for read access to it"
         except (OSError, ValueError) as error:
             return [], f"{path} cannot be read ({error})"
     return counters, ""

@@ -113,7 +113,7 @@ class CardSensors:
     def _ask(self, function: str, *arguments: Any) -> float | None:
         try:
             return float(getattr(self._nvml, function)(self._handle, *arguments))
-        except Exception:  # NVML has exceptions of its own; a card that does not tell is no error
+        except Exception:  # NVML has exceptions of its own; a card without the figure is not an error
             return None
 
 

@@ -171,7 +171,7 @@ class Control:
     # ------------------------------------------------------------------------------------------ NNCF
 
     def _fine(self, name: str, base: float, coarse: Candidate, told: dict[str, Any]) -> Candidate:
-        """NNCF's accuracy control, where there is time for it; else, or where it is no better, ``coarse``."""
+        """NNCF's accuracy control, if there is time for it; else, or if it is not better, ``coarse``."""
         if self.engine.no_control:
             told["fine"] = f"not done: {self.engine.no_control}"
             return coarse

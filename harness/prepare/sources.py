@@ -1,6 +1,6 @@
 """The first step of every plan: a tracker's own graphs, as its source's factory builds them, and their outputs on seeded inputs.
 
-What can be wrong with a user's factory is said here, in one sentence each.
+What can be wrong with a user's factory is reported here, in one sentence each.
 """
 
 from __future__ import annotations

@@ -5,21 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.errors import WeightsError
-from harness.core.files import at_home
 
 RANDOM = "random"
 PACKAGE = "package:"
 
 
 def weights_path(weights: str, advice: str) -> Path:
-    """The file that ``tracker.weights`` names; ``package:`` stands for the installed package's folder.
+    """The file that ``tracker.weights`` names; ``package:`` means the installed package's folder.
 
     Raises WeightsError, which ends in ``advice`` (what to get and where to put it), if there is no such file.
     """
     if weights.startswith(PACKAGE):
         path = Path(__file__).resolve().parent.parent / weights.removeprefix(PACKAGE)
     else:
-        path = at_home(weights).absolute()
+        path = Path(weights).expanduser().absolute()
     if not path.is_file():
         raise WeightsError(f"tracker.weights is {weights}, but there is no file {path}. {advice}")
     return path

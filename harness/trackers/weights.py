@@ -192,7 +192,7 @@ def _read_legacy(path: Path) -> Any:
 
 
 def _check_zip(path: Path) -> None:
-    """Raises ValueError if the archive is none that torch.save writes: before anything of it is unpacked."""
+    """Raises ValueError if torch.save cannot have written the archive; checked before anything is unpacked."""
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
     odd = too_large(infos, LIMITS)
@@ -205,7 +205,7 @@ def _check_zip(path: Path) -> None:
 
 
 def _read_pickled(path: Path) -> Any:
-    """What torch.save wrote: by torch itself where it stands for all that the file names, else by the reader above."""
+    """What torch.save wrote: by torch itself if it knows all that the file names, else by the reader above."""
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     if zipped:

@@ -154,7 +154,7 @@ def test_sessions_of_two_threads_do_not_disturb_each_other(opened: tuple[Backend
     assert not wrong
 
 
-def test_models_are_read_once_and_what_is_done_is_told(opened: tuple[Backend, Artifact]) -> None:
+def test_models_are_read_once_and_what_is_done_is_reported(opened: tuple[Backend, Artifact]) -> None:
     backend, artifact = opened
     backend.open(artifact)
     times = backend.load_times()

@@ -46,7 +46,7 @@ def test_the_gate_decides_the_exit_code(place: Path) -> None:
 
 
 @pytest.mark.shared
-def test_published_smat_results_part_where_nobody_was_told(tmp_path: Path) -> None:
+def test_published_smat_results_part_without_any_notice(tmp_path: Path) -> None:
     published = Path(os.environ.get("HARNESS_SHARED", ROOT.parent / "shared")) / "results" / "smat_got10k_test"
     if not published.is_dir():
         pytest.skip(f"{published} is not here: set HARNESS_SHARED to the folder of shared material")

@@ -160,7 +160,7 @@ def test_a_broken_sequence_is_named(tmp_path: Path, prepared: Path, damage: str,
     assert "Traceback" not in done.stderr
 
 
-def test_a_store_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_is_reported_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "mlruns").write_text("a file")
     done = process(*words(tmp_path), "backend=onnx", cwd=tmp_path)
     assert done.returncode == 2

@@ -60,7 +60,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], st
     return folder / "outputs/it", names, done.stdout
 
 
-def test_all_styles_stand_in_one_table_and_pairs_that_make_no_sense_are_skipped(sweep: tuple[Path, list[str], str]) -> None:
+def test_all_styles_share_one_table_and_pairs_that_make_no_sense_are_skipped(sweep: tuple[Path, list[str], str]) -> None:
     folder, names, printed = sweep
     table = pd.read_csv(folder / "summary.csv")
     status = {(row.tracker, row.backend): row.status for row in table.itertuples()}
@@ -139,7 +139,7 @@ def test_nothing_of_a_tracker_is_left_when_its_job_is_interrupted(tmp_path: Path
 
 
 @pytest.mark.shared
-def test_foreign_trackers_stand_beside_nanotrack(shared: Path, tmp_path: Path) -> None:
+def test_foreign_trackers_run_beside_nanotrack(shared: Path, tmp_path: Path) -> None:
     conf = words(tmp_path)
     (tmp_path / "conf/tracker/nano.yaml").write_text(
         f"defaults: [nanotrack]\nname: nano\nweights: {shared / 'nanotrack/v3/nanotrackv3.pth'}\n"

@@ -53,7 +53,7 @@ def climbed(site: Path, place: Path) -> Path:
     return place / "outputs/it"
 
 
-def test_a_sweeper_plug_in_is_told_the_objective_and_decides_how_many_jobs_there_are(climbed: Path) -> None:
+def test_a_sweeper_plug_in_gets_the_objective_and_decides_how_many_jobs_there_are(climbed: Path) -> None:
     assert (climbed / "climbed.txt").read_text() == "-4.0 -1.0 -0.0 -1.0"  # -(step - 2) ** 2, until it falls
     record = json.loads((climbed / "sweep.json").read_text())
     assert (record["count"], record["jobs"], record["varied"]) == (4, ["0", "1", "2", "3"], ["tracker.step"])
@@ -109,7 +109,7 @@ def test_the_backend_of_the_package_is_among_the_devices(site: Path, place: Path
     assert found["example"] == found["torch"]
 
 
-def test_mistakes_with_the_package_are_told_as_with_ours(site: Path, place: Path) -> None:
+def test_mistakes_with_the_package_are_reported_as_with_ours(site: Path, place: Path) -> None:
     done = process("tracker=example", "tracker.stp=1", cwd=place, PYTHONPATH=path(site))
     assert done.returncode == 2
     assert "did you mean 'tracker.step'" in done.stderr

@@ -84,7 +84,7 @@ def test_a_target_adds_a_share_and_a_verdict(tmp_path: Path, words: list[str]) -
     assert "keeps up with 0.01 fps: p99" in done.stdout
 
 
-def test_a_target_that_is_no_rate_is_the_users_mistake(tmp_path: Path, words: list[str]) -> None:
+def test_a_target_that_is_not_a_rate_is_the_users_mistake(tmp_path: Path, words: list[str]) -> None:
     done = harness(*words, "target_fps=-3", cwd=tmp_path)
     assert done.returncode == 2
     assert "target_fps is -3" in done.stderr

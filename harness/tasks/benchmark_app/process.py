@@ -162,7 +162,7 @@ def _in_file(value: Any) -> Any:
 
 
 def _wait(words: list[str], settings: Settings, log: Path, on_second: Callable[[str, int], None]) -> int:
-    """Starts the app and waits for it, reading its log for the step it is at; ends it where this process is told to stop."""
+    """Starts the app and waits for it, reading its log for the step it is at; ends it if this process is asked to stop."""
     limit = time.monotonic() + settings.seconds + GRACE_S
     with open(log, "wb") as sink:
         where = settings.inputs.resolve() if settings.inputs is not None else log.parent

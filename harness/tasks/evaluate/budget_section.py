@@ -10,7 +10,7 @@ HEAD = ["run", "target", "p99 ms", "budget ms", "over budget"]
 
 
 def sections(found: Comparison) -> list[Section]:
-    """A line and a verdict for each run with a ``target_fps``; nothing where there is none."""
+    """A line and a verdict for each run with a ``target_fps``; nothing if there is none."""
     judged = [(row, target) for row in found.well if (target := budget.target_of(row.job.results.config)) is not None]
     if not judged:
         return []

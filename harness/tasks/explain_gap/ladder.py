@@ -1,7 +1,7 @@
 """The account of a frame's time: from benchmark_app's throughput to the tracker's pipeline, in rungs that add one thing each.
 
 Pure arithmetic over measured rounds. A rung is the milliseconds of one frame (1000 / fps) when all up to it is done; a
-step is a rung less the one above it, both medians over the rounds, so that the steps add up to the whole difference.
+step is a rung minus the one above it, both medians over the rounds, so that the steps add up to the whole difference.
 """
 
 from __future__ import annotations

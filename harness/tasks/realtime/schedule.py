@@ -46,7 +46,7 @@ class Schedule:
     """What happened to the frames of one sequence.
 
     ``steps`` are the processed frames in order, frame 0 (initialisation) first. ``source[t]`` is the frame whose result is
-    scored for frame t; 0 stands for the given box.
+    scored for frame t; 0 means the given box.
     """
 
     fps: Fraction

@@ -20,7 +20,7 @@ WARM_UP = 0.2
 """The share of a run, at its beginning, in which memory may grow."""
 LEAST_GROWTH_MB = 8.0
 LEAST_GROWTH = 0.02
-"""Growth of memory over a run that is told: this many MiB, and this share of its level."""
+"""Growth of memory over a run that is reported: this many MiB, and this share of its level."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _segments(values: Floats, penalty: float) -> list[int]:
 
 @dataclass(frozen=True)
 class Growth:
-    """Memory over a run: ``mb_per_minute`` by the Theil-Sen slope, ``total_mb`` over the part looked at, and whether it is told."""
+    """Memory over a run: ``mb_per_minute`` by the Theil-Sen slope, ``total_mb`` over the part looked at, and whether it is reported."""
 
     mb_per_minute: float
     total_mb: float

@@ -215,7 +215,7 @@ def _middle(values: npt.NDArray[np.float64]) -> float:
 
 
 def energy_of(samples: list[Sample], counters: Meter) -> tuple[Metrics, str]:
-    """``energy/joules_per_frame`` and ``energy/watts``, and a sentence; no numbers where a counter is missing or fell away."""
+    """``energy/joules_per_frame`` and ``energy/watts``, and a sentence; no numbers if a counter is missing or disappeared."""
     if not counters.counters or counters.lost or any(item.joules is None for item in samples):
         return {}, counters.reason or NONE
     joules, frames = sum(item.joules or 0.0 for item in samples), sum(item.frames for item in samples)

@@ -41,7 +41,7 @@ class VotChallenge(Task):
         if importlib.util.find_spec("vot") is None:
             raise ConfigError(f"task=vot needs vot-toolkit, which is not installed; {INSTALL}.")
         if dataset.toolkit_root() is None:
-            raise ConfigError(f"task=vot reads a challenge as vot-toolkit lays it out; dataset={dataset.name} is none: use dataset=vot.")
+            raise ConfigError(f"task=vot needs a challenge in vot-toolkit's layout, and dataset={dataset.name} is not one; use dataset=vot.")
         if tracker.random_weights:
             raise ConfigError("task=vot judges accuracy, which random weights do not have; give tracker.weights.")
 

@@ -14,7 +14,7 @@ LOGIT_SCALE = 0.1
 
 
 def read(path: Path) -> State:
-    """The network's state dict from ``path``. Raises WeightsError if it is no checkpoint."""
+    """The network's state dict from ``path``. Raises WeightsError if it is not a checkpoint."""
     state = {name.removeprefix(PREFIX): value for name, value in load(path).items()}
     return folded(state) if "features.bn1.running_var" in state else state
 

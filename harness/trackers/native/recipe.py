@@ -1,4 +1,4 @@
-"""What a tracker's process is told: everything it needs to build the tracker, as plain values."""
+"""What a tracker's process is given: everything it needs to build the tracker, as plain values."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def module_file(name: str, folders: Sequence[Path]) -> Path | None:
 def digest(roots: Sequence[Path]) -> str:
     """SHA-256 over the code and settings files in ``roots`` (files, or folders with all below them).
 
-    Raises ConfigError if a folder is no code but a data set.
+    Raises ConfigError if a folder holds a data set instead of code.
     """
     total = hashlib.sha256()
     for root in roots:

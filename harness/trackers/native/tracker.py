@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Literal
 
 from harness.core.config import at_least
 from harness.core.errors import ConfigError, SkipJob, TrackingError
-from harness.core.files import at_home
 from harness.core.interfaces import Boxes, GraphSpec, Image, Session, Source, Tracker, TrackerSpec
 from harness.trackers import RANDOM, weights_path
 from harness.trackers.native import sources
@@ -138,10 +137,10 @@ class Native(TrackerSpec):
         return self.style == "opencv" or (self.factory or "").startswith(OPENCV)
 
     def _cwd(self) -> Path:
-        return at_home(self.cwd or ".").absolute()
+        return Path(self.cwd or ".").expanduser().absolute()
 
     def _folders(self) -> list[Path]:
-        return [at_home(folder).absolute() for folder in self.path]
+        return [Path(folder).expanduser().absolute() for folder in self.path]
 
     def _python(self) -> str | None:
         """The interpreter: a path as a path (never resolved, for a virtual environment's is a link), else as found."""
@@ -162,7 +161,7 @@ class Native(TrackerSpec):
     def _code(self) -> str:
         """The digest of the tracker's own code."""
         if self.code is not None:
-            roots = [at_home(item).absolute() for item in self.code]
+            roots = [Path(item).expanduser().absolute() for item in self.code]
             missing = [str(root) for root in roots if not root.exists()]
             if missing:
                 raise ConfigError(f"tracker.code names {missing[0]}, which is not there.")

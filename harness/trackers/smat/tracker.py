@@ -74,7 +74,7 @@ class Smat(TrackerSpec):
         }
 
     def source(self) -> Source:
-        """The torch factory and the checkpoint. Raises WeightsError where there is none."""
+        """The torch factory and the checkpoint. Raises WeightsError if there is none."""
         if self.weights is None:
             raise WeightsError(f"{self.name} needs its trained weights, and tracker.weights is not set. {ADVICE}")
         return Source(

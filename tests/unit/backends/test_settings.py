@@ -23,12 +23,12 @@ def test_only_openvino_takes_hints(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "device"), [("torch", "npu"), ("onnx", "npu"), ("openvino", "cuda")])
-def test_a_device_that_the_backend_has_not_is_said(name: str, device: str) -> None:
+def test_a_device_that_the_backend_has_not_is_reported(name: str, device: str) -> None:
     with pytest.raises(SkipJob, match=f"device={device}"):
         BACKENDS[name](device=device)
 
 
-def test_a_device_that_the_machine_has_not_is_said(artifacts: dict[str, Artifact]) -> None:
+def test_a_device_that_the_machine_has_not_is_reported(artifacts: dict[str, Artifact]) -> None:
     with pytest.raises(DeviceError, match="OpenVINO sees no NPU here; it sees CPU"):
         OpenVino(device="npu").open(artifacts["openvino"])
     with pytest.raises(DeviceError, match="has no NoSuchProvider"):

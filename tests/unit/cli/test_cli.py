@@ -14,7 +14,7 @@ from harness.core.config import conf_folder
 from harness.core.errors import ConfigError
 from harness.core.options import summary_of
 from harness.jobs.compose import make_plan
-from harness.jobs.task import plain_value
+from harness.jobs.resume import plain_value
 
 RANDOM = ["tracker=smat", "tracker.weights=random", "dataset=folder", "dataset.split=val"]
 

@@ -79,7 +79,7 @@ def test_a_mistake_beside_an_option_is_one_sentence(words: list[str], capsys: py
         ("/usr/bin/python3.11 -m harness -m seed=1 task.warm", {"task.warmup="}),
     ],
 )
-def test_the_shell_is_told_how_a_word_goes_on(
+def test_the_shell_gets_the_ends_of_a_word(
     line: str, choices: set[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COMP_LINE", line)

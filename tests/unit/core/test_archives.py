@@ -135,7 +135,7 @@ def test_a_file_too_many_and_one_too_few(tmp_path: Path) -> None:
     [b"not json", b"[]", b"\xff\xfe", b"{}", manifest_of(FILES, version=99), manifest_of(FILES, format="x"),
      json.dumps({"format": FORMAT, "version": 1, "files": {"jobs/one/results.json": 3}}).encode(), b"[" * 100_000],
 )  # fmt: skip
-def test_a_manifest_that_is_none(tmp_path: Path, manifest: bytes) -> None:
+def test_a_manifest_that_is_not_one(tmp_path: Path, manifest: bytes) -> None:
     refused(write(tmp_path / "b.zip", manifest=manifest), "manifest.json is damaged|not a bundle of version")
 
 

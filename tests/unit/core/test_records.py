@@ -43,6 +43,6 @@ def test_keys_that_others_added_are_no_obstacle():
     assert Toy.read({"mode": "parallel", "other_load_cores": 0.1, "rounds": []}).mode == "parallel"
 
 
-def test_a_wrong_type_is_said_with_its_path():
+def test_a_wrong_type_is_reported_with_its_path():
     with pytest.raises(DataError, match=r"details\.parts\.a\.frame: .*integer"):
         Toy.read({"parts": {"a": {"frame": "many"}}})

@@ -438,7 +438,7 @@ def test_vot_region_becomes_the_box_that_bounds_it(line: str, tmp_path: Path) ->
         ("m1,2,3,2,0,-1", "no run is negative"),
     ],
 )
-def test_vot_region_that_is_none_is_refused(line: str, complaint: str, tmp_path: Path) -> None:
+def test_vot_region_that_is_not_one_is_refused(line: str, complaint: str, tmp_path: Path) -> None:
     write(tmp_path / "list.txt", "one\n")
     frames(tmp_path / "one" / "color", range(1, 3), 8)
     path = write(tmp_path / "one" / "groundtruth.txt", f"1,2,3,4\n{line}\n")

@@ -106,7 +106,7 @@ def test_clips_that_cannot_be_read(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.6, 0.75, 0.9])
-def test_a_cut_clip_is_told_with_both_numbers(clip, tmp_path, share):
+def test_a_cut_clip_is_reported_with_both_numbers(clip, tmp_path, share):
     cut = tmp_path / "cut.avi"
     cut.write_bytes(clip.read_bytes()[: int(clip.stat().st_size * share)])
     dataset = video(cut, tmp_path / "cache")

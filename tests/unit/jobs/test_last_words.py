@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.jobs.children import TAIL_LINES, tail_of
 
 
-def test_what_a_crashed_child_said_stands_before_the_innermost_calls(tmp_path: Path) -> None:
+def test_what_a_crashed_child_said_comes_before_the_innermost_calls(tmp_path: Path) -> None:
     report = ["Fatal Python error: Segmentation fault", *(f'  File "f{number}.py"' for number in range(60))]
     (tmp_path / "worker.log").write_text("\n".join(["early"] * 40 + ["about to die", *report, "Extension modules: a, b"]))
     tail = tail_of(tmp_path)

@@ -111,7 +111,7 @@ def test_slurm_preset_reaches_sbatch(tmp_path: Path) -> None:
         assert f"#SBATCH {line}" in text
 
 
-def test_a_missing_plugin_is_said_with_what_to_install() -> None:
+def test_a_missing_plugin_is_reported_with_what_to_install() -> None:
     with pytest.raises(ConfigError, match="hydra/launcher=slrm is unknown"):
         make_plan(["hydra/launcher=slrm"], True, None, [])
     error = RuntimeError("In 'hydra/launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'")

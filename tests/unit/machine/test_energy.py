@@ -69,10 +69,10 @@ def test_a_counter_that_may_not_be_read_names_the_file(tmp_path: Path, monkeypat
     monkeypatch.setattr(Path, "read_text", refused)
     meter = energy.meter(root=tmp_path)
     assert meter.counters == []
-    assert meter.reason == f"no energy counter here: {package / 'energy_uj'} may not be read by this user; ask for read access to it"
+    assert meter.reason == f"no energy counter here: {package / 'energy_uj'} cannot be read by this user; ask for read access to it"
 
 
-def test_a_counter_that_vanishes_is_left_out_and_the_reason_told(tmp_path: Path) -> None:
+def test_a_counter_that_vanishes_is_left_out_and_the_reason_reported(tmp_path: Path) -> None:
     package = zone(tmp_path, "intel-rapl:0", "package-0", 0)
     meter = energy.meter(root=tmp_path)
     (package / "energy_uj").unlink()
@@ -117,7 +117,7 @@ def test_a_card_without_nvml_says_which_extra_to_install(tmp_path: Path, monkeyp
     assert "tracker-harness[nvidia]" in meter.reason
 
 
-def test_a_card_that_counts_no_energy_is_no_counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_that_counts_no_energy_is_not_a_counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nvml = FakeNvml()
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
 

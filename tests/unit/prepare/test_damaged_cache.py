@@ -81,7 +81,7 @@ def outputs(experiment: Experiment, artifact: Artifact) -> Arrays:
 
 @pytest.mark.parametrize("harm", DAMAGES)
 @pytest.mark.parametrize(("backend", "file"), [("openvino", "search.bin"), ("openvino", "search.xml"), ("onnx", "search.onnx")])
-def test_a_damaged_file_is_made_anew_and_said(cache: Path, backend: str, file: str, harm: Callable[[Path], None]) -> None:
+def test_a_damaged_file_is_made_anew_and_reported(cache: Path, backend: str, file: str, harm: Callable[[Path], None]) -> None:
     experiment, artifact = small(cache, f"backend={backend}", *MODEL_CACHE.get(backend, ()))
     expected = {name: np.array(value) for name, value in outputs(experiment, artifact).items()}
     harm(artifact.folder / file)

@@ -82,7 +82,7 @@ def measured(folder: Path, own_error: float, shift: float) -> dict[str, dict[str
     return parity.measure(artifact, Shifted(path, shift), path)  # type: ignore[arg-type]
 
 
-def test_an_error_like_torchs_own_is_no_fault_of_the_conversion(tmp_path: Path) -> None:
+def test_an_error_like_torchs_own_is_not_a_fault_of_the_conversion(tmp_path: Path) -> None:
     found = measured(tmp_path, own_error=0.01, shift=0.03)
     parity.judge(found, 1e-4, "conversion")
     row = found["search"]["score"]

@@ -129,7 +129,7 @@ def test_ir_that_is_another_graph_is_named(outputs: tuple[str, str], dtype: type
         prepared(spec, OpenVino(), tmp_path)
 
 
-def test_a_file_that_is_no_ir_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_ir_is_named(tmp_path: Path) -> None:
     path = tmp_path / "g.xml"
     path.write_text("nothing")
     with pytest.raises(WeightsError, match=r"g\.xml cannot be read for graph search"):
@@ -155,7 +155,7 @@ def test_a_file_that_is_no_ir_is_named(tmp_path: Path) -> None:
         ("moduels", r"has no function 'moduels' \(did you mean 'modules'\?\)"),
     ],
 )
-def test_what_is_wrong_with_a_factory_is_said(factory: str, says: str, tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_factory_is_reported(factory: str, says: str, tmp_path: Path) -> None:
     spec = Own(factory=f"own_tracker:{factory}")
     with pytest.raises(ConfigError, match=says) as caught:
         prepared(spec, Torch(), tmp_path)
@@ -172,7 +172,7 @@ def test_what_is_wrong_with_a_factory_is_said(factory: str, says: str, tmp_path:
         ({"fault": "graphs"}, r"own_tracker\.Own\.graphs failed: KeyError: 'nothing' \(own_tracker\.py, line \d+\)"),
     ],
 )
-def test_what_is_wrong_with_a_specification_is_said(fields: dict, says: str) -> None:
+def test_what_is_wrong_with_a_specification_is_reported(fields: dict, says: str) -> None:
     def checked(spec: Own) -> None:
         specification.check(spec)
         plan(spec, Torch(), Settings(), 0)
@@ -199,7 +199,7 @@ def test_weights_that_are_not_there_are_named() -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_a_tensor_is_said(made, says: str) -> None:
+def test_what_is_wrong_with_a_tensor_is_reported(made, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         made()
 

@@ -67,7 +67,7 @@ def test_no_loss_shown_and_no_difference_in_speed(tmp_path: Path) -> None:
     assert ": no difference in speed shown" in found.rows[1].verdict
 
 
-def test_one_decision_is_told_once_and_nothing_contradicts_it(tmp_path: Path) -> None:
+def test_one_decision_is_reported_once_and_nothing_contradicts_it(tmp_path: Path) -> None:
     fast = in_one_sweep(tmp_path / "fast", 100, 60, 50)
     assert fast.headlines[0].startswith("Fastest: c, 2.0")
     assert "times a." in fast.headlines[0]
@@ -90,16 +90,16 @@ def test_too_many_disturbed_rounds_give_a_command_instead_of_a_winner(tmp_path: 
     assert found.rows[1].ratio.low is None
 
 
-def test_jobs_measured_apart_have_no_interval_and_no_fastest(tmp_path: Path) -> None:
+def test_jobs_not_measured_side_by_side_have_no_interval_and_no_fastest(tmp_path: Path) -> None:
     found = in_one_sweep(tmp_path / "s", 100, 20, turns=False)
     assert found.rows[1].ratio is not None
     assert found.rows[1].ratio.value == pytest.approx(5, rel=0.1)
     assert not found.rows[1].ratio.known
-    assert "(measured apart: no interval)" in found.rows[1].verdict
+    assert "(no interval: not measured side by side)" in found.rows[1].verdict
     (line,) = found.headlines
     assert "none is called fastest" in line
     assert "Fastest" not in " ".join(found.headlines)
-    assert "none is called fastest: the runs were measured apart" in compare(pair(tmp_path / "loose")).headlines[0]
+    assert "no run is named the fastest, because the runs were not measured side by side" in compare(pair(tmp_path / "loose")).headlines[0]
 
 
 def test_interleaved_rounds_of_repeats_serve_where_there_are_no_turns(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_what_nobody_asked_to_vary_is_a_warning(tmp_path: Path, change: dict[str
     assert warned(compare(pair(tmp_path, **change)), "onnx (against torch)", *words)
 
 
-def test_what_the_sweep_varies_is_no_warning(tmp_path: Path) -> None:
+def test_what_the_sweep_varies_is_not_a_warning(tmp_path: Path) -> None:
     jobs = [
         {"backend": "openvino", "config": {"threads": 1}, "overrides": ["threads=1"], "name": "1"},
         {"backend": "openvino", "config": {"threads": 2}, "overrides": ["threads=2"], "name": "2"},
@@ -181,7 +181,7 @@ def test_what_the_sweep_varies_is_no_warning(tmp_path: Path) -> None:
     assert not warned(found, "threads:")
 
 
-def test_passing_values_of_the_environment_are_no_difference(tmp_path: Path) -> None:
+def test_passing_values_of_the_environment_are_not_a_difference(tmp_path: Path) -> None:
     jobs = pair(tmp_path, environment={"load_1min": 3.5, "memory_available_mb": 17, "hostname": "bench"})
     assert differences.unwanted(jobs[1], jobs[0], ["backend"]) == []
 
@@ -217,7 +217,7 @@ def test_runs_of_benchmark_app_alone_are_compared_by_it(tmp_path: Path) -> None:
         job.results.metrics = {"benchmark_app/throughput_fps": value}
         (job.folder / "frames.parquet").unlink()
     found = compare(jobs)
-    assert found.rows[1].verdict == "onnx is 1.50 times as fast as torch (measured apart: no interval)."
+    assert found.rows[1].verdict == "onnx is 1.50 times as fast as torch (no interval: not measured side by side)."
     assert not warned(found, "accuracy")
 
 
@@ -252,7 +252,7 @@ def test_gate_grammar(text: str, kind: str, limit: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["fps", "fps < ", "fps = 3", "< 3", "fps < 3y", "fps < x", "fps < 0x", "__import__('os')", ""])
-def test_what_is_no_gate_is_refused(text: str) -> None:
+def test_what_is_not_a_gate_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="--fail-if"):
         gates.parse(text)
 

@@ -106,7 +106,7 @@ def test_a_group_that_is_a_word_is_its_choice(sweep: Path, group: str, monkeypat
 
 
 @pytest.mark.parametrize("text", ["", "[", "[]", "null", "3", '"x"', "[" * 100_000, "\x00", '{"id": "x"}'])
-def test_a_file_that_is_no_results_file_is_a_sentence(sweep: Path, text: str) -> None:
+def test_a_file_that_is_not_a_results_file_is_a_sentence(sweep: Path, text: str) -> None:
     (sweep / "1" / "results.json").write_text(text)
     with pytest.raises(DataError, match=r"results\.json"):
         Results.load(sweep / "1")

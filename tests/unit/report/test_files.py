@@ -6,13 +6,13 @@ import base64
 import csv
 import io
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
 import make_runs
 import numpy as np
 import pytest
+from pages import Page
 
 from harness.core.catalog import catalog
 from harness.core.errors import DataError
@@ -22,32 +22,6 @@ from harness.report.comparison import compare
 from harness.report.sources import jobs_of, load, resolve
 
 EVIL = "<script>alert(1)</script>\"'&|`"
-
-
-class Page(HTMLParser):
-    """Collects a page's tags, and its text by the id of the table that it stands in."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text: dict[str, str] = {}
-        self.table = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "table":
-            self.table = dict(attrs).get("id") or "other"
-        if tag not in ("meta", "img", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-        self.table = "" if tag == "table" else self.table
-
-    def handle_data(self, data: str) -> None:
-        self.text[self.table] = self.text.get(self.table, "") + data + " "
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +221,7 @@ def test_runs_are_found_by_folder_id_and_mlflow_id(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["nothing", "abc", "../..", "zzzzzz", ""])
-def test_what_is_no_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+def test_what_is_not_a_run_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     (tmp_path / "outputs").mkdir()
     (tmp_path / "here/now").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here/now")
@@ -297,7 +271,7 @@ def test_the_best_is_marked_in_the_direction_that_is_better() -> None:
     assert better["latency_ms/p99"] == better["rss_mb/peak"] == better["model_mb"] == "lower"
 
 
-def test_damaged_frames_are_said(tmp_path: Path) -> None:
+def test_damaged_frames_are_reported(tmp_path: Path) -> None:
     make_runs.make_job(tmp_path / "job")
     (tmp_path / "job" / "frames.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(DataError, match=r"frames\.parquet cannot be read"):

@@ -106,7 +106,7 @@ def test_drift_names_the_path_that_drifts(tmp_path):
     assert "0.897" in found.notes[0]
 
 
-def test_no_drift_is_said_too(tmp_path):
+def test_no_drift_is_reported_too(tmp_path):
     found = section(drift_sweep(tmp_path, 3.002))
     assert [line[-1] for line in found.body] == ["reference", *["agrees"] * 4]
     assert "no path drifts here" in found.notes[0]

@@ -87,7 +87,7 @@ def test_without_ffmpeg_the_film_is_made_all_the_same(
     assert cv2.VideoCapture(str(film)).get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES
 
 
-def test_what_cannot_be_drawn_is_said(runs: list[Path], tmp_path: Path) -> None:
+def test_what_cannot_be_drawn_is_reported(runs: list[Path], tmp_path: Path) -> None:
     job = load(runs[0])
     with pytest.raises(DataError, match="seq_009 is not among"):
         render.render([job], "seq_009", tmp_path / "out")
@@ -123,13 +123,3 @@ def test_no_name_leaves_the_folder(name: str, stem: str) -> None:
 
 def test_names_that_differ_in_signs_alone_get_files_of_their_own() -> None:
     assert len({render._safe(name) for name in ("a b", "a_b", "a/b", "a:b")}) == 4
-
-
-def test_a_sequence_that_the_data_set_lacks_is_told_before_anything_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def drawn(*arguments: object) -> None:
-        raise AssertionError("the demo data set was drawn")
-
-    monkeypatch.setattr("harness.datasets.demo.dataset.generate", drawn)
-    make_runs.make_job(tmp_path / "run", sequences=1, frames=5)
-    with pytest.raises(DataError, match="has no images in the data set demo"):
-        render.find_sequence(load(tmp_path / "run"), "seq_000")

@@ -81,7 +81,7 @@ def test_mlflow_gets_tables_and_curves(jobs: list[Job]) -> None:
     assert {"auc", "precision20", "mean_overlap"} <= set(tables["sequences"].columns)
 
 
-def test_frames_without_a_valid_truth_are_told(tmp_path: Path) -> None:
+def test_frames_without_a_valid_truth_are_reported(tmp_path: Path) -> None:
     write(tmp_path / "otb" / "anno" / "Deer.txt", text(np.vstack([TRUTH["Deer"][:-1], np.zeros((1, 4))])))
     write(tmp_path / "one" / "Deer.txt", text(TRUTH["Deer"]))
     scored, references = score_all([tmp_path / "one"], Wanted(tmp_path / "otb", layout="otb"))

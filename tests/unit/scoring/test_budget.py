@@ -33,7 +33,7 @@ def test_a_job_without_latencies_is_not_judged() -> None:
 
 
 @pytest.mark.parametrize("target", [0, -30, "fast", True, float("inf"), float("nan")])
-def test_a_target_that_is_no_rate_is_refused(target: Any) -> None:
+def test_a_target_that_is_not_a_rate_is_refused(target: Any) -> None:
     with pytest.raises(ConfigError, match="frames a second above 0"):
         target_of({"target_fps": target})
 

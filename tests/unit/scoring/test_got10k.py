@@ -75,13 +75,13 @@ def test_class_balanced_overlap():
     assert "mao" not in score_tracks([track(n, whole) for n in "abc"], unknown).metrics
 
 
-def test_boxes_that_are_not_finite_count_as_lost_and_are_told():
+def test_boxes_that_are_not_finite_count_as_lost_and_are_reported():
     truth = np.tile([0.0, 0, 10, 10], (3, 1))
     drawn = truth.copy()
     drawn[1, 0] = math.nan
     found = score_tracks([track("a", drawn)], [sequence("a", truth)])
     assert found.metrics["ao"] == pytest.approx(0.5)
-    assert "a: 1 boxes are not finite (the first at frame 1)" in found.warnings[0]
+    assert "a: 1 boxes are not finite (the first on line 2)" in found.warnings[0]
 
 
 def test_speed_of_updates_and_of_the_toolkit():
@@ -200,7 +200,7 @@ def test_published_val_results_score_as_the_toolkit_does(shared, tmp_path, monke
     assert_same(our_scores(tmp_path / "data", published), theirs)
 
 
-def test_what_does_not_count_is_told():
+def test_what_does_not_count_is_reported():
     whole = np.tile([0.0, 0, 10, 10], (3, 1))
     covered = sequence("a", whole, visible=np.array([True, False, False]))
     found = score_tracks([track("a", whole), track("b", whole)], [covered, sequence("b", whole)])
@@ -224,25 +224,25 @@ def one_sequence(truth, visible=None):
     return Sequence("alpha", (), truth[0], (100, 100), truth, visible)
 
 
-def test_times_that_are_zero_or_negative_are_told():
+def test_times_that_are_zero_or_negative_are_reported():
     truth = np.tile([10.0, 10, 20, 20], (4, 1))
     scores = score_tracks([Track("alpha", truth, np.array([0.1, 0, -1, 0.1]))], [one_sequence(truth)])
     assert "alpha: 2 times are zero or negative; speed and latency leave them out." in scores.warnings
 
 
 @pytest.mark.parametrize("absent", [[0, 0, 0, 0], [-1, -1, -1, -1], [5, 5, -3, 4]])
-def test_truth_without_area_is_told_with_sequence_and_count(absent):
+def test_truth_without_area_is_reported_with_sequence_and_count(absent):
     truth = np.tile([10.0, 10, 20, 20], (5, 1))
     boxes = truth.copy()
     truth[2:4] = absent
     scores = score_tracks([Track("alpha", boxes, np.full(5, 0.1))], [one_sequence(truth)])
     assert any(
-        "alpha: 2 truth boxes have no area (the first at frame 2) and count as failures" in item
+        "alpha: 2 truth boxes have no area (the first on line 3) and count as failures" in item
         for item in scores.warnings
     )
 
 
-def test_frames_whose_target_is_absent_are_told():
+def test_frames_whose_target_is_absent_are_reported():
     truth = np.tile([10.0, 10, 20, 20], (5, 1))
     truth[3] = 0
     visible = np.array([True, True, True, False, True])
@@ -250,9 +250,9 @@ def test_frames_whose_target_is_absent_are_told():
     assert "alpha: 1 frames without a target are not scored." in scores.warnings
 
 
-def test_boxes_without_area_are_told():
+def test_boxes_without_area_are_reported():
     truth = np.tile([10.0, 10, 20, 20], (4, 1))
     boxes = truth.copy()
     boxes[2] = [50, 50, -20, -20]
     scores = score_tracks([Track("alpha", boxes, np.full(4, 0.1))], [one_sequence(truth)])
-    assert any("alpha: 1 boxes have no area (the first at frame 2)" in item for item in scores.warnings)
+    assert any("alpha: 1 boxes have no area (the first on line 3)" in item for item in scores.warnings)

@@ -109,7 +109,7 @@ def test_smat_stays_inside_the_image(image):
         assert y + h <= 240
 
 
-def test_smat_refuses_maps_that_are_no_numbers(image):
+def test_smat_refuses_maps_that_are_not_numbers(image):
     tracker, _, _ = start_smat({name: np.full_like(value, np.nan) for name, value in smat_maps(0, 0).items()})
     tracker.init(image, np.array([100.0, 80.0, 40.0, 40.0]))
     with pytest.raises(TrackingError, match="not finite"):
@@ -188,7 +188,7 @@ def test_nanotrack_stays_within_bounds(image):
         assert 0 <= y + h / 2 <= 240
 
 
-def test_nanotrack_refuses_maps_that_are_no_numbers(image):
+def test_nanotrack_refuses_maps_that_are_not_numbers(image):
     tracker, _, _ = start_nanotrack(nanotrack_maps(7, 7, distances=(np.inf, 1.0, np.inf, 1.0)))
     tracker.init(image, np.array([140.0, 100.0, 32.0, 32.0]))
     with pytest.raises(TrackingError, match="not finite"):

@@ -164,7 +164,7 @@ def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
         ("cut.safetensors", b"\x10\x00\x00\x00\x00\x00\x00\x00{"),
     ],
 )
-def test_what_is_no_checkpoint_is_named(tmp_path, name, content):
+def test_what_is_not_a_checkpoint_is_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match=rf"{name} is not a set of weights.*accepted"):
         load(tmp_path / name)

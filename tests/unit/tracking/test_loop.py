@@ -130,7 +130,7 @@ def test_a_limit_ends_early(sequence: Sequence) -> None:
     assert spec.tracker.updates == 2
 
 
-def test_a_box_that_is_no_number_names_sequence_and_frame(sequence: Sequence) -> None:
+def test_a_box_that_is_not_a_number_names_sequence_and_frame(sequence: Sequence) -> None:
     with pytest.raises(TrackingError, match=r"moving, frame 4: .*not finite"):
         runner(SlowSpec(bad_at=3)).track(sequence)
     assert gc.isenabled()
@@ -143,7 +143,7 @@ def test_no_garbage_is_collected_while_the_clock_runs(sequence: Sequence) -> Non
     assert gc.isenabled()
 
 
-def test_each_frame_is_told_outside_the_clock(sequence: Sequence) -> None:
+def test_each_frame_is_reported_outside_the_clock(sequence: Sequence) -> None:
     told: list[float] = []
 
     def on_frame(seconds: float) -> None:
@@ -165,7 +165,7 @@ def test_each_frame_is_told_outside_the_clock(sequence: Sequence) -> None:
         ("no tracker", r"own_tracker\.Own\.start returned a object; accepted: .* derives from Tracker", ConfigError),
     ],
 )
-def test_what_is_wrong_with_a_persons_tracker_is_said(
+def test_what_is_wrong_with_a_persons_tracker_is_reported(
     sequence: Sequence, fault: str, says: str, error: type[HarnessError]
 ) -> None:
     session = TorchSession(GRAPH, modules()["search"], "cpu")

@@ -54,7 +54,7 @@ class OpenCv(Adapter):
 
 
 def creator(target: Any, recipe: Recipe, mistake: Failures) -> Build | None:
-    """How one of OpenCV's own classes is built; None if ``target`` is none."""
+    """How one of OpenCV's own classes is built; None if ``target`` is not one."""
     if not isinstance(target, type) or not target.__module__.startswith("cv2") or not hasattr(target, "create"):
         return None
     values = fields(target.__name__, recipe, mistake)

@@ -64,7 +64,7 @@ class Trax:
             raise RuntimeError(f"it takes regions of no form that a box can have: {self.client.region_formats}")
 
     def heard(self, text: str) -> None:
-        """What passes in either direction, piece by piece: lines that are no messages are kept as the program's words."""
+        """What passes in either direction, piece by piece: lines that are not messages are kept as the program's words."""
         self.line.append(text)
         if text.endswith("\n"):
             words = "".join(self.line)

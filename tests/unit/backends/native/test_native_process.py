@@ -99,7 +99,7 @@ def test_a_got10k_tracker_serves_all_sequences_unless_it_is_to_be_built_anew(
         ("wrong", r"update raised TypeError: the tracker returned 'nowhere'; a box is four numbers"),
     ],
 )
-def test_a_tracker_that_fails_is_said_with_its_last_words(tmp_path: Path, how: str, said: str) -> None:
+def test_a_tracker_that_fails_is_reported_with_its_last_words(tmp_path: Path, how: str, said: str) -> None:
     backend, session = session_of(native("matching:Failing", options={"how": how}, timeout=1.0), tmp_path)
     session.run({"image": frame(), "box": BOX})
     for _ in range(2):
@@ -110,7 +110,7 @@ def test_a_tracker_that_fails_is_said_with_its_last_words(tmp_path: Path, how: s
     backend.close()
 
 
-def test_a_process_killed_from_outside_while_it_waits_is_said(tmp_path: Path) -> None:
+def test_a_process_killed_from_outside_while_it_waits_is_reported(tmp_path: Path) -> None:
     before = set(psutil.Process().children())
     backend, session = session_of(native("matching:Echo"), tmp_path)
     (process,) = set(psutil.Process().children()) - before

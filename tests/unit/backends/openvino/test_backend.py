@@ -88,7 +88,7 @@ def test_openvinos_virtual_devices_keep_threads_and_arithmetic(device: str, arti
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto", "multi", "hetero"])
-def test_a_setting_that_openvino_clamps_is_told(device: str, artifacts: dict[str, Artifact]) -> None:
+def test_a_setting_that_openvino_clamps_is_reported(device: str, artifacts: dict[str, Artifact]) -> None:
     backend = OpenVino(threads=4000, device=device)
     backend.open(artifacts["openvino"])
     taken = backend.describe()["threads"]

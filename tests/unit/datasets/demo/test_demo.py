@@ -175,7 +175,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     assert [p.name for p in dataset.folder.parent.iterdir() if not p.name.endswith(".lock")] == []
 
 
-def test_a_cache_that_is_no_folder_is_a_store_error(tmp_path: Path) -> None:
+def test_a_cache_that_is_not_a_folder_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"dataset\.cache"):
         Demo(cache=str(tmp_path / "file")).load()
@@ -206,7 +206,7 @@ def test_the_whole_split_keeps_what_it_promises(prepared: Path) -> None:
     assert ao(np.concatenate(overlaps)) < 0.15
 
 
-def test_an_image_overwritten_at_equal_size_is_drawn_anew_and_said(
+def test_an_image_overwritten_at_equal_size_is_drawn_anew_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "contents", lambda split: [("demo_a", SCRIPTS[0], 1)])

@@ -136,7 +136,7 @@ def test_an_identity_that_is_not_the_manifests(bundle: Path, tmp_path: Path) -> 
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_truth_that_is_gone_or_changed_is_said(made: Path, tmp_path: Path) -> None:
+def test_truth_that_is_gone_or_changed_is_reported(made: Path, tmp_path: Path) -> None:
     jobs = sources.resolve(str(made / "sweep/1"))
     jobs[0].results.dataset = {**jobs[0].results.dataset, "digest": "0" * 64}
     written = write_bundle(jobs, tmp_path / "b.zip")

@@ -37,7 +37,7 @@ def test_flat_folders_of_tabs(tmp_path):
     assert track.seconds.tolist() == [0.5, 0.1]
 
 
-def test_side_files_of_pytracking_are_no_sequences(tmp_path):
+def test_side_files_of_pytracking_are_not_sequences(tmp_path):
     folder = flat(tmp_path, "a")
     for ending in ("all_boxes", "all_scores", "object_presence_scores"):
         (folder / f"a_{ending}.txt").write_text("1\n")

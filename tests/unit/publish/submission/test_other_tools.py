@@ -112,7 +112,7 @@ def test_json_that_is_shorter_is_compared_from_the_first_line_on(otb: Path, tmp_
         ('[{"evalType": "TRE", "res": [[1,2,3,4]]}]', "results of TRE"),
     ],
 )
-def test_json_that_is_no_one_pass_result_is_refused(content: str, complaint: str, otb: Path, tmp_path: Path) -> None:
+def test_json_that_is_not_a_one_pass_result_is_refused(content: str, complaint: str, otb: Path, tmp_path: Path) -> None:
     folder = as_json(tmp_path / "results", "Deer", "Football1")
     padded = content if content != "{" else '{"res": '
     path = write(folder / "Deer.json", padded)

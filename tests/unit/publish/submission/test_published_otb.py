@@ -51,7 +51,7 @@ def test_each_sequences_overlap_and_each_attributes_auc_are_the_published_ones(t
         assert curves.scores()["auc"] == pytest.approx(auc, abs=0.002), name
 
 
-def test_without_a_split_the_largest_list_that_is_there_as_a_whole_is_taken_and_told(otb: Path) -> None:
+def test_without_a_split_the_largest_list_that_is_there_as_a_whole_is_taken_and_reported(otb: Path) -> None:
     found = score(otb, "MEEM", None)
     assert len(found.scores.sequences) == 51
     assert any("largest of OTB that the results have all of" in note for note in found.warnings)

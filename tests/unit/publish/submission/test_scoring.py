@@ -63,7 +63,7 @@ def test_sequences_must_be_there(root, tmp_path):
     assert list(found.scores.sequences) == ["val_a"]
 
 
-def test_more_sequences_are_left_out_and_told(root, tmp_path):
+def test_more_sequences_are_left_out_and_reported(root, tmp_path):
     (found,) = score(results(tmp_path / "mine", names=("val_a", "val_b", "zoo")), root=root)
     assert list(found.scores.sequences) == ["val_a", "val_b"]
     assert "1 sequences are not among those to score and are left out (zoo" in found.warnings[0]
@@ -115,7 +115,7 @@ def test_without_a_data_set_speed_and_agreement(tmp_path):
     }
 
 
-def test_missing_times_are_told(root, tmp_path):
+def test_missing_times_are_reported(root, tmp_path):
     path = results(tmp_path / "mine")
     (path / "val_b/val_b_time.txt").unlink()
     (found,) = score(path, root=root)

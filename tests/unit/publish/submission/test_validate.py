@@ -83,7 +83,7 @@ def test_every_damage_is_found_where_it_is(archive, facts, tmp_path, name):
         assert not any(fault.file.split("/")[0] in others for fault in found), "a whole sequence is blamed"
 
 
-def test_all_faults_are_told_together(archive, facts, tmp_path):
+def test_all_faults_are_reported_together(archive, facts, tmp_path):
     files = unpacked(archive)
     for number, damage in enumerate(("NaN", "negative time", "extra file at the root")):
         DAMAGES[damage].change(files, list(facts.sequences)[number])
@@ -101,7 +101,7 @@ def test_lines_of_one_kind_of_fault_are_one_fault():
 
 
 @pytest.mark.parametrize("spoil", [truncated, lambda data: b"", lambda data: b"not a zip" * 99], ids=["cut", "0", "text"])
-def test_what_is_no_whole_archive(archive, facts, tmp_path, spoil):
+def test_what_is_not_a_whole_archive(archive, facts, tmp_path, spoil):
     path = tmp_path / "broken.zip"
     path.write_bytes(spoil(archive.read_bytes()))
     (found,) = faults(path, facts)

@@ -27,7 +27,7 @@ def test_a_line_a_run_says_how_many_streams_fit_and_what_ended_the_search() -> N
     assert "a: 7 periodic streams; with one more 5.0% of 600 frames were late." in section.notes
 
 
-def test_a_dropped_frame_and_a_search_that_reached_its_end_are_told() -> None:
+def test_a_dropped_frame_and_a_search_that_reached_its_end_are_reported() -> None:
     dropped = job("b", [step(7, True, 21.0), step(8, False, 40.0, dropped=1)])
     ended = job("c", [step(16, True, 21.0)], bounded=True)
     [section] = sections(compared(dropped, ended))

@@ -56,7 +56,7 @@ def test_without_int8_there_is_no_section() -> None:
     assert section.sections(comparison({}, None)) == []
 
 
-def test_every_figure_stands_in_the_line() -> None:
+def test_every_figure_is_in_the_line() -> None:
     (found,) = section.sections(comparison(METRICS, DETAILS))
     assert found.body == [
         ["int8", "0.68x", "0.31x", "1.40x", "1.50x", "18.4%", "0.9200", "frame 67", "0.9400", "never",

@@ -54,13 +54,13 @@ def test_a_lead_that_sequences_disagree_on_is_within_noise() -> None:
     assert any("overtakes shaky" in note and note.endswith("one of the leads is within noise.") for note in section.notes)
 
 
-def test_configurations_that_never_change_places_are_told_so() -> None:
+def test_configurations_that_never_change_places_are_reported_as_such() -> None:
     weak = configuration("weak", {15.0: [0.5, 0.5], 60.0: [0.3, 0.3]})
     [section] = sections(compared(FAST, weak))
     assert section.notes[-1] == "No two configurations change places between these rates."
 
 
-def test_equal_scores_are_level_and_no_crossing() -> None:
+def test_equal_scores_are_level_and_do_not_cross() -> None:
     twin = configuration("twin", {15.0: [0.60, 0.62], 60.0: [0.60, 0.62]})
     [section] = sections(compared(FAST, twin))
     assert "At 15 fps fast and twin are level (0.6100)." in section.notes
@@ -74,7 +74,7 @@ def test_conventions_are_not_mixed() -> None:
     assert "by VOT's real-time rule, 3 grace frames a sequence" in second.notes[0]
 
 
-def test_a_clock_that_was_assumed_is_said() -> None:
+def test_a_clock_that_was_assumed_is_reported() -> None:
     [section] = sections(compared(configuration("whatif", {15.0: [0.6, 0.6]}, clock="fixed", latency_ms=40.0)))
     assert "whatif: every update took 40 ms by assumption (task.clock=fixed)." in section.notes
 

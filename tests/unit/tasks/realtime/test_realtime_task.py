@@ -153,7 +153,7 @@ def test_a_realtime_job_replays_itself(tmp_path: Path, dataset: Dataset) -> None
     )
 
 
-def test_a_rate_or_frame_that_was_not_recorded_is_told(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_rate_or_frame_that_was_not_recorded_is_reported(tmp_path: Path, dataset: Dataset) -> None:
     Realtime(fps=(500.0,)).run(stub_context(tmp_path / "first", dataset))
     with pytest.raises(DataError, match="no frames at 20 fps; it has 500"):
         Realtime(fps=(20.0,), clock="recorded", recording=str(tmp_path / "first")).run(stub_context(tmp_path / "job", dataset))
@@ -162,7 +162,7 @@ def test_a_rate_or_frame_that_was_not_recorded_is_told(tmp_path: Path, dataset: 
         Realtime(fps=(10.0,), clock="recorded", recording=str(short)).run(stub_context(tmp_path / "job", dataset))
 
 
-def test_a_folder_without_samples_is_no_recording(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_folder_without_samples_is_not_a_recording(tmp_path: Path, dataset: Dataset) -> None:
     task = Realtime(clock="recorded", recording=str(tmp_path))
     with pytest.raises(ConfigError, match=r"holds neither frames\.parquet nor realtime\.parquet"):
         task.check({}, DriftingSpec(), dataset)  # type: ignore[arg-type]
@@ -199,7 +199,7 @@ def test_random_weights_have_a_schedule_and_no_accuracy(tmp_path: Path, dataset:
     assert rows(tmp_path / "job", 10.0)["x"].iloc[5] == pytest.approx(9 + 15 / 97)
 
 
-def test_a_box_that_is_no_number_ends_the_run_with_its_frame(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_box_that_is_not_a_number_ends_the_run_with_its_frame(tmp_path: Path, dataset: Dataset) -> None:
     class Broken(DriftingSpec):
         def start(self, sessions: Any) -> Any:
             tracker = super().start(sessions)

@@ -146,7 +146,7 @@ def test_without_a_counter_no_joules_are_guessed() -> None:
     assert found.details["soak"]["energy"] == "no energy counter here: none"
 
 
-def test_a_counter_that_fell_away_leaves_no_joules_of_a_part() -> None:
+def test_a_counter_that_disappeared_leaves_no_joules_of_a_part() -> None:
     lost = Meter([Counted()], "package-1 could not be read any more", lost=True)
     samples = StandIn(lambda now: 0.02, joules=lambda now: 30.0).soak(60.0)
     found = Soak().result(samples, lost)
@@ -215,7 +215,7 @@ def test_single_outliers_are_no_change() -> None:
     assert change_points(series) == []
 
 
-def test_a_change_smaller_than_asked_for_is_not_told() -> None:
+def test_a_change_smaller_than_asked_for_is_not_reported() -> None:
     series = np.array([30.0] * 60 + [29.7] * 60)
     assert change_points(series) == []
     assert [item.index for item in change_points(series, least=0.005)] == [60]

@@ -28,7 +28,7 @@ def test_a_line_a_run_has_both_ends_memory_and_energy(tmp_path: Path) -> None:
     assert "run: energy: no energy counter here: none." in section.notes
 
 
-def test_changes_throttling_growth_and_joules_are_told(tmp_path: Path) -> None:
+def test_changes_throttling_growth_and_joules_are_reported(tmp_path: Path) -> None:
     counted = {"energy/joules_per_frame": 0.61, "energy/watts": 30.5}
     [section] = sections(compared(job(tmp_path, True, [CHANGE], **counted)))
     assert section.body[0][4:] == ["1", "+6.0 MB/min", "0.610", "30.5 W"]

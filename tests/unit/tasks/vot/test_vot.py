@@ -118,7 +118,7 @@ def test_measures_are_read_from_the_toolkits_report() -> None:
 
 def test_another_data_set_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
-    with pytest.raises(ConfigError, match="dataset=otb is none: use dataset=vot"):
+    with pytest.raises(ConfigError, match="dataset=otb is not one; use dataset=vot"):
         VotChallenge().check({}, None, Otb(root=str(otb(tmp_path))))  # type: ignore[arg-type]
 
 

@@ -47,13 +47,13 @@ def test_settings_that_cannot_be_are_refused_before_anything_runs(settings: dict
         Native(**settings)  # type: ignore[arg-type]
 
 
-def test_a_program_that_is_not_there_is_said() -> None:
+def test_a_program_that_is_not_there_is_reported() -> None:
     pytest.importorskip("trax", reason="the extra [trax] is not installed")
     with pytest.raises(ConfigError, match="there is no program '/nowhere/tracker'"):
         Native(command=["/nowhere/tracker"])
 
 
-def test_weights_that_are_not_there_are_said() -> None:
+def test_weights_that_are_not_there_are_reported() -> None:
     with pytest.raises(WeightsError, match=r"tracker.weights is nowhere.pth, but there is no file"):
         native("matching:Echo", weights="nowhere.pth").source()
 
@@ -103,7 +103,7 @@ def test_a_programs_own_file_enters_the_key(tmp_path: Path) -> None:
     assert key(spec) != before
 
 
-def test_a_folder_full_of_frames_is_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_full_of_frames_is_not_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.trackers.native.sources.MOST_ENTRIES", 5)
     for number in range(6):
         (tmp_path / f"{number:08d}.jpg").touch()

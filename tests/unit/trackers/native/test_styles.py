@@ -142,7 +142,7 @@ def test_a_score_under_a_key_of_ones_own_is_named() -> None:
         wrong.update(frame())
 
 
-def test_an_output_without_a_box_is_said() -> None:
+def test_an_output_without_a_box_is_reported() -> None:
     subject = Output(boxes=[1, 2, 3, 4])
     adapter = PyTracking(recipe_of(), subject, lambda: subject, Mistake)
     adapter.init(frame(), [1, 2, 3, 4])
@@ -253,7 +253,7 @@ def test_a_trax_program_sees_the_pixels_that_were_sent(program: Any, tmp_path: P
     adapter.close()
 
 
-def test_a_trax_program_that_dies_is_said_with_its_exit_code(program: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_trax_program_that_dies_is_reported_with_its_exit_code(program: Any, capfd: pytest.CaptureFixture[str]) -> None:
     adapter = program("2")
     adapter.init(frame(), [1, 2, 3, 4])
     adapter.update(frame())
@@ -263,7 +263,7 @@ def test_a_trax_program_that_dies_is_said_with_its_exit_code(program: Any, capfd
     adapter.close()
 
 
-def test_a_program_that_speaks_no_trax_is_said(tmp_path: Path) -> None:
+def test_a_program_that_does_not_speak_trax_is_reported(tmp_path: Path) -> None:
     pytest.importorskip("trax", reason="the extra [trax] is not installed")
     with pytest.raises(RuntimeError, match="no TraX greeting came"):
         adapt(None, command=[sys.executable, "-c", "print('hello')"], scratch=str(tmp_path))

@@ -161,7 +161,7 @@ def test_the_account_states_share_and_losses() -> None:
     assert metrics["cluster/shard_overhead_ms"] >= 0
 
 
-def test_shared_cores_and_other_versions_are_said() -> None:
+def test_shared_cores_and_other_versions_are_reported() -> None:
     found, _ = dispatched(FakeCluster())
     found.run()
     assert account(found, 1.0)["warnings"] == []
@@ -261,7 +261,7 @@ def test_latency_is_not_asked_of_a_cluster(cache: Path) -> None:
         small_experiment(cache, "task.executor=ray", "task.mode=both")
 
 
-def test_a_missing_ray_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ray_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'tracker-harness\[cluster\]'"):
         cluster.check_installed()
@@ -282,7 +282,7 @@ class SlowRay:
             raise Exception(self.message)
 
 
-def test_a_slow_start_is_tried_again_and_an_absent_cluster_is_said() -> None:
+def test_a_slow_start_is_tried_again_and_an_absent_cluster_is_reported() -> None:
     slow = SlowRay(2)
     cluster.join(slow, slow.begin, None, tries=3)
     assert slow.shut == 2
@@ -291,7 +291,7 @@ def test_a_slow_start_is_tried_again_and_an_absent_cluster_is_said() -> None:
             cluster.join(ray, ray.begin, "auto", tries=3)
 
 
-def test_an_address_where_nobody_listens_is_said_at_once() -> None:
+def test_an_address_where_nobody_listens_is_reported_at_once() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # not listening
         address = f"127.0.0.1:{taken.getsockname()[1]}"
