@@ -97,7 +97,7 @@ def test_jobs_not_measured_side_by_side_have_no_interval_and_no_fastest(tmp_path
     assert not found.rows[1].ratio.known
     assert "(no interval: not measured side by side)" in found.rows[1].verdict
     (line,) = found.headlines
-    assert "none is called fastest" in line
+    assert "no run is named the fastest" in line
     assert "Fastest" not in " ".join(found.headlines)
     assert "no run is named the fastest, because the runs were not measured side by side" in compare(pair(tmp_path / "loose")).headlines[0]
 
