@@ -316,5 +316,5 @@ def test_a_sweeps_run_has_the_winners_metrics_and_each_job_its_verdict(sweep: Pa
     assert parent["tags"]["dataset"] == winner.choice("dataset") != ""
     note = found[winner.id]["tags"]["mlflow.note.content"]
     assert note.startswith("job 2 is fine.")
-    parent_run = json.loads((sweep / "mlflow.json").read_text())["run_id"]
-    assert "[Report](#/experiments/" in note and f"/runs/{parent_run}/artifactPath/report.html?workflowType=machine_learning)" in note
+    identity = json.loads((sweep / "sweep.json").read_text())["id"]  # records write identities for the store's own ids
+    assert f"[Report](#/experiments/ID/runs/{identity}/artifactPath/report.html?workflowType=machine_learning)" in note
