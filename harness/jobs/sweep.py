@@ -92,7 +92,7 @@ def keep_agreement(folders: list[Path], agreement: Mapping[str, Mapping[str, Any
 def keep_verdicts(place: Path, found: Comparison) -> None:
     """Writes beside each job's results what the report says of it, and in a sweep's folder who leads."""
     for row in found.rows:
-        if row.job.ok and (row.job.folder / RESULTS_FILE).is_file():
+        if (row.job.folder / RESULTS_FILE).is_file():
             write_json(row.job.folder / VERDICT_FILE, {"verdict": row.verdict})
     if found.base is not None and len(found.rows) > 1:
         rows = [row for row in found.well if row is found.base or row.ratio is not None]

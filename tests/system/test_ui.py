@@ -93,6 +93,17 @@ def test_the_experiment_shows_the_columns_that_matter(browser: Any, pages: dict[
     page.close()
 
 
+def test_the_settings_of_runs_come_before_their_metrics(browser: Any, pages: dict[str, str]) -> None:
+    page = browser.new_page(viewport={"width": 2600, "height": 1200})
+    text_with(page, pages["all runs"], ["drawn runs", "fps", "ao"])
+    heads = "[...document.querySelectorAll('.ag-header-cell')].map(cell => [cell.innerText.trim(), cell.getBoundingClientRect().x])"
+    shown = [text for text, _ in sorted(page.evaluate(heads), key=lambda item: item[1])]
+    settings = ["backend", "device", "hint", "quantization", "threads", "task", "tracker"]
+    assert [text for text in shown if text in settings] == settings
+    assert shown.index("tracker") < min(shown.index(name) for name in ("ao", "fps"))
+    page.close()
+
+
 def test_the_report_needs_no_network(browser: Any, logged: Path) -> None:
     asked: list[str] = []
     context = browser.new_context(offline=True, viewport={"width": 1400, "height": 1000})

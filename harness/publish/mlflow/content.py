@@ -125,7 +125,7 @@ def tags_of(folder: Path, results: Results, report: str = "") -> dict[str, str]:
     if (folder / IMPORTED_FILE).is_file():
         found = read_record(folder / IMPORTED_FILE)
         tags |= {"harness.bundle": str(found.get("bundle", "")), "harness.recomputed": str(found.get("recomputed", ""))}
-    tags["mlflow.note.content"] = "\n\n".join([*_verdict(folder, report), *_notes(results)])
+    tags["mlflow.note.content"] = "\n\n".join([*_verdict(folder, report), *_notes(results, (folder / VERDICT_FILE).is_file())])
     return {key: value[:TAG_LIMIT] for key, value in tags.items() if value}
 
 
@@ -145,12 +145,13 @@ def sweep_metrics(sweep: Path) -> dict[str, float]:
     return all_metrics(sweep / leader, Results.load(sweep / leader))
 
 
-def _notes(results: Results) -> list[str]:
+def _notes(results: Results, judged: bool) -> list[str]:
     notes = []
     if results.scoring.get("random_weights"):
         notes.append("**Random weights**: only speed was measured; there is no accuracy.")
     if results.error:
-        notes.append(f"{results.status}: {results.error.get('message', '')}")
+        said = f"{results.status}: {results.error.get('message', '')}"
+        notes += [] if judged else [said]  # the verdict gives the reason too
     return notes + [f"Warning: {warning}" for warning in results.warnings]
 
 
