@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra import version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
@@ -39,6 +38,7 @@ from harness.core.config import conf_folder
 from harness.core.errors import ConfigError, HarnessError, told
 from harness.jobs import launchers, privacy
 from harness.jobs.complaints import about_anything, in_our_words, with_quotes
+from harness.jobs.hydra_state import own_state
 from harness.jobs.paths import anchored
 from harness.jobs.resume import key_of, quoted
 
@@ -172,23 +172,16 @@ def compose_root(config_dir: str | None, overrides: list[str]) -> DictConfig:
 @contextmanager
 def hydra_of(config_dir: str | None = None) -> Iterator[tuple[Any, OnceLoader]]:
     """Hydra over our configuration, the plug-ins' and ``config_dir``; what it keeps for a whole process is put back."""
-    kept = HydraConfig.instance().cfg
-    version.setbase("1.3")
     _check_names(config_dir)
-    _register()
-    search_path = create_config_search_path(str(conf_folder()))
-    if config_dir:
-        search_path.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema"))
-    assert isinstance(search_path, ConfigSearchPathImpl)
-    loader = OnceLoader(search_path)
-    GlobalHydra.instance().clear()
-    try:
+    with own_state(), _registered():
+        search_path = create_config_search_path(str(conf_folder()))
+        if config_dir:
+            search_path.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema"))
+        assert isinstance(search_path, ConfigSearchPathImpl)
+        loader = OnceLoader(search_path)
         hydra = Hydra("harness", loader)
         GlobalHydra.instance().initialize(hydra)
         yield hydra, loader
-    finally:
-        GlobalHydra.instance().clear()
-        HydraConfig.instance().cfg = kept
 
 
 def _check_names(config_dir: str | None) -> None:
@@ -198,14 +191,22 @@ def _check_names(config_dir: str | None) -> None:
             raise ConfigError(f"{what} is {folder}: Hydra takes ${{...}} for a variable; rename the folder, or run in another one.")
 
 
-def _register() -> None:
-    """Adds our search-path plug-in to those that Hydra finds in the namespace ``hydra_plugins``."""
+@contextmanager
+def _registered() -> Iterator[None]:
+    """With our search-path plug-in among those that Hydra finds in the namespace ``hydra_plugins``."""
     try:
+        known = Plugins.instance().plugin_type_to_subclass_list[SearchPathPlugin]
+        nested = PluginSearchPath in known
         Plugins.instance().register(PluginSearchPath)
     except Exception as error:  # whatever somebody's plug-in raises while Hydra imports it
         raise ConfigError(
             f"a plug-in of Hydra cannot be loaded ({told(error)}); update or uninstall the package that puts it into hydra_plugins."
         ) from error
+    try:
+        yield
+    finally:
+        if not nested:
+            known.remove(PluginSearchPath)
 
 
 @contextmanager
@@ -341,10 +342,9 @@ def launch(plan: Plan, task: TaskFunction) -> None:
     """
     assert plan.composed is not None
     composed = plan.composed
-    config, kept = composed.root, HydraConfig.instance().cfg
-    GlobalHydra.instance().clear()
-    GlobalHydra.instance().initialize(composed.hydra)
-    try:
+    config = composed.root
+    with own_state():
+        GlobalHydra.instance().initialize(composed.hydra)
         callbacks = Callbacks(config)
         context = HydraContext(composed.loader, callbacks)
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
@@ -358,9 +358,6 @@ def launch(plan: Plan, task: TaskFunction) -> None:
             done = run_job(task, config, "hydra.run.dir", None, context)
             callbacks.on_run_end(config=config, config_name=CONFIG_NAME, job_return=done)
             _ = done.return_value  # raises what the job raised
-    finally:
-        GlobalHydra.instance().clear()
-        HydraConfig.instance().cfg = kept
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,11 +72,22 @@ class JobTask:
             return None
         said = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, HarnessError):
-            traceback.print_exception(error)
+            _keep_traceback(error, job.folder)
         say(f"error: {said}")
         with contextlib.suppress(HarnessError, OSError):
             return runner.record_failure(job, type(error).__name__, said)
         return None
+
+
+def _keep_traceback(error: Exception, folder: Path) -> None:
+    """Adds the traceback of a mistake of ours to the job's log, whose last lines its result gets; ``-v`` shows it too."""
+    text = "".join(traceback.format_exception(error))
+    if os.environ.get("HARNESS_VERBOSE"):
+        say(text.rstrip())
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "worker.log", "a", encoding="utf-8") as log:
+            log.write(text)
 
 
 def make_job(

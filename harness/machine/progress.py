@@ -5,23 +5,27 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any
 
 from tqdm import tqdm
 
-tqdm.monitor_interval = 0  # no thread that wakes up while frames are timed
 _LOG_EVERY_S = 15.0
+
+
+class _Quiet(tqdm):  # type: ignore[type-arg]
+    """A bar of tqdm's without its thread, which would wake up while frames are timed. Others' bars keep theirs."""
+
+    monitor_interval = 0
 
 
 class Bar:
     """A bar that redraws in place; only for terminals."""
 
     def __init__(self) -> None:
-        self._bar: tqdm[Any] | None = None
+        self._bar: _Quiet | None = None
 
     def start(self, title: str, total: int) -> None:
         self.close()
-        self._bar = tqdm(total=total, desc=title, unit="frame", file=sys.stderr, mininterval=0.25, leave=False)
+        self._bar = _Quiet(total=total, desc=title, unit="frame", file=sys.stderr, mininterval=0.25, leave=False)
 
     def step(self, amount: int = 1, note: str = "") -> None:
         if self._bar is not None:

@@ -50,9 +50,10 @@ def _fonts() -> list[str]:
 def new_figure(height: float, width: float = theme.WIDTH, **layout: Any) -> tuple[Figure, Any]:
     """A figure of inches, and its axes as ``Figure.subplots(**layout)`` gives them."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Plain
 
-    figure = Plain(figsize=(width, height))
+    from harness.present.drawing import Drawing
+
+    figure = Drawing(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure, figure.subplots(**layout)
 

@@ -13,7 +13,7 @@ from harness.report.plots.latency import latency_histograms, latency_traces, sta
 from harness.report.plots.sequences import parting, sequence_map, success_curves
 from harness.report.plots.speed import accuracy_bar, accuracy_speed, fps_bar
 from harness.report.sources import give_labels, load
-from harness.scoring.compared import Comparison, Row
+from harness.scoring.compared import Comparison, Job, Row
 
 PLOTS = "plots"
 Tell = Callable[[str], None]
@@ -26,7 +26,16 @@ def job_plots(folder: Path, tell: Tell) -> list[Path]:
         folder: The job's.
         tell: Gets a sentence for each picture that could not be drawn.
     """
-    job = load(folder)
+    return save_all(job_pictures(load(folder), tell), folder / PLOTS, tell)
+
+
+def job_pictures(job: Job, tell: Tell) -> list[Picture]:
+    """The pictures of one job: success curve, latency histogram and trace, stages, its sections'; none of a job that failed.
+
+    Args:
+        job: The job.
+        tell: Gets a sentence for each picture that could not be drawn.
+    """
     give_labels([job])
     if not job.ok:
         return []
@@ -34,8 +43,7 @@ def job_plots(folder: Path, tell: Tell) -> list[Path]:
     makers: list[Callable[[], Picture | None]] = [
         partial(maker, [job]) for maker in (success_curves, latency_histograms, latency_traces, stage_breakdown)
     ]
-    drawn = [*_drawn(makers, tell), *(picture for section in own for picture in section.pictures)]
-    return save_all(drawn, folder / PLOTS, tell)
+    return [*_drawn(makers, tell), *(picture for section in own for picture in section.pictures)]
 
 
 def comparison_pictures(found: Comparison) -> list[Picture]:

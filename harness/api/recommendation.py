@@ -1,0 +1,67 @@
+"""The answer of a search for the configuration to deploy, as Python sees it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from harness.api import shown
+from harness.api.finished import Run
+from harness.jobs.recommend.answer import Answer
+
+
+class Recommendation:
+    """What ``harness.recommend`` found. ``bool()`` of it is False where nothing fits.
+
+    Args:
+        answer: The answer of the search.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    @property
+    def sentence(self) -> str:
+        """The answer in one sentence."""
+        return self._answer.sentence
+
+    @property
+    def command(self) -> str:
+        """The command line that runs the recommended configuration; empty where nothing fits."""
+        return self._answer.command
+
+    @property
+    def overrides(self) -> list[str]:
+        """The recommended settings: ``harness.run(*overrides)``."""
+        return list(self._answer.overrides)
+
+    @property
+    def dropped(self) -> dict[str, str]:
+        """Why each other candidate was dropped, by its settings."""
+        return dict(self._answer.dropped)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are; the same call with this ``folder`` goes on with an unfinished search."""
+        return self._answer.folder
+
+    @property
+    def report(self) -> Path:
+        """The page of the finalists."""
+        return self.folder / "report.html"
+
+    @cached_property
+    def run(self) -> Run | None:
+        """The recommended run; None where nothing fits."""
+        return Run(self.folder / self._answer.run) if self._answer.run else None
+
+    def __bool__(self) -> bool:
+        return self._answer.kind != "none"
+
+    def __repr__(self) -> str:
+        return f"<Recommendation: {self.sentence} ({self.folder})>"
+
+    def _repr_html_(self) -> str:
+        command = [shown.heading("", self.command)] if self.command else []
+        changes = shown.sentences(self._answer.changes)
+        return "".join([shown.heading("Recommendation", self.sentence), *command, changes, shown.place(self.report)])

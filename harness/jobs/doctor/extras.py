@@ -1,0 +1,87 @@
+"""What of the optional parts is installed: the package's extras, and programs of the system that some commands use."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+
+PACKAGE = "tracker-harness"
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+EXTRA = re.compile(r"extra\s*==\s*['\"]([\w-]+)['\"]")
+PROGRAMS = {
+    "git": (("git",), "records the commit of a run", "install git"),
+    "ffmpeg": (("ffmpeg",), "render writes films that every player shows", "install ffmpeg (Debian: apt install ffmpeg)"),
+    "chromium": (
+        ("chromium", "chromium-browser", "google-chrome"),
+        "looks at pages in the tests of the user interface",
+        "install chromium (Debian: apt install chromium)",
+    ),
+}
+"""Program -> the names that it goes by, what it is for, how to get it."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that may be installed.
+
+    Attributes:
+        name: Its name.
+        there: Whether all of it is.
+        said: Versions, or what is missing.
+        get: How to get it; empty where it is there.
+    """
+
+    name: str
+    there: bool
+    said: str
+    get: str = ""
+    missing: list[str] = field(default_factory=list)
+
+    def plain(self) -> dict[str, object]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def extras(requirements: list[str] | None = None) -> list[Part]:
+    """The package's extras and which of their packages are there.
+
+    Args:
+        requirements: As the package's metadata has them; by default the installed package's. Empty if there is no such record.
+    """
+    if requirements is None:
+        try:
+            requirements = metadata.requires(PACKAGE) or []
+        except metadata.PackageNotFoundError:
+            return []
+    wanted: dict[str, list[str]] = {}
+    for text in requirements:
+        extra, name = EXTRA.search(text), NAME.match(text)
+        if extra and name and name[0] != PACKAGE:
+            wanted.setdefault(extra[1], []).append(name[0])
+    return [_extra(name, packages) for name, packages in sorted(wanted.items())]
+
+
+def _extra(name: str, packages: list[str]) -> Part:
+    known = {package: version_of(package) for package in packages}
+    missing = [package for package, version in known.items() if not version]
+    said = ", ".join(f"{package} {version or 'missing'}" for package, version in known.items())
+    return Part(name, not missing, said, f"pip install '{PACKAGE}[{name}]'" if missing else "", missing)
+
+
+def version_of(package: str) -> str:
+    """The installed version; empty if there is none."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def programs() -> list[Part]:
+    """The programs that some commands use."""
+    found = []
+    for name, (words, purpose, get) in PROGRAMS.items():
+        path = next((place for word in words if (place := shutil.which(word))), "")
+        found.append(Part(name, bool(path), path or f"not found; {purpose}", "" if path else get))
+    return found
