@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.api.comparison import Comparison, Sweep, is_sweep
-from harness.api.recommendation import Recommendation
 from harness.api.finished import Run, RunFailed
+from harness.api.recommendation import Recommendation
 from harness.api.state import untouched
 from harness.api.words import words_of
 from harness.core.errors import ConfigError

@@ -17,7 +17,7 @@ MEANING = ("true", "false", "null", "nan", "inf")
 
 
 def words_of(overrides: Sequence[str], settings: Mapping[str, Any], sweeping: bool = False) -> list[str]:
-    """The overrides that a call means.
+    r"""The overrides that a call means.
 
     Args:
         overrides: Given as on the command line.
@@ -34,7 +34,7 @@ def words_of(overrides: Sequence[str], settings: Mapping[str, Any], sweeping: bo
     >>> words_of(["seed=1"], {"backend": "onnx", "dataset__limit": 2, "dataset.init_box": (1, 2, 30, 40), "objective": None})
     ['seed=1', 'backend=onnx', 'dataset.limit=2', 'dataset.init_box=[1,2,30,40]', 'objective=null']
     >>> words_of([], {"tracker": {"name": "smat", "weights": "random"}, "hydra__run__dir": "my runs/it's one"})
-    ['tracker=smat', 'tracker.weights=random', "hydra.run.dir='my runs/it\\\\'s one'"]
+    ['tracker=smat', 'tracker.weights=random', "hydra.run.dir='my runs/it\\'s one'"]
     >>> words_of([], {"backend": ["torch", "onnx"], "threads": [1, 2]}, sweeping=True)
     ['backend=torch,onnx', 'threads=1,2']
     """
@@ -81,10 +81,16 @@ def text_of(value: Any, key: str = "a setting") -> str:
     if isinstance(value, (list, tuple)):
         return f"[{','.join(text_of(item, key) for item in value)}]"
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{text_of(str(name), key)}:{text_of(item, key)}" for name, item in value.items()) + "}"
+        items = [f"{_name(name)}:{text_of(item, key)}" for name, item in value.items()]
+        return "{" + ",".join(items) + "}"
     raise ConfigError(
         f"{key} is of type {type(value).__name__}; accepted: text, a number, True, False, None, a path, and lists and mappings of them."
     )
+
+
+def _name(name: Any) -> str:
+    """A mapping's key, which Hydra's grammar takes without quotes alone."""
+    return re.sub(r"([\\()\[\]{}:=,'\"\s])", r"\\\1", str(name))
 
 
 def _text(text: Any, key: str) -> str:

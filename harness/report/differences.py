@@ -97,14 +97,21 @@ def unwanted(own: Job, base: Job, wanted: list[str]) -> list[str]:
     return found + _effective(own, base, wanted)
 
 
+def environment_changes(before: Job, after: Job) -> list[tuple[str, Any, Any]]:
+    """(key, value before, value after) of what both runs record of their environment and what is not the same.
+
+    What changes from minute to minute, and the machine's names, are left out.
+    """
+    old, new = flatten(before.results.environment), flatten(after.results.environment)
+    return [
+        (key, old[key], new[key])
+        for key in sorted(old.keys() & new.keys())
+        if old[key] != new[key] and not _PASSING.search(key) and not _MACHINE.search(key)
+    ]
+
+
 def _environment(own: Job, base: Job) -> list[str]:
-    mine, other = flatten(own.results.environment), flatten(base.results.environment)
-    keys = sorted(
-        key
-        for key in mine.keys() & other.keys()
-        if mine[key] != other[key] and not _PASSING.search(key) and not _MACHINE.search(key)
-    )
-    return [_sentence(key, mine[key], other[key]) for key in keys]
+    return [_sentence(key, mine, other) for key, other, mine in environment_changes(base, own)]
 
 
 def _effective(own: Job, base: Job, wanted: list[str]) -> list[str]:

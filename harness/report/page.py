@@ -52,10 +52,10 @@ def html(
         command: The command line that made the runs, if known.
         sections: What tasks, recipes and packages add.
     """
-    return _templates().get_template("page.html").render(
+    return templates().get_template("page.html").render(
         title=title,
         made=made,
-        style=Markup(_templates().get_template("style.css").render()),  # noqa: S704 - our own file
+        style=Markup(templates().get_template("style.css").render()),  # noqa: S704 - our own file
         head=_head(found),
         verdicts=_verdicts(found),
         warnings=found.warnings,
@@ -63,14 +63,15 @@ def html(
         sections=list(sections),
         facts=facts.of(found, command),
         settings=facts.settings(found) if found.well else None,
-        pictures=[_figure(picture) for picture in pictures if picture.key != PARTING],
-        parting=_parting(found, [_figure(picture) for picture in pictures if picture.key == PARTING]),
+        pictures=[figure_view(picture) for picture in pictures if picture.key != PARTING],
+        parting=_parting(found, [figure_view(picture) for picture in pictures if picture.key == PARTING]),
         reading=_reading(found),
     )
 
 
 @cache
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """The templates of pages, in which everything is escaped."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("harness.report"),
         autoescape=True,
@@ -169,7 +170,8 @@ def _best(found: Comparison, column: Column) -> str:
 # ---------------------------------------------------------------------------------- pictures, agreement
 
 
-def _figure(picture: Picture) -> View:
+def figure_view(picture: Picture) -> View:
+    """A picture as the templates take it: SVG inside the page."""
     return {
         "key": picture.key,
         "title": picture.title,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from harness.core.errors import ConfigError
 from harness.core.interfaces import GraphSpec, Session, Source, TensorSpec, Tracker, TrackerSpec
@@ -18,7 +17,7 @@ SIZE = 32
 class Tiny(TrackerSpec):
     """Three convolutions on an image of 32x32 pixels, with random weights. It is prepared like any tracker, and tracks nothing."""
 
-    name: ClassVar[str] = "tiny"
+    name: str = "tiny"
 
     @property
     def graphs(self) -> Mapping[str, GraphSpec]:

@@ -8,6 +8,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from harness.scoring.levels import segments
+
 Floats = npt.NDArray[np.float64]
 
 SHORTEST = 8
@@ -40,8 +42,8 @@ class Change:
 def change_points(series: Floats, least: float = LEAST_CHANGE) -> list[Change]:
     """The samples at which the level of ``series`` ``[N]`` changes by at least ``least`` of itself.
 
-    The best segmentation into constant levels by least squares (B. Jackson et al.: An algorithm for optimal partitioning of
-    data on an interval, IEEE SPL 2005), with ``PENALTY`` log(n) variances a change. Single outliers are put back to their
+    The best segmentation into constant levels by least squares (``scoring.levels.segments``), with ``PENALTY`` log(n) variances a
+    change. Single outliers are put back to their
     surroundings first. The noise is measured on differences of neighbours, single samples and means of ``SHORTEST``, so that
     neither a change of level nor slow noise is taken for what it is not. Samples that are not finite are left out;
     ``index`` counts all.
@@ -51,7 +53,7 @@ def change_points(series: Floats, least: float = LEAST_CHANGE) -> list[Change]:
     if len(kept) < 2 * SHORTEST:
         return []
     cleaned = _without_outliers(values[kept])
-    bounds = _segments(cleaned, PENALTY * np.log(len(cleaned)) * _variance(cleaned))
+    bounds = segments(cleaned, PENALTY * np.log(len(cleaned)) * _variance(cleaned), SHORTEST)
     levels = [float(np.median(values[kept][start:end])) for start, end in pairwise(bounds)]
     found: list[Change] = []
     level = levels[0]
@@ -80,27 +82,6 @@ def _variance(values: Floats) -> float:
 def _spread(values: Floats) -> float:
     """A robust standard deviation from the differences of neighbours."""
     return float(np.median(np.abs(np.diff(values))) / (0.6745 * np.sqrt(2.0)))
-
-
-def _segments(values: Floats, penalty: float) -> list[int]:
-    """The bounds ``[0, ..., N]`` of the cheapest segmentation into levels of at least ``SHORTEST`` samples."""
-    count = len(values)
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    squares = np.concatenate([[0.0], np.cumsum(values**2)])
-    cost = np.full(count + 1, np.inf)
-    cost[0] = -penalty
-    before = np.zeros(count + 1, int)
-    for end in range(SHORTEST, count + 1):
-        starts = np.arange(0, end - SHORTEST + 1)
-        lengths = end - starts
-        residual = squares[end] - squares[starts] - (sums[end] - sums[starts]) ** 2 / lengths
-        total = cost[starts] + np.maximum(residual, 0.0) + penalty
-        best = int(np.argmin(total))
-        cost[end], before[end] = total[best], starts[best]
-    bounds = [count]
-    while bounds[-1]:
-        bounds.append(int(before[bounds[-1]]))
-    return bounds[::-1]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,105 @@
+"""What the doctor says of backends that work, fail, crash and hang, and of what is installed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import harness
+
+from harness.jobs import probing
+from harness.jobs.doctor import trial
+from harness.jobs.doctor.extras import extras, programs
+from harness.jobs.doctor.trial import Trial
+from harness.machine import noise
+from harness.machine.load import Load
+
+SICK = """
+import os, signal, time
+from dataclasses import dataclass
+from harness.backends.torch.backend import Torch
+
+@dataclass
+class Fails(Torch):
+    def open(self, artifact):
+        raise RuntimeError("the driver is too old")
+
+@dataclass
+class Crashes(Torch):
+    def open(self, artifact):
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+@dataclass
+class Hangs(Torch):
+    def check_device(self):
+        time.sleep(60)
+
+@dataclass
+class Lacks(Torch):
+    def check_device(self):
+        import no_such_runtime_at_all
+"""
+
+
+@pytest.fixture
+def sick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "sick.py").write_text(SICK)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "said"),
+    [
+        ("Fails", "fails", "RuntimeError: the driver is too old"),
+        ("Crashes", "fails", "the process was ended by SIGSEGV"),
+        ("Lacks", "absent", "no_such_runtime_at_all is not installed"),
+    ],
+)
+def test_a_backend_that_does_not_work_is_a_line(sick: Path, name: str, status: str, said: str) -> None:
+    assert trial.attempt(f"sick.{name}", "cpu", sick / "cache", 100) == (status, said)
+
+
+def test_a_backend_that_hangs_is_ended(sick: Path) -> None:
+    assert trial.attempt("sick.Hangs", "cpu", sick / "cache", 4) == ("fails", "gave no answer within 4 s")
+
+
+def test_a_backend_that_does_not_take_the_graph_or_device_is_not_called_broken(tmp_path: Path) -> None:
+    status, said = trial.attempt("harness.backends.native.Native", "cpu", tmp_path, 100)
+    assert status == "untried" and "runs trackers as they are" in said
+    assert trial.attempt("harness.backends.torch.Torch", "npu", tmp_path, 100)[0] == "untried"
+
+
+def test_each_device_that_a_backend_names_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"device": name, "name": name.upper(), "precisions": ""} for name in ("cpu", "gpu.0", "gpu.1", "backend.provider=Azure")]
+    answers = {"a.A": rows, "b.B": "not usable: ModuleNotFoundError: No module named 'b'", "c.C": "not usable: Segmentation fault"}
+    monkeypatch.setattr(probing, "backends", lambda: {"a": "a.A", "b": "b.B", "c": "c.C"})
+    monkeypatch.setattr(probing, "probe", lambda target: answers[target])
+    monkeypatch.setattr(trial, "attempt", lambda target, device, *_: ("works", device))
+    assert [(item.backend, item.device, item.status) for item in trial.all_trials()] == [
+        ("a", "cpu", "works"), ("a", "gpu", "works"), ("a", "backend.provider=Azure", "untried"), ("b", "", "absent"), ("c", "", "fails"),
+    ]  # fmt: skip
+
+
+def test_extras_are_read_from_the_packages_metadata() -> None:
+    found = extras(['numpy>=2; extra == "have"', 'no-such-thing>=1; extra == "lack"', "numpy", 'tracker-harness[have]; extra == "all"'])
+    assert [(item.name, item.there) for item in found] == [("have", True), ("lack", False)]
+    assert found[1].get == "pip install 'tracker-harness[lack]'" and "no-such-thing missing" in found[1].said
+
+
+def test_a_program_that_is_missing_is_told_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda word: "/usr/bin/git" if word == "git" else None)
+    found = {item.name: item for item in programs()}
+    assert found["git"].there and not found["ffmpeg"].there and "install ffmpeg" in found["ffmpeg"].get
+
+
+@pytest.mark.parametrize(("status", "code"), [("works", 0), ("absent", 0), ("untried", 0), ("fails", 1)])
+def test_the_exit_code_is_1_only_for_a_backend_that_does_not_work(status: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "all_trials", lambda seconds: [Trial("mine", "cpu", "A CPU", status, "details")])
+    monkeypatch.setattr(noise, "watch", lambda: noise.Moment(Load(0.0, 0.0, 0.0), 0.0))
+    done = harness("doctor", cwd=tmp_path)
+    assert done.returncode == code and "A CPU: details" in done.stdout
+    assert ("Does not work: mine on cpu" in done.stdout) == (code == 1)
+    told = harness("doctor", "--json", cwd=tmp_path)
+    assert told.returncode == code and json.loads(told.stdout)["works"] == (code == 0)
