@@ -28,17 +28,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log, run_job
 from hydra.errors import HydraException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.core import plugins, yaml_files
+from harness.core import yaml_files
 from harness.core.config import conf_folder
-from harness.core.errors import ConfigError, HarnessError, told
+from harness.core.errors import ConfigError, HarnessError
 from harness.jobs import launchers, privacy
 from harness.jobs.complaints import about_anything, in_our_words, with_quotes
-from harness.jobs.hydra_state import own_state
+from harness.jobs.hydra_state import own_state, registered
 from harness.jobs.paths import anchored
 from harness.jobs.resume import key_of, quoted
 
@@ -46,15 +45,6 @@ CONFIG_NAME = "config"
 KEPT_JOBS = 200
 """How many jobs of a sweep are kept as composed; further ones are composed again, to save memory."""
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-
-
-class PluginSearchPath(SearchPathPlugin):  # type: ignore[misc]
-    """Adds the YAML folders of other packages' products to Hydra's search path, after our own."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Appends the folders ``conf/`` of installed plug-ins, behind the harness's own."""
-        for folder in plugins.conf_folders():
-            search_path.append("harness-plugin", f"file://{folder}")
 
 
 class OnceLoader(ConfigLoaderImpl):  # type: ignore[misc]
@@ -143,7 +133,7 @@ def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, word
         multirun = multirun or root.hydra.mode == RunMode.MULTIRUN
         if swept and not multirun:
             raise ConfigError(
-                f"{swept[0]} names several values, which makes a sweep; add -m to run one, or put it in quotes if it is one value: "
+                f"{swept[0]} names several values, which makes a sweep; add -m to run one (from Python: harness.sweep), or put it in quotes if it is one value: "
                 f"{with_quotes(swept[0])}."
             )
         mode = RunMode.MULTIRUN if multirun else RunMode.RUN
@@ -173,7 +163,7 @@ def compose_root(config_dir: str | None, overrides: list[str]) -> DictConfig:
 def hydra_of(config_dir: str | None = None) -> Iterator[tuple[Any, OnceLoader]]:
     """Hydra over our configuration, the plug-ins' and ``config_dir``; what it keeps for a whole process is put back."""
     _check_names(config_dir)
-    with own_state(), _registered():
+    with own_state(), registered():
         search_path = create_config_search_path(str(conf_folder()))
         if config_dir:
             search_path.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema"))
@@ -189,24 +179,6 @@ def _check_names(config_dir: str | None) -> None:
     for what, folder in (("the current folder", os.getcwd()), ("--config-dir", config_dir or "")):
         if "${" in folder:
             raise ConfigError(f"{what} is {folder}: Hydra takes ${{...}} for a variable; rename the folder, or run in another one.")
-
-
-@contextmanager
-def _registered() -> Iterator[None]:
-    """With our search-path plug-in among those that Hydra finds in the namespace ``hydra_plugins``."""
-    try:
-        known = Plugins.instance().plugin_type_to_subclass_list[SearchPathPlugin]
-        nested = PluginSearchPath in known
-        Plugins.instance().register(PluginSearchPath)
-    except Exception as error:  # whatever somebody's plug-in raises while Hydra imports it
-        raise ConfigError(
-            f"a plug-in of Hydra cannot be loaded ({told(error)}); update or uninstall the package that puts it into hydra_plugins."
-        ) from error
-    try:
-        yield
-    finally:
-        if not nested:
-            known.remove(PluginSearchPath)
 
 
 @contextmanager

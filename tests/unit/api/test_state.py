@@ -17,13 +17,19 @@ from harness.api.state import untouched
 from harness.core.errors import ConfigError
 
 
+def state() -> tuple[object, ...]:
+    """What a call may not change."""
+    loggers = logging.root.level, list(logging.root.handlers)
+    return Path.cwd(), list(sys.argv), signal.getsignal(signal.SIGTERM), list(warnings.filters), *loggers
+
+
 def test_what_was_changed_inside_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_OF_MINE", "before")
     monkeypatch.setenv("HARNESS_REMOVED", "was there")
     monkeypatch.delenv("HARNESS_NEW", raising=False)
     mine = logging.getLogger("mine.of.this.test")
     mine.setLevel(logging.WARNING)
-    before = (Path.cwd(), list(sys.argv), signal.getsignal(signal.SIGTERM), list(warnings.filters), logging.root.level)
+    before = state()
     with contextlib.suppress(RuntimeError), untouched():
         os.environ["HARNESS_OF_MINE"], os.environ["HARNESS_NEW"] = "after", "x"
         del os.environ["HARNESS_REMOVED"]
@@ -35,10 +41,9 @@ def test_what_was_changed_inside_is_put_back(tmp_path: Path, monkeypatch: pytest
         logging.root.addHandler(logging.NullHandler())
         mine.setLevel(logging.CRITICAL)
         raise RuntimeError("inside")
-    assert (Path.cwd(), list(sys.argv), signal.getsignal(signal.SIGTERM), list(warnings.filters), logging.root.level) == before
+    assert state() == before
     assert os.environ["HARNESS_OF_MINE"] == "before" and os.environ["HARNESS_REMOVED"] == "was there"
     assert "HARNESS_NEW" not in os.environ and mine.level == logging.WARNING
-    assert not any(isinstance(handler, logging.NullHandler) for handler in logging.root.handlers)
 
 
 def test_quiet_hides_what_is_said_inside_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,48 @@
+"""The notebook of the documentation, executed from top to bottom as a user would, in a kernel of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from command_line import PATH, ROOT, with_cache
+
+nbformat = pytest.importorskip("nbformat", reason="extra [notebook] is not installed")
+nbclient = pytest.importorskip("nbclient", reason="extra [notebook] is not installed")
+pytest.importorskip("ipykernel", reason="extra [notebook] is not installed")
+
+NOTEBOOK = ROOT / "docs" / "notebook.ipynb"
+
+
+def shown(cell: dict) -> dict[str, str]:
+    """What a cell shows, by kind."""
+    found: dict[str, str] = {}
+    for output in cell["outputs"]:
+        assert output["output_type"] != "error", output
+        found |= output.get("data", {})
+    return found
+
+
+def test_the_notebook_is_kept_without_outputs() -> None:
+    found = nbformat.read(NOTEBOOK, as_version=4)
+    assert [cell for cell in found.cells if cell.cell_type == "code" and (cell.outputs or cell.execution_count)] == []
+
+
+@pytest.mark.slow
+def test_the_notebook_sweeps_compares_plots_and_recommends(tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_cache(tmp_path, prepared)
+    monkeypatch.setenv("PYTHONPATH", f"{PATH}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbclient.NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    results = {cell["source"].splitlines()[-1]: shown(cell) for cell in notebook.cells if cell["cell_type"] == "code"}
+    assert "<table>" in results["run"]["text/html"] and results["run"]["text/plain"].startswith("<Run 'onnx smat_demo' ok: AO 0.")
+    assert results['run.figure("latency_histogram")']["image/png"]
+    assert "<Sweep of 3 runs" in results["sweep"]["text/plain"] and "openvino" in results["sweep"]["text/html"]
+    assert results['sweep.figure("accuracy_speed")']["image/png"] and (tmp_path / "overlap.png").is_file()
+    assert results['comparison.gate("ao < -0.01")']["text/plain"] == "[]"
+    assert results["answer"]["text/plain"].startswith("<Recommendation: ")
+    assert "backend=onnx" in results["answer"]["text/html"]
+    assert "ok: AO 0." in results["again"]["text/plain"]
