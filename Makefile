@@ -1,27 +1,31 @@
 # The environment lives in .venv, made from pyproject.toml and constraints.txt. Everything here is also plain pip and
 # python: the README has the same commands.
-PYTHON ?= python3.11
-VENV := .venv
+# Any Python from 3.11 to 3.13 will do. Another version than that of .venv gets an environment of its own, .venv-3.12 say.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
+	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$name && break; done)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+VENV := $(shell if [ ! -x .venv/bin/python ] || .venv/bin/python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(VERSION)")'; \
+	then echo .venv; else echo .venv-$(VERSION); fi)
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
 # tests run in a worker per core, each worker on its own core
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo test test-unit test-jobs test-system check bench ui env system clean help
+.PHONY: demo test test-unit test-jobs test-system test-portable check docs bench ui env system clean help
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
 
 $(VENV)/ready: pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not found; install Python 3.11, or run make PYTHON=path/to/python3.11."; exit 2; }
+	@test -n "$(VERSION)" || { echo "error: no Python from 3.11 to 3.13 is found; install one, or run make PYTHON=path/to/python3.11."; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@# a torch that is there and fits is kept: elsewhere the pinned one may bring gigabytes of CUDA packages
 	$(BIN)/python -m pip show torch >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet $(TORCH)
 	if $(BIN)/python -m pip show torch | grep -q "^Version: $(TORCH:torch==%=%)"; then cp constraints.txt $(VENV)/constraints.txt; \
 	else grep -v '^torch==' constraints.txt > $(VENV)/constraints.txt; fi
-	$(BIN)/python -m pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[test,dev,fast,cluster,server]'
+	$(BIN)/python -m pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[test,dev,docs,fast,cluster,server]'
 	touch $@
 
 env: $(VENV)/ready  ## make the environment in .venv
@@ -35,6 +39,12 @@ test: env check  ## lint, types, import rules and all tests
 test-unit: env  ## the tests that run in process, with contracts and parity
 	$(PYTEST) tests/unit tests/contracts tests/parity
 
+test-portable: env  ## the unit tests with all calls removed that Windows lacks
+	HARNESS_WITHOUT_POSIX=1 $(PYTEST) tests/unit
+
+docs: env  ## the documentation as a site in build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file tools/mkdocs.yml
+
 test-jobs: env  ## the tests that run jobs by the command line
 	$(PYTEST) tests/jobs
 
@@ -44,6 +54,8 @@ test-system: env  ## the tests that kill processes, start servers and clusters, 
 check: env  ## lint, types and import rules alone
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
+	$(BIN)/mypy --platform darwin
 	$(BIN)/lint-imports
 
 bench: env  ## the benchmarks: writes benchmarks/latest.json and prints a table
@@ -56,4 +68,4 @@ system:  ## what some tests need besides Python (Debian: chromium, ffmpeg, postg
 	bash tools/install_system.sh
 
 clean:  ## remove the environment and caches; outputs/ and mlruns/ stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,11 @@ def take_own_cores() -> None:
         os.sched_setaffinity(0, allowed[int(worker.removeprefix("gw")) :: count])
 
 
+if os.environ.get("HARNESS_WITHOUT_POSIX") == "1":  # before anything of the harness is imported
+    sys.path.insert(0, str(ROOT / "tests" / "support"))
+    import without_posix
+
+    without_posix.hide()
 take_own_cores()  # before anything that counts cores is imported
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("HARNESS_PROGRESS", "off")
@@ -71,7 +77,11 @@ def chromium() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In a worker: groups the tests of a file for ``--dist loadgroup``, and starts the long tiers first."""
+    """Skips what needs a POSIX system where there is none. In a worker: groups the tests of a file for ``--dist loadgroup``, and starts the long tiers first."""
+    if os.name == "nt" or os.environ.get("HARNESS_WITHOUT_POSIX") == "1":
+        for item in items:
+            if item.get_closest_marker("posix") is not None:
+                item.add_marker(pytest.mark.skip(reason="needs what Windows lacks"))
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
     items.sort(key=lambda item: _rank(item.path))  # stable: within a tier the order stays

@@ -40,12 +40,13 @@ def run(*overrides: str, config_dir: Place | None = None, quiet: bool = False, *
         RunFailed: The job failed; the error's ``run`` is what it left.
         HarnessError: The call is wrong (ConfigError, DataError, ...), or no result could be written.
 
-    >>> import harness
-    >>> run = harness.run(backend="onnx", dataset__limit=1, mlflow="off", quiet=True)
-    >>> run
-    <Run 'onnx smat_demo' ok: AO ...>
-    >>> run.metrics["fps"] > 0, list(run.tracks), run.frames.shape[0]
-    (True, ['demo_01_scale'], 80)
+    Examples:
+        >>> import harness
+        >>> run = harness.run(backend="onnx", dataset__limit=1, mlflow="off", quiet=True)
+        >>> run
+        <Run 'onnx smat_demo' ok: AO ...>
+        >>> run.metrics["fps"] > 0, list(run.tracks), run.frames.shape[0]
+        (True, ['demo_01_scale'], 80)
     """
     from harness.jobs import calls
 
@@ -73,12 +74,13 @@ def sweep(*overrides: str, config_dir: Place | None = None, quiet: bool = False,
         RunFailed: No job ended well; the error is the first one's.
         HarnessError: The call is wrong, or no job could be run.
 
-    >>> import harness
-    >>> sweep = harness.sweep(backend=["torch", "onnx"], dataset__limit=1, mlflow="off", turns__seconds=0, quiet=True)
-    >>> [run.status for run in sweep]
-    ['ok', 'ok']
-    >>> sweep.table.loc["onnx", "agreement/mean_iou"] > 0.99
-    np.True_
+    Examples:
+        >>> import harness
+        >>> sweep = harness.sweep(backend=["torch", "onnx"], dataset__limit=1, mlflow="off", turns__seconds=0, quiet=True)
+        >>> [run.status for run in sweep]
+        ['ok', 'ok']
+        >>> sweep.table.loc["onnx", "agreement/mean_iou"] > 0.99
+        np.True_
     """
     from harness.jobs import calls
 
@@ -103,10 +105,11 @@ def load(what: Place, outputs: Place = "outputs") -> Run | Sweep:
     Raises:
         DataError: There is no such run.
 
-    >>> import harness
-    >>> run = harness.run(backend="onnx", dataset__limit=1, mlflow="off", quiet=True)
-    >>> harness.load(run.id[:12]).folder == run.folder
-    True
+    Examples:
+        >>> import harness
+        >>> run = harness.run(backend="onnx", dataset__limit=1, mlflow="off", quiet=True)
+        >>> harness.load(run.id[:12]).folder == run.folder
+        True
     """
     with untouched():
         jobs = _jobs(what, Path(outputs))
@@ -136,13 +139,14 @@ def compare(
         ConfigError: Nothing is given, or the baseline is not fit to be one.
         DataError: There is no such run.
 
-    >>> import harness
-    >>> first, second = (harness.run(backend="onnx", seed=seed, dataset__limit=1, mlflow="off", quiet=True) for seed in (0, 1))
-    >>> comparison = harness.compare(first, second)
-    >>> comparison.gate("ao < -0.01")
-    []
-    >>> comparison.report.name
-    'report.html'
+    Examples:
+        >>> import harness
+        >>> first, second = (harness.run(backend="onnx", seed=seed, dataset__limit=1, mlflow="off", quiet=True) for seed in (0, 1))
+        >>> comparison = harness.compare(first, second)
+        >>> comparison.gate("ao < -0.01")
+        []
+        >>> comparison.report.name
+        'report.html'
     """
     from harness.report import comparison as comparing, pairs, summary
 

@@ -138,7 +138,7 @@ def run_command(word: str, rest: list[str]) -> int:
     )
     module.add_arguments(parser)
     try:
-        arguments = parser.parse_args(rest)
+        arguments = parser.parse_intermixed_args(rest)
     except SystemExit as stop:  # argparse has said what is wrong
         return int(stop.code or 0)
     return int(module.run(arguments))

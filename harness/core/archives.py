@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import stat
@@ -22,7 +21,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.core.errors import ArchiveError, DataError, StoreError
-from harness.core.files import file_mode
+from harness.core.files import file_mode, put_in_place
+from harness.core.names import portable
 
 MANIFEST = "manifest.json"
 FORMAT = "tracker-harness bundle"
@@ -124,7 +124,7 @@ def unpack(path: Path, folder: Path) -> Bundle:
         manifest = _read(path, scratch)
         if folder.is_dir():
             folder.rmdir()  # fails if it is not empty
-        os.replace(scratch, folder)
+        put_in_place(scratch, folder)
         folder.chmod(file_mode(folder=True))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ArchiveError(f"{path} is not a whole zip archive ({error}); get it again.") from error
@@ -166,7 +166,7 @@ def _read(path: Path, folder: Path) -> dict[str, Any]:
 def allowed(name: str) -> bool:
     """Whether a bundle may hold an entry of this name: one that every file system takes."""
     parts = name.split("/")
-    return all(_PART.fullmatch(part) and not part.startswith(".") and part == part.strip() for part in parts)
+    return all(_PART.fullmatch(part) and not part.startswith(".") and part == part.strip() and portable(part) for part in parts)
 
 
 def unsafe(info: zipfile.ZipInfo) -> str | None:
@@ -179,6 +179,8 @@ def unsafe(info: zipfile.ZipInfo) -> str | None:
         return "has a name with characters that are not allowed"
     if any(part.startswith(".") or part != part.strip() for part in parts):
         return "is hidden or has blanks around its name"
+    if not all(portable(part) for part in parts):
+        return "has a name that Windows keeps for a device or does not take"
     return refusal(info, BUNDLE)
 
 

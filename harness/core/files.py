@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tempfile
+import time
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -52,7 +54,7 @@ def write_bytes(path: Path, data: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, file_mode())
-        os.replace(temporary, path)
+        put_in_place(Path(temporary), path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
         raise StoreError(
@@ -62,6 +64,22 @@ def write_bytes(path: Path, data: bytes) -> Path:
         Path(temporary).unlink(missing_ok=True)
         raise
     return path
+
+
+def put_in_place(source: Path, target: Path) -> None:
+    """Renames ``source`` to ``target``, which it replaces. Raises OSError.
+
+    Windows refuses it while anybody has either of them open, as virus scanners and readers of a record do for a moment: there
+    it is tried for about a second.
+    """
+    if sys.platform == "win32":
+        for pause in (0.02, 0.05, 0.1, 0.3, 0.6):
+            try:
+                os.replace(source, target)
+                return
+            except PermissionError:
+                time.sleep(pause)
+    os.replace(source, target)
 
 
 def file_mode(folder: bool = False) -> int:

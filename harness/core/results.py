@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from harness.core.catalog import GROUP_NAMES
 from harness.core.errors import DataError, StoreError, in_words
-from harness.core.files import read_json, write_json, write_text
+from harness.core.files import put_in_place, read_json, write_json, write_text
 from harness.core.interfaces import Array, Boxes, Track
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def write_frames(folder: Path, frames: pd.DataFrame | Mapping[str, Array]) -> Pa
             _write_columns(temporary, frames)
         else:
             frames.to_parquet(temporary, index=False)
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {in_words(error)}") from error
     finally:

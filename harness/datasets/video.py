@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import re
 import shutil
 import sys
 import tempfile
@@ -17,12 +15,13 @@ import cv2
 import numpy as np
 
 from harness.core.errors import ConfigError, DataError, StoreError
-from harness.core.files import file_mode, read_json, write_json
+from harness.core.files import file_mode, put_in_place, read_json, write_json
 from harness.core.interfaces import Dataset, Image, Sequence
+from harness.core.names import as_portable
+from harness.imaging import clips
+from harness.imaging.boxes import check_box
 
-QUALITY = 98
-"""JPEG quality of the cached frames; 4:4:4, so that the clip's colours stay."""
-RECIPE = "2"
+RECIPE = "3"
 """Enters the cache's key; raised when the way frames are written changes."""
 
 
@@ -39,7 +38,8 @@ def _sha256(path: Path) -> str:
 class Video(Dataset):
     """The clip ``path`` as one sequence without truth, tracked from ``init_box`` [x, y, w, h] of its first frame.
 
-    The clip is decoded once, to JPEG files under ``cache/video``; ``frames`` keeps the first so many (null: all).
+    The clip is decoded once, to PNG files under ``cache/video``, so that its pixels stay as they are;
+    ``frames`` keeps the first so many (null: all).
     The constructor opens the clip and checks the box against the first frame. Raises ConfigError for a box that is
     none or lies outside the image, DataError for a clip that is missing or cannot be decoded.
     """
@@ -69,14 +69,14 @@ class Video(Dataset):
             raise DataError(f"dataset.path: {self._file} does not exist; give a video file such as clip.mp4.")
         height, width = next(self._decoded()).shape[:2]
         self.size = (width, height)
-        self._check_box()
+        check_box("dataset.init_box", self.init_box, self.size)
 
     def __len__(self) -> int:
         return 1
 
     def __iter__(self) -> Iterator[Sequence]:
         if self._sequence is None:
-            name = re.sub(r"[^A-Za-z0-9_.-]+", "_", self._file.stem).strip(".") or "video"
+            name = as_portable(self._file.stem, "video")
             box = np.asarray(self.init_box, float)
             self._sequence = Sequence(name=name, frames=self._cached(), init_box=box, size=self.size)
         return iter([self._sequence])
@@ -85,39 +85,13 @@ class Video(Dataset):
         """SHA-256 over the clip's bytes, the number of frames asked for and the first box."""
         return hashlib.sha256(f"{self._key()} {[float(value) for value in self.init_box]}".encode()).hexdigest()
 
-    def _check_box(self) -> None:
-        box, (width, height) = self.init_box, self.size
-        where = f"the image is {width}x{height}; give [x, y, w, h] in pixels of the first frame"
-        if len(box) != 4 or not np.isfinite(box).all():
-            raise ConfigError(f"dataset.init_box is {box}; it needs four numbers, [x, y, w, h]: {where}.")
-        x, y, w, h = box
-        if w <= 0 or h <= 0:
-            raise ConfigError(f"dataset.init_box is {box}; width and height must be positive: {where}.")
-        if x < 0 or y < 0 or x + w > width or y + h > height:
-            raise ConfigError(f"dataset.init_box is {box}, which is not inside the image: {where}.")
-
     def _decoded(self) -> Iterator[Image]:
-        """The clip's frames, BGR. Raises DataError if not even one can be decoded."""
-        capture = cv2.VideoCapture(str(self._file.absolute()))
-        try:
-            count = 0
-            while self.frames is None or count < self.frames:
-                there, image = capture.read()
-                if not there:
-                    break
-                count += 1
-                yield np.asarray(image, np.uint8)
-            if not count:
-                raise DataError(
-                    f"{self._file} cannot be decoded as a video; convert it, for example to MP4 with H.264."
-                )
-        finally:
-            capture.release()
+        return clips.frames_of(self._file, self.frames)
 
     def _key(self) -> str:
         with self._file.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        return hashlib.sha256(f"{content} {self.frames} {QUALITY} {RECIPE}".encode()).hexdigest()
+        return hashlib.sha256(f"{content} {self.frames} {RECIPE}".encode()).hexdigest()
 
     def notes(self) -> list[str]:
         """Says if fewer frames could be decoded than the clip announces: it is cut or damaged, or its header is wrong."""
@@ -163,29 +137,19 @@ class Video(Dataset):
         try:
             digests = {}
             for number, image in enumerate(self._decoded(), 1):
-                path = temporary / f"{number:08d}.jpg"
+                path = temporary / f"{number:08d}.png"
                 self._write(path, image)
                 digests[path.name] = _sha256(path)
-            write_json(temporary / RECORD_FILE, {"announced": self._announce(), "frames": digests})
+            write_json(temporary / RECORD_FILE, {"announced": clips.announced(self._file)[0], "frames": digests})
             temporary.chmod(file_mode(folder=True))
             with contextlib.suppress(OSError):  # another process was quicker: its frames are the same
-                os.replace(temporary, folder)
+                put_in_place(temporary, folder)
             if not folder.is_dir():
                 raise StoreError(f"{folder} cannot be written; set dataset.cache to another folder.")
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def _announce(self) -> int:
-        """The number of frames that the clip's header names; 0 if it names none."""
-        capture = cv2.VideoCapture(str(self._file.absolute()))
-        try:
-            return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        finally:
-            capture.release()
-
     @staticmethod
     def _write(path: Path, image: Image) -> None:
-        options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-        if not cv2.imwrite(str(path), image, options):
+        if not cv2.imwrite(str(path), image, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
             raise StoreError(f"{path} cannot be written; free space or set dataset.cache to another folder.")

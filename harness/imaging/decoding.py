@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -95,12 +96,13 @@ def limit(variable: str) -> float:
 
 def read_ahead(path: Path) -> None:
     """Asks the system to fetch a file soon, without waiting for it; where that cannot be asked, nothing happens."""
-    with contextlib.suppress(OSError, AttributeError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
-        finally:
-            os.close(handle)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(handle)
 
 
 def decode(data: bytes, color: Color) -> Image | None:

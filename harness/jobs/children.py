@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def spawn(arguments: list[str], folder: Path) -> None:
 
 
 def _relay(child: subprocess.Popen[bytes], log: Any) -> None:
+    """Copies the child's output until it ends; Ctrl-C interrupts it."""
+    if sys.platform != "win32":
+        _copy(child, log)
+        return
+    copying = threading.Thread(target=_copy, args=(child, log), daemon=True)  # nothing interrupts a read there
+    copying.start()
+    while copying.is_alive():
+        copying.join(0.2)
+
+
+def _copy(child: subprocess.Popen[bytes], log: Any) -> None:
     """Copies the child's output to the log, and to the terminal what is not a traceback."""
     assert child.stdout is not None
     verbose = bool(os.environ.get("HARNESS_VERBOSE"))

@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
     """Serves turns; returns the exit code."""
     folder, address = Path(arguments[0]), arguments[1]
     keep_freed_memory()
-    with Client(json.loads(address), authkey=bytes.fromhex(os.environ[KEY])) as parent:
+    found: Any = Client(json.loads(address), authkey=bytes.fromhex(os.environ[KEY]))  # on Windows a pipe's, which speaks the same
+    with found as parent:
         try:
             stand, facts = load(folder)
             if stand is None:

@@ -164,7 +164,8 @@ def _accepted(listener: Listener, child: Any) -> Connection:
 
     def accept() -> None:
         with contextlib.suppress(OSError, EOFError):
-            found.append(listener.accept())
+            one: Any = listener.accept()  # on Windows a pipe's connection, which speaks the same
+            found.append(one)
 
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()

@@ -14,6 +14,8 @@ from harness.machine.environment import limit_threads
 from harness.machine.tied import PATIENCE_SECONDS, end_tree
 
 TIED = "harness.machine.tied"
+OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+"""Windows' word for a session of one's own; 0 elsewhere."""
 
 
 def module_words(name: str, *arguments: str) -> list[str]:
@@ -45,7 +47,7 @@ def start(words: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         The running child; end it with ``end``.
     """
     options.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.Popen(list(words), start_new_session=True, **options)
+    return subprocess.Popen(list(words), start_new_session=True, creationflags=OWN_GROUP, **options)
 
 
 def end(child: subprocess.Popen[Any], patience: float = PATIENCE_SECONDS) -> None:

@@ -63,7 +63,7 @@ def describe() -> dict[str, Any]:
         "cpu_limit": cgroup_cpu_limit(),
         "threads_allowed": thread_budget(),
         "memory_available_mb": round(psutil.virtual_memory().available / 2**20),
-        "load_1min": round(os.getloadavg()[0], 2),
+        "load_1min": round(psutil.getloadavg()[0], 2),
         "versions": versions(),
         **git_state(),
     }

@@ -28,23 +28,24 @@ def arm(parent: int, number: int) -> None:
 
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
         ctypes.CDLL(None).prctl(set_parent_death_signal, number, 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), number)
     else:
         threading.Thread(target=_watch, args=(parent, number), daemon=True).start()
-    if os.getppid() != parent:
-        os.kill(os.getpid(), number)
 
 
 def _watch(parent: int, number: int) -> None:
-    """Where no system call tells of a parent's end: looks twice a second."""
-    while os.getppid() == parent and _alive(parent):
-        time.sleep(POLL_SECONDS)
-    os.kill(os.getpid(), number)
+    """Where no system call tells of a parent's end: looks twice a second.
 
-
-def _alive(process: int) -> bool:
+    On Windows the parent by number is not always the one that asked: a virtual environment's python.exe stands between them.
+    """
     import psutil
 
-    return bool(psutil.pid_exists(process))
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(parent)  # remembers when it was started: its number may be given to another
+        while process.is_running() and (sys.platform == "win32" or os.getppid() == parent):
+            time.sleep(POLL_SECONDS)
+    os.kill(os.getpid(), number)
 
 
 def _run_module(parent: int, name: str, arguments: list[str]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +22,7 @@ import numpy.typing as npt
 from harness.core.errors import ConfigError, DataError, StoreError
 from harness.core.files import file_mode, write_bytes
 from harness.core.interfaces import Boxes, Dataset, Image, Sequence
+from harness.core.names import as_portable
 from harness.imaging.decoding import read_image
 from harness.report.looks import styles
 from harness.report.plots import PLOTS
@@ -297,5 +297,5 @@ def _by_opencv(pictures: Iterator[Image], path: Path, fps: float) -> None:
 
 def _safe(name: str) -> str:
     """A file's stem from a sequence's name: nothing that could leave the folder, and another for every name."""
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip(".")
-    return plain if plain == name else f"{plain or 'sequence'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    plain = as_portable(name, "sequence")
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

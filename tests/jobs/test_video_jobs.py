@@ -28,8 +28,8 @@ def test_a_clip_is_tracked(tmp_path, prepared):
     assert found.dataset["frames"] == 12
     frames = read_frames(tmp_path / "run")
     assert (frames[["x", "y", "w", "h"]].to_numpy() == [10, 12, 20, 16]).all()
-    assert len(list((tmp_path / "outputs/cache/video").glob("*/*.jpg"))) == 12
     assert [path.name for path in (tmp_path / "run/plots").glob("boxes_*.png")] == ["boxes_clip.png"]  # drawn without a truth
+    assert len(list((tmp_path / "outputs/cache/video").glob("*/*.png"))) == 12
 
 
 def test_a_box_outside_the_image_is_the_users_mistake(tmp_path, prepared):

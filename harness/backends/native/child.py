@@ -1,7 +1,8 @@
 """The script that runs somebody's tracker in a process of its own, perhaps in a Python environment of its own.
 
 Started as ``python child.py REQUESTS REPLIES MEMORY`` with three inherited file descriptors: a pipe to read from, a pipe to
-write to, and the memory in which frames travel. It needs the standard library and NumPy alone (Python 3.7 or later), and
+write to, and the memory in which frames travel; or as ``python child.py HOST:PORT TOKEN FOLDER``, where messages go over a
+socket and a frame lies in a file of the folder that is named by the memory's size. It needs the standard library and NumPy alone (Python 3.7 or later), and
 never writes to standard output, so that a tracker may print what it likes.
 
 A message is its length (4 bytes, little-endian) and a JSON mapping. Requests, in the order of a life::
@@ -25,10 +26,11 @@ import os
 import random
 import re
 import signal
+import socket
 import struct
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,11 +58,11 @@ def pack(message: Message) -> bytes:
     return HEADER.pack(len(body)) + body
 
 
-def read_exactly(descriptor: int, count: int) -> bytes | None:
-    """``count`` bytes from a pipe; None if it has ended."""
+def read_exactly(read: Callable[[int], bytes], count: int) -> bytes | None:
+    """``count`` bytes of what ``read`` gives piece by piece; None if it has ended."""
     parts: list[bytes] = []
     while count:
-        part = os.read(descriptor, count)
+        part = read(count)
         if not part:
             return None
         parts.append(part)
@@ -68,15 +70,15 @@ def read_exactly(descriptor: int, count: int) -> bytes | None:
     return b"".join(parts)
 
 
-def read_message(descriptor: int) -> Message | None:
-    """The next message from a pipe; None if it has ended."""
-    header = read_exactly(descriptor, HEADER.size)
+def read_message(read: Callable[[int], bytes]) -> Message | None:
+    """The next message; None if there are no more."""
+    header = read_exactly(read, HEADER.size)
     if header is None:
         return None
     (length,) = HEADER.unpack(header)
     if length > LONGEST:
         raise ValueError(f"a message of {length} bytes is damaged")
-    body = read_exactly(descriptor, length)
+    body = read_exactly(read, length)
     return None if body is None else json.loads(body)
 
 
@@ -86,8 +88,8 @@ def read_message(descriptor: int) -> Message | None:
 class Host:
     """Answers requests with the one tracker that it holds."""
 
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor, self.size = descriptor, 0
+    def __init__(self, place: int | str) -> None:
+        self.place, self.size = place, 0  # a descriptor, or the folder with the files of frames
         self.memory: mmap.mmap | None = None
         self.adapter: Any = None
 
@@ -129,7 +131,11 @@ class Host:
         height, width = request["image"]
         if self.memory is None or self.size != request["memory"]:
             self.size = request["memory"]
-            self.memory = mmap.mmap(self.descriptor, self.size)
+            if isinstance(self.place, int):
+                self.memory = mmap.mmap(self.place, self.size)
+            else:
+                with open(os.path.join(self.place, f"{self.size}.frame"), "r+b") as file:
+                    self.memory = mmap.mmap(file.fileno(), self.size)
         count = height * width * 3
         return np.frombuffer(self.memory, np.uint8, count).reshape(height, width, 3).copy()
 
@@ -183,6 +189,20 @@ def die_with_parent() -> None:
             ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG of prctl(2)
 
 
+def wire(words: Sequence[str]) -> tuple[Callable[[int], bytes], Callable[[bytes], object], int | str]:
+    """How to read and to write, and where frames are: descriptor or folder."""
+    if ":" not in words[0]:
+        requests, replies, memory = (int(word) for word in words)
+        for descriptor in (requests, replies, memory):
+            os.set_inheritable(descriptor, False)  # a tracker's own children are not to hold the pipes open
+        return lambda count: os.read(requests, count), lambda data: os.write(replies, data), memory
+    host, _, port = words[0].rpartition(":")
+    end = socket.create_connection((host, int(port)))
+    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    end.sendall(words[1].encode())
+    return end.recv, end.sendall, words[2]
+
+
 def guarded(host: Host, request: Message) -> Message:
     """The reply to a request; a sentence where the tracker raised, whatever it was."""
     try:
@@ -199,21 +219,19 @@ def guarded(host: Host, request: Message) -> Message:
 
 def main(arguments: Sequence[str]) -> int:
     """Answers requests until told to end, or until nobody asks any more."""
-    requests, replies, memory = (int(word) for word in arguments)
-    for descriptor in (requests, replies, memory):
-        os.set_inheritable(descriptor, False)  # a tracker's own children are not to hold the pipes open
+    read, write, place = wire(arguments)
     die_with_parent()
     sys.argv[1:] = []
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [item for item in sys.path if os.path.abspath(item) != here]  # its modules are nobody's to import
-    host = Host(memory)
+    host = Host(place)
     while True:
-        request = read_message(requests)
+        request = read_message(read)
         if request is None:
             return 0
         reply = guarded(host, request)
         sys.stdout.flush()
-        os.write(replies, pack(reply))
+        write(pack(reply))
         if request["do"] == "bye":
             return 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import tempfile
@@ -14,14 +13,13 @@ from pathlib import Path
 from time import monotonic, perf_counter
 from typing import IO, Any
 
-import numpy as np
-
-from harness.backends.native import child
+from harness.backends.native import child, wires
 from harness.core.errors import BackendError, ConfigError, HarnessError, TrackingError
 from harness.core.interfaces import Image
 
 LAST_WORDS = 20
 """Lines of a process's output that are told when it has failed."""
+LAST_BYTES = 64 << 10
 GLANCE_S = 0.5
 """Seconds after which it is seen whether a process that does not answer is still there."""
 GOODBYE_S = 5.0
@@ -58,8 +56,9 @@ class ForeignProcess:
 
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
-        self._memory = SharedFrames()
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
+        self._memory = wires.memory()
+        self._place = tempfile.TemporaryDirectory(prefix="harness-log-", ignore_cleanup_errors=True)
+        self._log: IO[bytes] = open(Path(self._place.name) / "output", "wb")  # noqa: SIM115 (open as long as the process)
         self._scratch = tempfile.TemporaryDirectory(prefix="harness-tracker-", dir=memory_folder()) if launch.files else None
         self.facts: dict[str, str] = {}
         self.rss_mb = 0.0
@@ -90,6 +89,8 @@ class ForeignProcess:
                 self.rss_mb = max(self.rss_mb, float(reply.get("rss_mb", 0.0))) if reply else self.rss_mb
         self._end(GOODBYE_S)
         self._log.close()
+        self._place.cleanup()
+        self._memory.close()
         if self._scratch is not None:
             self._scratch.cleanup()
 
@@ -100,44 +101,40 @@ class ForeignProcess:
     # ------------------------------------------------------------------------------------- the process
 
     def _start(self) -> None:
-        requests, self._requests = os.pipe()
-        self._replies, replies = os.pipe()
-        handed = (requests, replies, self._memory.descriptor)
+        self._wire = self._memory.wire()
         try:
             self._process = subprocess.Popen(
-                [self._launch.python, child.__file__, *(str(descriptor) for descriptor in handed)],
+                [self._launch.python, child.__file__, *self._wire.words],
                 cwd=self._launch.folder,
                 env=dict(self._launch.variables),
                 stdin=subprocess.DEVNULL,
                 stdout=None if self._launch.verbose else self._log,
                 stderr=None if self._launch.verbose else subprocess.STDOUT,
-                pass_fds=handed,
+                **self._wire.options,
             )
         except OSError as error:
-            os.close(self._requests)
-            os.close(self._replies)
+            self._wire.not_started()
             raise ConfigError(f"tracker.python={self._launch.python} cannot be started ({error.strerror}).") from error
-        finally:
-            os.close(requests)
-            os.close(replies)
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        os.write(self._requests, child.pack(dict(message)))
+        self._wire.send(child.pack(dict(message)))
 
     def _receive(self, timeout: float) -> dict[str, Any] | None:
         """The next reply; None if the process has ended. Raises TimeoutError."""
         deadline = monotonic() + timeout
-        while not select.select([self._replies], [], [], max(0.0, min(GLANCE_S, deadline - monotonic())))[0]:
+        while not self._wire.waits(max(0.0, min(GLANCE_S, deadline - monotonic()))):
             if self._process.poll() is not None:
                 return None  # its own forked children may hold the pipe open
             if monotonic() >= deadline:
                 raise TimeoutError
-        return child.read_message(self._replies)
+        return child.read_message(self._wire.read)
 
     def _ask(self, request: Mapping[str, Any], timeout: float, what: str) -> dict[str, Any]:
         try:
-            self._send(request)
-            reply = self._receive(timeout)
+            reply = None
+            if request["do"] != "load" or self._wire.meet(self._process, timeout):
+                self._send(request)
+                reply = self._receive(timeout)
         except TimeoutError:
             self._end(0)
             key = "tracker.timeout" if what == "update" else "tracker.start_timeout"
@@ -163,16 +160,13 @@ class ForeignProcess:
         self._end(GOODBYE_S)
         code = self._process.returncode
         if code < 0:
-            hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-            return f"the tracker's process was ended by {signal.Signals(-code).name}{hint}"
+            name = signal.Signals(-code).name
+            return f"the tracker's process was ended by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
         return f"the tracker's process ended with exit code {code}"
 
     def _end(self, patience: float) -> None:
-        """Waits ``patience`` seconds for the process to leave, then ends it, and closes the pipes."""
-        for descriptor in (self._requests, self._replies):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-        self._requests = self._replies = -1
+        """Waits ``patience`` seconds for the process to leave, then ends it, and closes the wire."""
+        self._wire.close()
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -192,45 +186,13 @@ class ForeignProcess:
 def last_lines(log: IO[bytes]) -> list[str]:
     """The last lines of a process's output that are not empty."""
     try:
-        descriptor, length = log.fileno(), 64 << 10
-        start = max(0, os.fstat(descriptor).st_size - length)
-        text = os.pread(descriptor, length, start).decode("utf-8", "replace")  # moves no offset: the process writes at it
-    except ValueError:  # closed
+        with open(log.name, "rb") as file:  # opened anew: the process writes at the other's offset
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:  # closed and gone
         return []
     lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.splitlines()]
     return [line for line in lines if line][-LAST_WORDS:]
-
-
-# ---------------------------------------------------------------------------------------------- frames
-
-
-class SharedFrames:
-    """Memory that two processes see, large enough for the last frame."""
-
-    def __init__(self) -> None:
-        if hasattr(os, "memfd_create"):
-            self.descriptor = os.memfd_create("harness-frames")
-        else:
-            with tempfile.TemporaryFile() as file:
-                self.descriptor = os.dup(file.fileno())
-        self._size = 0
-        self._bytes: np.memmap[Any, np.dtype[np.uint8]] | None = None
-
-    def put(self, image: Image) -> int:
-        """Writes a frame; returns how many bytes the memory has."""
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise TrackingError(f"a frame is {image.dtype} {image.shape}; frames are uint8 [H, W, 3].")
-        if self._bytes is None or image.nbytes > self._size:
-            self._size = image.nbytes
-            os.ftruncate(self.descriptor, self._size)
-            with os.fdopen(os.dup(self.descriptor), "r+b") as file:
-                self._bytes = np.memmap(file, np.uint8, "r+", shape=(self._size,))
-        self._bytes[: image.nbytes].reshape(image.shape)[:] = image
-        return self._size
-
-    def __del__(self) -> None:
-        with contextlib.suppress(OSError):
-            os.close(self.descriptor)
 
 
 def memory_folder() -> str | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.archives import FORMAT, LARGEST_RATIO, MANIFEST, SMALL, VERSION, allowed
 from harness.core.errors import DataError, StoreError, in_words
-from harness.core.files import file_mode
+from harness.core.files import file_mode, put_in_place
 from harness.core.results import RESULTS_FILE
 from harness.core.words import listed
 from harness.machine import environment
@@ -150,7 +150,7 @@ def _write(path: Path, entries: dict[str, Path | bytes], head: dict[str, Any]) -
                 _add(archive, entry, data)
             _add(archive, MANIFEST, (json.dumps({**head, "files": files}, indent=1) + "\n").encode())
         temporary.chmod(file_mode())
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {in_words(error)}") from error
     finally:

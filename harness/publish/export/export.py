@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from harness.core.archives import file_digest
 from harness.core.catalog import catalog
 from harness.core.config import build, class_of, suggestion
 from harness.core.errors import ConfigError, DataError, StoreError, in_words
-from harness.core.files import file_mode, write_json, write_text
+from harness.core.files import file_mode, put_in_place, write_json, write_text
 from harness.core.interfaces import Backend, TrackerSpec
 from harness.core.results import Results
 from harness.publish.export.standalone import script
@@ -117,7 +116,7 @@ def _write(folder: Path, files: Mapping[str, Path], texts: Mapping[str, str], fa
         scratch.chmod(file_mode(folder=True))
         if folder.is_dir():
             folder.rmdir()  # empty, as was checked
-        os.replace(scratch, folder)
+        put_in_place(scratch, folder)
     except OSError as error:
         raise StoreError(f"{folder} cannot be written: {in_words(error)}") from error
     finally:

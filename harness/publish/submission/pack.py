@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ArchiveError, StoreError, in_words
-from harness.core.files import file_mode, plain, write_json
+from harness.core.files import file_mode, plain, put_in_place, write_json
 from harness.core.interfaces import Context, Track
 from harness.core.results import boxes_text, times_text
 from harness.machine import environment
@@ -65,7 +65,7 @@ def pack_tracks(
             raise ArchiveError(_refusal(folder, report))
         temporary.chmod(file_mode())
         content = _manifest(archive, temporary, facts, report, manifest or {})
-        os.replace(temporary, archive)
+        put_in_place(temporary, archive)
     except OSError as error:
         raise StoreError(f"{archive} cannot be written: {in_words(error)}") from error
     finally:

@@ -123,8 +123,8 @@ def test_a_whole_clip_and_one_that_is_shortened_by_wish_have_no_note(clip, tmp_p
 
 
 def lose_two(folder: Path) -> None:
-    (folder / "00000003.jpg").unlink()
-    (folder / "00000012.jpg").unlink()
+    (folder / "00000003.png").unlink()
+    (folder / "00000012.png").unlink()
 
 
 def lose_the_record(folder: Path) -> None:
@@ -132,7 +132,7 @@ def lose_the_record(folder: Path) -> None:
 
 
 def alter(folder: Path) -> None:
-    path = folder / "00000007.jpg"
+    path = folder / "00000007.png"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

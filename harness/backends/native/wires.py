@@ -1,0 +1,250 @@
+"""How the harness and a tracker's process speak: pipes and shared memory, or, where a system hands down neither, a socket and files.
+
+Windows passes no pipes by number to a child, and cannot wait for one; there both ends meet at a socket of this machine, which only who
+knows the token may use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from harness.backends.native import child
+from harness.core.errors import TrackingError
+from harness.core.interfaces import Image
+
+MEETING_S = 0.2
+"""Seconds after which it is seen whether a process that has not come to the socket is still there."""
+
+
+class Wire(ABC):
+    """The harness's end of the way to one process.
+
+    Attributes:
+        words: What the process is started with, to find its end.
+        options: What ``subprocess.Popen`` needs beside them.
+    """
+
+    words: list[str]
+    options: dict[str, Any]
+
+    @abstractmethod
+    def meet(self, process: subprocess.Popen[bytes], timeout: float) -> bool:
+        """Waits until the process holds its end; False if it has ended before. Raises TimeoutError."""
+
+    @abstractmethod
+    def not_started(self) -> None:
+        """Gives up an end that no process has taken."""
+
+    @abstractmethod
+    def send(self, data: bytes) -> None:
+        """Writes. Raises OSError if nobody is there."""
+
+    @abstractmethod
+    def waits(self, seconds: float) -> bool:
+        """Whether something can be read within ``seconds``."""
+
+    @abstractmethod
+    def read(self, count: int) -> bytes:
+        """At most ``count`` bytes; none at the end."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Lets go of it. May be called again."""
+
+
+class Pipes(Wire):
+    """Two pipes, whose other ends the process inherits with the memory's descriptor."""
+
+    def __init__(self, memory: int) -> None:
+        self._theirs_in, self._requests = os.pipe()
+        self._replies, self._theirs_out = os.pipe()
+        handed = (self._theirs_in, self._theirs_out, memory)
+        self.words, self.options = [str(descriptor) for descriptor in handed], {"pass_fds": handed}
+
+    def meet(self, process: subprocess.Popen[bytes], timeout: float) -> bool:
+        self._close_theirs()
+        return True
+
+    def not_started(self) -> None:
+        self._close_theirs()
+        self.close()
+
+    def _close_theirs(self) -> None:
+        os.close(self._theirs_in)
+        os.close(self._theirs_out)
+
+    def send(self, data: bytes) -> None:
+        os.write(self._requests, data)
+
+    def waits(self, seconds: float) -> bool:
+        return bool(select.select([self._replies], [], [], seconds)[0])
+
+    def read(self, count: int) -> bytes:
+        return os.read(self._replies, count)
+
+    def close(self) -> None:
+        for descriptor in (self._requests, self._replies):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._requests = self._replies = -1
+
+
+class Loopback(Wire):
+    """A socket of this machine; the process comes to it with a token."""
+
+    def __init__(self, memory: str) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._token = secrets.token_hex(16)
+        self._socket: socket.socket | None = None
+        self.words, self.options = [f"127.0.0.1:{self._listener.getsockname()[1]}", self._token, memory], {}
+
+    def meet(self, process: subprocess.Popen[bytes], timeout: float) -> bool:
+        deadline = monotonic() + timeout
+        self._listener.settimeout(MEETING_S)
+        try:
+            while self._socket is None:
+                with contextlib.suppress(TimeoutError):
+                    self._socket = self._known(self._listener.accept()[0])
+                if self._socket is None and process.poll() is not None:
+                    return False
+                if self._socket is None and monotonic() >= deadline:
+                    raise TimeoutError
+        finally:
+            self._listener.close()
+        return True
+
+    def _known(self, found: socket.socket) -> socket.socket | None:
+        """The connection, if it is the process's own."""
+        found.settimeout(5.0)
+        with contextlib.suppress(OSError):
+            told = child.read_exactly(found.recv, len(self._token))
+            if told is not None and secrets.compare_digest(told, self._token.encode()):
+                found.settimeout(None)
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return found
+        found.close()
+        return None
+
+    def not_started(self) -> None:
+        self._listener.close()
+
+    def _end(self) -> socket.socket:
+        if self._socket is None:
+            raise BrokenPipeError
+        return self._socket
+
+    def send(self, data: bytes) -> None:
+        self._end().sendall(data)
+
+    def waits(self, seconds: float) -> bool:
+        return bool(select.select([self._end()], [], [], seconds)[0])
+
+    def read(self, count: int) -> bytes:
+        try:
+            return self._end().recv(count)
+        except ConnectionError:  # the process has died with words of ours unread
+            return b""
+
+    def close(self) -> None:
+        self._listener.close()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+# ---------------------------------------------------------------------------------------------- frames
+
+
+class Memory(ABC):
+    """Memory that two processes see, large enough for the last frame."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._bytes: np.memmap[Any, np.dtype[np.uint8]] | None = None
+
+    def put(self, image: Image) -> int:
+        """Writes a frame; returns how many bytes the memory has. Raises TrackingError."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise TrackingError(f"a frame is {image.dtype} {image.shape}; frames are uint8 [H, W, 3].")
+        if self._bytes is None or image.nbytes > self.size:
+            self.size = image.nbytes
+            self._bytes = self._grown(self.size)
+        self._bytes[: image.nbytes].reshape(image.shape)[:] = image
+        return self.size
+
+    @abstractmethod
+    def _grown(self, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
+        """The memory with ``size`` bytes."""
+
+    @abstractmethod
+    def wire(self) -> Wire:
+        """A way to a process that will see this memory."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Frees it. May be called again."""
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.close()
+
+
+class SharedFrames(Memory):
+    """A file without a name, in memory where the system has such."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if sys.platform == "linux":
+            self.descriptor = os.memfd_create("harness-frames")
+        else:
+            with tempfile.TemporaryFile() as file:
+                self.descriptor = os.dup(file.fileno())
+
+    def _grown(self, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
+        os.ftruncate(self.descriptor, size)
+        with os.fdopen(os.dup(self.descriptor), "r+b") as file:
+            return np.memmap(file, np.uint8, "r+", shape=(size,))
+
+    def wire(self) -> Wire:
+        return Pipes(self.descriptor)
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class FilesOfFrames(Memory):
+    """A file for each size, named by it: a file that is mapped cannot grow on Windows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory(prefix="harness-frames-", ignore_cleanup_errors=True)
+
+    def _grown(self, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
+        return np.memmap(Path(self._folder.name) / f"{size}.frame", np.uint8, "w+", shape=(size,))
+
+    def wire(self) -> Wire:
+        return Loopback(self._folder.name)
+
+    def close(self) -> None:
+        self._bytes = None
+        self._folder.cleanup()
+
+
+def memory() -> Memory:
+    """What this system can share with a child."""
+    return FilesOfFrames() if sys.platform == "win32" else SharedFrames()

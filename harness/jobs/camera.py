@@ -1,0 +1,104 @@
+"""The parent's side of ``track``: composes, prepares the model, and keeps the child that follows the target."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from harness.core.errors import ConfigError, HarnessError
+from harness.core.files import read_record, write_json
+from harness.jobs import compose
+from harness.jobs.children import JobFailed, ensure_prepared
+from harness.jobs.experiment import build_experiment
+from harness.jobs.live import Request
+from harness.jobs.worker import FAILURE_FILE, JOB_FILE
+from harness.machine import children
+from harness.tracking.camera.sources import kind_of
+from harness.tracking.camera.window import window_fault
+
+PATIENCE_S = 15.0
+"""Seconds that the child gets to write what there is."""
+POLL_S = 0.5
+"""Seconds after which Ctrl-C is looked for: on Windows nothing interrupts a wait without an end."""
+QUIET = {"OPENCV_LOG_LEVEL": "OFF", "OPENCV_FFMPEG_LOGLEVEL": "-8", "OPENCV_VIDEOIO_DEBUG": "0"}
+"""OpenCV and FFmpeg tell of what cannot be opened in their own words, perhaps with the address; we say it in ours."""
+
+
+def track(request: Request, overrides: Sequence[str] = (), config_dir: str | None = None) -> int:
+    """Follows a target in a file, a folder of images, a camera or a stream.
+
+    Args:
+        request: What is asked for.
+        overrides: As for a job: ``["tracker=nanotrack", "backend=onnx"]``.
+        config_dir: A further folder of YAML groups.
+
+    Returns:
+        The exit code: 0, or 130 where it was ended by Ctrl-C; what there was until then is written.
+
+    Raises:
+        HarnessError: The call is wrong, or the source, the tracker or a file failed.
+    """
+    check(request)
+    config = compose.make_plan(list(overrides), False, config_dir, list(overrides)).jobs[0][1]
+    experiment = build_experiment(config)
+    with tempfile.TemporaryDirectory(prefix="harness-track-") as name:
+        folder = Path(name)
+        write_json(folder / JOB_FILE, {"config": config, "chdir": None, "track": asdict(request)})
+        ensure_prepared(experiment, folder)
+        return _kept(folder, experiment.threads)
+
+
+def check(request: Request) -> None:
+    """Holds against the world what can be checked before minutes of preparing. Raises ConfigError, DataError."""
+    kind_of(request.source)
+    if request.out is not None and Path(request.out).suffix.lower() != ".mp4":
+        raise ConfigError(f"--out {request.out} is no MP4 file; give a name that ends in .mp4.")
+    if request.record is not None:
+        folder = Path(request.record)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ConfigError(f"--record {folder} is not empty; give a new folder.")
+    if request.window or request.box is None:
+        fault = window_fault()
+        if fault:
+            raise ConfigError(f"{fault}; give the box by --box x,y,w,h and take the result by --out FILE.mp4, --json or --record DIR.")
+
+
+def _kept(folder: Path, threads: int) -> int:
+    """Runs the child to its end; on Ctrl-C lets it write what there is."""
+    variables = children.variables(threads, **{key: os.environ.get(key, value) for key, value in QUIET.items()})
+    child = children.start(children.module_words("harness.jobs.live", str(folder)), env=variables, stdin=subprocess.PIPE)
+    interrupted = False
+    try:
+        while True:
+            try:
+                code = child.wait(POLL_S)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+            except KeyboardInterrupt:
+                if interrupted:  # asked twice: at once
+                    raise
+                interrupted = True
+                _ask_to_end(child)
+    finally:
+        _ask_to_end(child)
+        children.end(child, PATIENCE_S if not interrupted else 1.0)
+    if (folder / FAILURE_FILE).is_file():
+        said = read_record(folder / FAILURE_FILE)
+        raise JobFailed(said["kind"], said["message"], [], int(said["exit_code"]))
+    if interrupted:
+        return 130
+    if code:
+        raise HarnessError(f"the tracking process ended with exit code {code}; run it with -v for more.")
+    return 0
+
+
+def _ask_to_end(child: subprocess.Popen[bytes]) -> None:
+    if child.stdin is not None:
+        with contextlib.suppress(OSError):
+            child.stdin.close()

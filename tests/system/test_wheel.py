@@ -1,0 +1,42 @@
+"""A wheel of the package: it holds what it needs, and building it is quiet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from command_line import ROOT
+from doc_pages import PIP
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The wheel, and all that was printed while it was built."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for name in ("harness", "conf"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    words = ["-m", "pip", "wheel", ".", "--no-deps", "--verbose", "--wheel-dir", str(folder)]
+    done = subprocess.run([sys.executable, *words], cwd=source, env={**os.environ, **PIP}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel, done.stdout + done.stderr
+
+
+def test_building_warns_of_nothing(built: tuple[Path, str]) -> None:
+    told = [line for line in built[1].splitlines() if "warning" in line.lower() or "deprecat" in line.lower()]
+    assert told == []
+
+
+def test_the_wheel_holds_every_file_of_package_and_configuration(built: tuple[Path, str]) -> None:
+    names = set(zipfile.ZipFile(built[0]).namelist())
+    own = {path.relative_to(ROOT).as_posix() for path in (ROOT / "harness").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    conf = {f"harness/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "conf").rglob("*.yaml")}
+    assert len(conf) > 40 and sorted((own | conf) - names) == []
