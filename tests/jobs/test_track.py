@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -48,14 +49,14 @@ def test_a_file_gives_the_boxes_of_the_data_set(place, prepared):
 
 
 def test_a_stream_gives_the_boxes_of_the_data_set_and_keeps_its_password(place, prepared):
-    stream = Stream(jpegs_of(place / "clip.avi"))
+    stream = Stream(jpegs_of(place / "clip.avi"), guarded=True)
     with serving(stream) as address:
         secret = address.replace("http://", "http://me:geheim77@")
         done = track(place, prepared, secret, "--box", BOX, "--json", "--every-frame")
     assert done.returncode == 0, done.stderr
     wanted = read_frames(place / "run")[["x", "y", "w", "h"]].to_numpy()
     assert (np.round(boxes(done), 3) == wanted).all()
-    assert stream.asked[-1].startswith("Basic ")
+    assert stream.asked[-1] == "Basic " + base64.b64encode(b"me:geheim77").decode()
     assert "geheim77" not in done.stderr + done.stdout and "127.0.0.1" in done.stderr
 
 

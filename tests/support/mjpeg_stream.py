@@ -42,11 +42,13 @@ def jpegs_of(path: Path) -> list[bytes]:
 
 @dataclass
 class Stream:
-    """What is sent. ``pause`` seconds lie between two images; ``hang`` keeps the connection open after the last one."""
+    """What is sent. ``pause`` seconds lie between two images; ``hang`` keeps the connection open after the last one;
+    ``guarded`` asks for user and password."""
 
     images: list[bytes]
     pause: float = 0.0
     hang: bool = False
+    guarded: bool = False
     asked: list[str] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -58,6 +60,12 @@ def serving(stream: Stream) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             stream.asked.append(self.headers.get("Authorization") or "")
+            if stream.guarded and not stream.asked[-1]:
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             self.send_response(200)
             self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
             self.end_headers()

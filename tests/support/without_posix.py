@@ -7,25 +7,21 @@ ImportError, FileNotFoundError. ``sys.platform`` reads ``win32`` in the harness,
 from __future__ import annotations
 
 import builtins
-import os
 import pathlib
-import signal
-import socket
-import subprocess
+import socket  # noqa: F401 (it is to be there)
 import sys
 import types
 from typing import Any
 
-CALLS: dict[types.ModuleType, frozenset[str]] = {
-    os: frozenset(
+CALLS: dict[str, frozenset[str]] = {
+    "os": frozenset(
         ["chown", "chroot", "fchmod", "fchown", "fork", "forkpty", "getegid", "geteuid", "getgid", "getgroups", "getloadavg", "getpgid", "getpgrp", "getpriority", "getuid", "killpg", "lchown", "major", "memfd_create", "mkfifo", "mknod", "nice", "openpty", "pathconf", "pipe2", "posix_fadvise", "posix_fallocate", "posix_spawn", "posix_spawnp", "pread", "preadv", "pwrite", "readv", "register_at_fork", "sched_getaffinity", "sched_setaffinity", "sched_yield", "sendfile", "setegid", "seteuid", "setgid", "setgroups", "setpgid", "setpgrp", "setpriority", "setsid", "setuid", "statvfs", "sysconf", "tcgetpgrp", "tcsetpgrp", "ttyname", "uname", "wait", "wait3", "wait4", "waitid", "writev", "O_NONBLOCK", "O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "SCHED_OTHER", "WNOHANG", "WIFEXITED", "WIFSIGNALED"]
     ),
-    signal: frozenset(
+    "signal": frozenset(
         ["SIGALRM", "SIGCHLD", "SIGCONT", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGTSTP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "alarm", "pause", "pthread_kill", "pthread_sigmask", "setitimer", "sigwait"]
     ),
-    socket: frozenset(["AF_UNIX", "socketpair"]),
-    sys: frozenset(),
-    subprocess: frozenset(),
+    "socket": frozenset(["AF_UNIX", "socketpair"]),
+    "sys": frozenset(),
 }
 MODULES = frozenset(["fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"])
 FOLDERS = ("/proc", "/sys")
@@ -46,17 +42,18 @@ class _Guarded(types.ModuleType):
 
     def __getattribute__(self, name: str) -> Any:
         get = types.ModuleType.__getattribute__
-        if name == "platform" and self is sys and _asked_by_us():
+        module = get(self, "__name__")
+        if name == "platform" and module == "sys" and _asked_by_us():
             return "win32"
-        if self is not sys and name in CALLS[self] and _asked_by_us():
-            raise AttributeError(f"module {get(self, '__name__')!r} has no attribute {name!r}")
+        if name in CALLS.get(module, ()) and _asked_by_us():
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
         return get(self, name)
 
 
 def hide() -> None:
     """Hides it for the rest of this process."""
-    for module in CALLS:
-        module.__class__ = _Guarded
+    for name in CALLS:
+        sys.modules[name].__class__ = _Guarded
     found = builtins.__import__
 
     def importing(name: str, globals: Any = None, *rest: Any, **more: Any) -> Any:
