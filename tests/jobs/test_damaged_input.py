@@ -116,7 +116,7 @@ def test_cached_frames_of_a_clip_that_were_lost_are_decoded_again(tmp_path: Path
 # --------------------------------------------------------------------------------------- images
 
 
-@pytest.mark.parametrize("place_in_file", [0.4, 0.5, 0.75])
+@pytest.mark.parametrize("place_in_file", [0.4, 0.5, 0.6])
 def test_a_jpeg_with_garbage_inside_is_a_fault_with_its_name(place: Path, place_in_file: float) -> None:
     patch_split(place / "data set", ["Çeşme", "two"])
     path = place / "data set/two/00000005.jpg"

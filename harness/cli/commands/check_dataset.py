@@ -63,7 +63,7 @@ def _benchmark(root: Path, layout: str | None, split: str | None) -> BenchmarkDa
     found: list[tuple[str, type[Dataset], str]]
     found = [(layout, known[layout], "")] if layout is not None else candidates(root)
     if len(found) > 1:
-        raise DataError(f"{root} fits several data sets ({', '.join(name for name, _, _ in found)}); say by --layout which it is.")
+        raise DataError(f"{root} fits several data sets ({', '.join(name for name, _, _ in found)}); name the right one with --layout.")
     if not found:
         return None
     name, cls, own = found[0]

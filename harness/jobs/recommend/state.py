@@ -103,7 +103,7 @@ class State:
             entries = [Entry(**item) for item in raw["entries"]]
             found = cls(raw["request"], entries, raw["rounds"], bool(raw["raced"]), float(raw["spent_s"]), raw["answer"])
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{folder / STATE_FILE} is damaged ({error!r}); start a search of its own.") from error
+            raise DataError(f"{folder / STATE_FILE} is damaged ({error!r}); start a new search in another folder.") from error
         if {**found.request, "minutes": 0} != {**request.plain(), "minutes": 0}:
             raise ConfigError(f"{folder} holds a search with other settings; choose another folder, or give the same words.")
         return found

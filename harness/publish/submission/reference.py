@@ -118,7 +118,7 @@ def benchmark_class(wanted: Wanted) -> tuple[str, type[BenchmarkDataset]] | None
             return None  # the folder reader then says what it expects
         if len(fitting) > 1:
             names = ", ".join(name for name, _, _ in fitting)
-            raise DataError(f"{wanted.root} fits several data sets ({names}); say by --layout which it is.")
+            raise DataError(f"{wanted.root} fits several data sets ({names}); name the right one with --layout.")
         name, cls, _ = fitting[0]
     return (name, cls) if issubclass(cls, BenchmarkDataset) else None
 
@@ -174,7 +174,7 @@ def _find_split(root: Path, results: ResultFolder) -> str:
     fitting = [split.name for split in splits if results.sequences.keys() & set(read_names(split / LIST_FILE))]
     if len(fitting) != 1:
         names = ", ".join(split.name for split in splits)
-        raise DataError(f"{root} has the splits {names}; say by --split which of them {results.path} is of.")
+        raise DataError(f"{root} has the splits {names}; name the one of {results.path} with --split.")
     return fitting[0]
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from harness.core.catalog import SPEEDS, catalog
 from harness.present.charts import arms, bar_axis, bar_width, least_span, legend_below, whisker
 from harness.present.picture import Picture, drawing, new_figure
+from harness.present.theme import Style
 from harness.report.looks import styles
 from harness.scoring.compared import Row
 from harness.scoring.intervals import ACCURACY, Interval
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_UPRIGHT = 8
+"""Runs whose bars stand side by side with their names and figures."""
 LEAST_SPAN = 0.04
 """Least height of the accuracy axis, in AO."""
 
@@ -22,6 +32,8 @@ def fps_bar(rows: list[Row]) -> Picture | None:
     if not shown:
         return None
     look = styles([row.job for row in rows])
+    if len(rows) > MOST_UPRIGHT:
+        return Picture("fps_bar", "Speed", _caption("Length"), _lying_bars(rows, shown, look))
     with drawing():
         width = bar_width(len(rows) * len(shown))
         figure, axes = new_figure(3.4, width, ncols=len(shown), squeeze=False)
@@ -36,12 +48,39 @@ def fps_bar(rows: list[Row]) -> Picture | None:
                 axis.text(index, max(value, top), f"{value:.1f}", ha="center", va="bottom", fontsize=9)
             bar_axis(axis, [row.shown for row in own], catalog().get(name).axis, width / len(shown))
             axis.margins(y=0.12)
-    caption = (
-        "Height: frames per second, higher is better. Tracking speed counts crop, inference and postprocessing of one "
+    return Picture("fps_bar", "Speed", _caption("Height"), figure)
+
+
+def _caption(extent: str) -> str:
+    return (
+        f"{extent}: frames per second, higher is better. Tracking speed counts crop, inference and postprocessing of one "
         "sequence at a time; with decoding it is the wall clock of the whole run. Whiskers: 95 % intervals, over rounds where there are three or "
         "more, else within the run."
     )
-    return Picture("fps_bar", "Speed", caption, figure)
+
+
+def _lying_bars(rows: list[Row], shown: list[str], look: Mapping[Path, Style]) -> Figure:
+    """Bars of many runs, one below the other, so that their names can be read."""
+    with drawing():
+        figure, axes = new_figure(1.0 + 0.27 * len(rows), 9.5, ncols=len(shown), squeeze=False, sharey=True)
+        for axis, name in zip(axes[0], shown, strict=True):
+            for place, row in enumerate(rows):
+                if name not in row.job.metrics:
+                    continue
+                style, value = look[row.job.folder], row.job.metrics[name]
+                axis.barh(place, value, 0.7, color=style.color, hatch=style.hatch, edgecolor="white", linewidth=0)
+                interval = row.speed if row.speed_metric == name else None
+                lengths = _arms(interval) if interval else None
+                if lengths is not None:
+                    axis.errorbar(value, place, xerr=lengths, fmt="none", ecolor="#222222", capsize=2, linewidth=1)
+                end = interval.high if interval and interval.high is not None else value
+                axis.text(end, place, f" {value:.1f}", ha="left", va="center", fontsize=8)
+            axis.set_xlabel(catalog().get(name).axis)
+            axis.grid(axis="y", visible=False)
+            axis.margins(x=0.12, y=0.02)
+        axes[0, 0].set_yticks(range(len(rows)), [row.shown for row in rows], fontsize=8)
+        axes[0, 0].invert_yaxis()
+    return figure
 
 
 def accuracy_bar(rows: list[Row]) -> Picture | None:
@@ -61,7 +100,7 @@ def accuracy_bar(rows: list[Row]) -> Picture | None:
                 spots, values, width * 0.9, color=style.color, hatch=style.hatch, edgecolor="white", linewidth=0,
                 label=row.shown,
             )  # fmt: skip
-            for spot, value in zip(spots, values, strict=True):
+            for spot, value in zip(spots, values, strict=True) if len(own) <= MOST_UPRIGHT else ():  # of more the table has them
                 axis.text(spot, value + 0.01, f"{value:.3f}", ha="center", va="bottom", fontsize=8 if len(own) < 5 else 6)
         axis.set_xticks(range(len(ACCURACY)), [catalog().get(name).title for name in ACCURACY])
         axis.set_ylim(0, 1.05)

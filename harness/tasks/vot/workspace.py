@@ -184,7 +184,7 @@ def _box(region: Any) -> Boxes:
     from vot.region.shapes import Mask, Rectangle
 
     if isinstance(region, Special):
-        raise DataError("a frame at which the tracker is to be begun has no region in groundtruth.txt; restore the sequence.")
+        raise DataError("a frame at which the tracker starts has no region in groundtruth.txt; restore the sequence.")
     if isinstance(region, Mask):
         left, top, right, bottom = region.bounds()
         return np.array([left, top, right - left + 1, bottom - top + 1], float)

@@ -164,7 +164,7 @@ class Native(TrackerSpec):
             roots = [Path(item).expanduser().absolute() for item in self.code]
             missing = [str(root) for root in roots if not root.exists()]
             if missing:
-                raise ConfigError(f"tracker.code names {missing[0]}, which is not there.")
+                raise ConfigError(f"tracker.code names {missing[0]}, which does not exist.")
             return sources.digest(roots)
         if self.command is not None:
             program = Path(self._program() or "")
@@ -227,4 +227,4 @@ class NativeTracker(Tracker):
 
     def place(self, box: Boxes) -> None:
         del box
-        raise TrackingError("a tracker that runs as it is cannot be put at another box.")
+        raise TrackingError("a native tracker cannot be moved to another box.")

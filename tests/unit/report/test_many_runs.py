@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import make_runs
@@ -10,6 +11,7 @@ from pages import Page
 
 from harness.report import facts, looks, summary
 from harness.report.comparison import compare
+from harness.report.plots.speed import fps_bar
 from harness.report.sources import jobs_of
 
 
@@ -63,3 +65,15 @@ def test_the_page_of_sixteen_runs_is_well_formed_and_has_a_row_a_run(sixteen: Pa
 def test_sixteen_runs_of_one_backend_have_sixteen_colours(sixteen: Path) -> None:
     found = looks.styles(jobs_of(sixteen))
     assert len({style.hex for style in found.values()}) == 16
+
+
+def test_names_and_figures_of_many_bars_do_not_overlap(sixteen: Path) -> None:
+    picture = fps_bar(compare(jobs_of(sixteen)).well)
+    assert picture is not None
+    figure = picture.figure
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    boxes = [label.get_window_extent() for label in axis.get_yticklabels()]
+    assert len(boxes) == 16 and next(label.get_text() for label in axis.get_yticklabels()) == "hint=none threads=1"
+    for one, other in itertools.combinations([*boxes, *(text.get_window_extent() for text in axis.texts)], 2):
+        assert not one.overlaps(other)
