@@ -45,7 +45,7 @@ def test_the_split_is_found_by_its_names(root, tmp_path):
     assert found.scores.metrics["ao"] == pytest.approx(1)
     assert found.scores.scored_frames == 8
     assert found.warnings == []
-    with pytest.raises(DataError, match="has the splits train, val; name the one of .* with --split"):
+    with pytest.raises(DataError, match=r"has the splits train, val; name the one of .* with --split"):
         score(results(tmp_path / "others", names=("x",)), root=root)
 
 
