@@ -60,19 +60,21 @@ def new_figure(height: float, width: float = theme.WIDTH, **layout: Any) -> tupl
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     buffer = io.BytesIO()
-    with drawing():
-        _settle(figure)
-        figure.savefig(buffer, format="png", dpi=theme.DPI, metadata={"Software": None})
+    with _settled(figure):
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def svg(figure: Figure) -> bytes:
     """The figure as SVG, text as outlines, so that it looks the same everywhere; dense lines are pixels inside it."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     buffer = io.BytesIO()
-    with drawing():
-        _settle(figure)
-        figure.savefig(buffer, format="svg", dpi=theme.DPI, metadata={"Date": None, "Creator": None})
+    with _settled(figure):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
@@ -81,8 +83,16 @@ def save_png(picture: Picture, folder: Path) -> Path:
     return write_bytes(folder / f"{picture.key}.png", png(picture.figure))
 
 
-def _settle(figure: Figure) -> None:
-    """Works out the layout once: it costs more than drawing, and each figure is written twice."""
-    if figure.get_layout_engine() is not None:
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+@contextmanager
+def _settled(figure: Figure) -> Iterator[None]:
+    """Inside of it the figure can be written by a canvas of a format, at our resolution.
+
+    Its layout is worked out once, though each figure is written twice. ``Figure.savefig`` would draw every time once more to
+    find the layout, and drawing is most of what the end of a job costs.
+    """
+    with drawing():
+        figure.dpi = theme.DPI
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+        yield

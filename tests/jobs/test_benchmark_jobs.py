@@ -15,7 +15,7 @@ SETTINGS = ("--config-dir", SUPPORT / "own", "tracker=standing", "backend=torch"
 
 
 def run(tmp_path: Path, prepared: Path, *words: object) -> Results:
-    done = harness(*SETTINGS, f"prepare.cache={prepared}", *words, cwd=tmp_path)
+    done = harness(*SETTINGS, f"prepare.cache={prepared}", *words, cwd=tmp_path, pictures=True)
     assert done.returncode == 0, done.stderr
     return Results.load(tmp_path / "run")
 

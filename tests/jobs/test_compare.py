@@ -19,7 +19,7 @@ def place(tmp_path: Path) -> Path:
 
 def test_compare_a_sweep_and_single_runs(place: Path) -> None:
     sweep = place / "outputs" / "2026-01-01" / "10-00-00"
-    done = harness("compare", str(sweep), "--out", "report", cwd=place)
+    done = harness("compare", str(sweep), "--out", "report", cwd=place, pictures=True)
     assert done.returncode == 0, done.stderr
     assert "onnx is 2.44" in done.stdout
     assert sorted(path.name for path in (place / "report").iterdir()) == ["plots", "report.html", "summary.csv", "summary.md"]

@@ -177,7 +177,7 @@ def test_sequences_with_names_of_any_script_are_drawn_without_font_warnings(tmp_
     words = [*OWN, "dataset=folder", "dataset.root=base", "mlflow=off", "-m", "seed=0,1", "hydra.sweep.dir=sw"]
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        done = harness(*words, cwd=tmp_path)
+        done = harness(*words, cwd=tmp_path, pictures=True)
     assert done.returncode == 0, done.stderr
     told = [str(item.message) for item in heard] + done.stderr.splitlines()
     assert not [line for line in told if "lyph" in line or "findfont" in line]

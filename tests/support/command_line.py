@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = ROOT / "tests" / "support"
@@ -34,23 +35,44 @@ def brief(words: Iterable[object]) -> list[str]:
     return [*found, "turns.seconds=0"] if sweeps and not any(word.startswith("turns.") for word in found) else found
 
 
-def harness(*words: object, cwd: Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+def harness(
+    *words: object, cwd: Path, timeout: float = 300, pictures: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """The command line in this process: exit code and output are those of ``process``.
 
     A job still prepares and measures in child processes. The parent's folder, environment, import path and loggers are put
     back afterwards, and modules that came from outside the repository are forgotten. ``timeout`` is taken, and ignored.
+    Nothing is drawn unless ``pictures`` is set: that is most of what a small job costs here.
     """
     del timeout
     from harness.cli.main import main
 
     command = brief(words)
     out, err = io.StringIO(), io.StringIO()
-    with _as_started_in(cwd, {"PYTHONPATH": PATH, **environment}), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        _as_started_in(cwd, {"PYTHONPATH": PATH, **environment}),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        contextlib.nullcontext() if pictures else undrawn(),
+    ):
         try:
             code = main(command)
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def undrawn() -> Iterator[None]:
+    """Inside of it runs and comparisons have no pictures of their own."""
+    from harness.report import plots, render
+
+    with (
+        mock.patch.object(plots, "job_plots", return_value=[]),
+        mock.patch.object(plots, "comparison_pictures", return_value=[]),
+        mock.patch.object(render, "job_pictures", return_value=[]),
+    ):
+        yield
 
 
 def with_cache(folder: Path, prepared: Path) -> Path:
