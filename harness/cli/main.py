@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.words import parse
 from harness.core import plugins, secrets
-from harness.core.errors import ConfigError, HarnessError, exit_code_of, in_words
+from harness.core.errors import ConfigError, HarnessError, exit_code_of, exit_code_of_system, in_words, unexpected
 
 if TYPE_CHECKING:
     from harness.report.summary import Summary
@@ -51,6 +51,7 @@ def verbosity(verbose: bool) -> Iterator[None]:
 def _told(words: list[str], verbose: bool) -> int:
     """Runs the words; what goes wrong is reported in one sentence."""
     try:
+        check_place()
         return dispatch(words)
     except HarnessError as error:
         if verbose:
@@ -66,8 +67,24 @@ def _told(words: list[str], verbose: bool) -> int:
     except OSError as error:
         if verbose:
             traceback.print_exc()
-        print(f"error: {in_words(error)}", file=sys.stderr)
+        print(f"error: {secrets.masked(in_words(error))}", file=sys.stderr)
+        return exit_code_of_system(error)
+    except MemoryError:
+        print("error: there is not enough memory for this; use a smaller data set, model or mode.", file=sys.stderr)
         return 1
+    except Exception as error:
+        if verbose:
+            traceback.print_exc()
+        print(f"error: {secrets.masked(unexpected(error))}", file=sys.stderr)
+        return 1
+
+
+def check_place() -> None:
+    """Raises ConfigError if the current folder is gone, which every relative path needs."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise ConfigError(f"the current folder cannot be used ({error.strerror}); was it removed? Change to another one.") from error
 
 
 def dispatch(words: list[str]) -> int:

@@ -23,6 +23,7 @@ from typing import Any
 from harness.core.errors import ArchiveError, DataError, StoreError
 from harness.core.files import file_mode, put_in_place
 from harness.core.names import portable
+from harness.core.schema import checked
 
 MANIFEST = "manifest.json"
 FORMAT = "tracker-harness bundle"
@@ -215,6 +216,10 @@ def _manifest(path: Path, archive: zipfile.ZipFile, entries: Mapping[str, zipfil
             f"{path} is not a bundle of version {VERSION} (it says {manifest.get('format')!r}, version "
             f"{manifest.get('version')!r}); use the version of the harness that wrote it."
         )
+    try:
+        manifest = checked("manifest", manifest, Path(f"{path}/{MANIFEST}"))
+    except DataError as error:
+        raise ArchiveError(str(error)) from error
     there = entries.keys() - {MANIFEST}
     if there != files.keys():
         odd = sorted(there ^ files.keys())[0]

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import importlib
 import inspect
+import math
 import sys
 import types
 import typing
@@ -19,8 +20,13 @@ from typing import Any, Literal, TypeVar
 
 from harness.core import plugins
 from harness.core.errors import ConfigError, HarnessError, told
+from harness.core.files import at_home
+from harness.core.words import shown
 
 T = TypeVar("T")
+
+LARGEST_WHOLE = 2**63 - 1
+"""The largest whole number of a setting; runtimes and random generators take no larger ones."""
 
 
 def load_class(target: str, base: type[T], where: str) -> type[T]:
@@ -111,6 +117,7 @@ def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 def check(value: Any, hint: Any, where: str) -> Any:
     """``value`` as type ``hint``, converted only where nothing is lost (int to float, str to Path, list to tuple)."""
+    _check_usable(value, where)
     origin = typing.get_origin(hint)
     if origin is Literal:
         return _check_literal(value, typing.get_args(hint), where)
@@ -121,12 +128,22 @@ def check(value: Any, hint: Any, where: str) -> Any:
     return _check_plain(value, hint, where)
 
 
+def _check_usable(value: Any, where: str) -> None:
+    """Raises ConfigError for a value that no setting takes, whatever its type: what would only fail deep inside a library."""
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigError(f"{where} contains a zero byte, which no name and no path may have; leave it out.")
+    if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+        raise ConfigError(f"{where} is too large; accepted: whole numbers up to {LARGEST_WHOLE}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where} is {value}; accepted: finite numbers.")
+
+
 def _check_literal(value: Any, accepted: tuple[Any, ...], where: str) -> Any:
     if value not in accepted or isinstance(value, bool) != any(
         item is value for item in accepted if isinstance(item, bool)
     ):
         words = ", ".join(str(item) for item in accepted)
-        raise ConfigError(f"{where} is {value!r}{suggestion(value, accepted)}; accepted: {words}.")
+        raise ConfigError(f"{where} is {shown(value)}{suggestion(value, accepted)}; accepted: {words}.")
     return value
 
 
@@ -139,7 +156,7 @@ def _check_union(value: Any, options: tuple[Any, ...], where: str) -> Any:
             return check(value, option, where)
         except ConfigError:
             continue
-    raise ConfigError(f"{where} is {value!r}; accepted: {' or '.join(_type_name(option) for option in options)}.")
+    raise ConfigError(f"{where} is {shown(value)}; accepted: {' or '.join(_type_name(option) for option in options)}.")
 
 
 def _check_container(value: Any, origin: Any, arguments: tuple[Any, ...], where: str) -> Any:
@@ -149,7 +166,7 @@ def _check_container(value: Any, origin: Any, arguments: tuple[Any, ...], where:
         inner = arguments[0] if arguments else Any
         items = [check(item, inner, f"{where}[{index}]") for index, item in enumerate(value)]
         return tuple(items) if origin is tuple else items
-    raise ConfigError(f"{where} is {value!r}; accepted: {_type_name(origin)}.")
+    raise ConfigError(f"{where} is {shown(value)}; accepted: {_type_name(origin)}.")
 
 
 def _check_plain(value: Any, hint: Any, where: str) -> Any:
@@ -158,10 +175,10 @@ def _check_plain(value: Any, hint: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is Path and isinstance(value, str):
-        return Path(value).expanduser()
+        return at_home(value)
     if isinstance(hint, type) and isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool):
         return value
-    raise ConfigError(f"{where} is {value!r}; accepted: {_type_name(hint)}.")
+    raise ConfigError(f"{where} is {shown(value)}; accepted: {_type_name(hint)}.")
 
 
 _TYPE_WORDS = {
@@ -189,10 +206,16 @@ def suggestion(word: Any, known: Iterable[Any]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def at_least(value: float | None, least: float, where: str) -> None:
-    """Raises ConfigError if ``value`` is given and below ``least``."""
-    if value is not None and value < least:
-        raise ConfigError(f"{where} is {value}; accepted: {least} or more.")
+MOST = 1_000_000
+"""The largest count or number of seconds of any setting: more would not end in anybody's time."""
+MOST_AT_ONCE = 4096
+"""The largest number of things that run at once (requests, streams, workers), each of which takes memory."""
+
+
+def at_least(value: float | None, least: float, where: str, most: float = MOST) -> None:
+    """Raises ConfigError if ``value`` is given and below ``least`` or above ``most``."""
+    if value is not None and not least <= value <= most:
+        raise ConfigError(f"{where} is {value}; accepted: {least} to {most}.")
 
 
 def conf_folder() -> Path:

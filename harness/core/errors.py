@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,6 +57,17 @@ def exit_code_of(error: HarnessError) -> int:
     return 1 if full else error.exit_code
 
 
+PLACES = (
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST,
+)  # fmt: skip
+"""What the system says of a place that was named wrongly."""
+
+
+def exit_code_of_system(error: OSError) -> int:
+    """The exit code where the system refuses something: 2 for a place that cannot be, 1 for what failed there."""
+    return 2 if error.errno in PLACES else 1
+
+
 def in_words(error: OSError, remedy: str = "choose another folder") -> str:
     """What the system says, with the file it speaks of and what to do: ``No space left on device (x); free space or ...``."""
     where = f" ({error.filename})" if error.filename else ""
@@ -100,6 +112,21 @@ class TrackingError(HarnessError):
 
 class ArchiveError(HarnessError):
     """A submission archive or bundle with faults."""
+
+
+def unexpected(error: Exception) -> str:
+    """A sentence about an exception that nobody raised on purpose: a fault of the harness itself."""
+    return (
+        f"something went wrong that should not have: {told(error)}; this is a fault of the harness, so please report it with what "
+        "the same command prints with -v."
+    )
+
+
+def first_words(error: Exception, most: int = 200) -> str:
+    """The first line of what a library says, without the names of its classes: ``disk I/O error``."""
+    lines = str(error).strip().splitlines()
+    said = re.sub(r"\([\w.]*(Error|Exception)\)\s*", "", lines[0] if lines else "").strip()
+    return said[:most] or type(error).__name__
 
 
 def telling_line(error: BaseException) -> str:

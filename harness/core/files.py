@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import sys
 import tempfile
 import time
@@ -97,8 +98,13 @@ def file_mode(folder: bool = False) -> int:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Atomic, UTF-8."""
-    return write_bytes(path, text.encode("utf-8"))
+    """Atomic, UTF-8. Half a character (of a name that was no UTF-8) is written as its escape, which JSON reads back."""
+    return write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def at_home(path: str | Path) -> Path:
+    """``path`` with ``~`` as the user's home; one of a user who is not known stays as it is."""
+    return Path(os.path.expanduser(path))
 
 
 def write_json(path: Path, value: Any) -> Path:
@@ -106,13 +112,42 @@ def write_json(path: Path, value: Any) -> Path:
     return write_text(path, json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Raises DataError if the file is missing or is not JSON."""
+LARGEST_TEXT = 256 << 20
+"""Bytes of the largest text file that is read; records and annotations are far smaller."""
+
+
+def read_regular(path: Path, most: int = LARGEST_TEXT) -> bytes:
+    """The bytes of a regular file.
+
+    Args:
+        path: The file; of a pipe or a device there would be no end.
+        most: The largest size in bytes that is read.
+
+    Raises:
+        DataError: The file is missing, is no regular file, is larger, or cannot be read.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        # opened without waiting: a pipe that nobody writes to would block
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise DataError(f"{path} is not a regular file (a pipe, device or folder); give a file.")
+            if status.st_size > most:
+                raise DataError(f"{path} has {status.st_size >> 20} MiB, over the limit of {most >> 20}; give the right file.")
+            return file.read()
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+
+
+def read_json(path: Path) -> Any:
+    """Raises DataError if the file is missing or is not JSON."""
+    data = read_regular(path)
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, ValueError) as error:
         raise DataError(f"{path} cannot be read as JSON ({error}).") from error
     except RecursionError as error:
         raise DataError(f"{path} cannot be read as JSON (it is nested too deeply).") from error
@@ -122,7 +157,8 @@ def read_record(path: Path) -> dict[str, Any]:
     """A JSON file that holds a mapping. Raises DataError if it is missing or is not one."""
     found = read_json(path)
     if not isinstance(found, dict):
-        raise DataError(f"{path} holds {type(found).__name__}; a mapping is expected.")
+        kind = "a list" if isinstance(found, list) else "null" if found is None else "a single value"
+        raise DataError(f"{path} holds {kind}; a mapping is expected.")
     return found
 
 

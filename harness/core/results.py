@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.core.catalog import GROUP_NAMES
 from harness.core.errors import DataError, StoreError, in_words
-from harness.core.files import put_in_place, read_json, write_json, write_text
+from harness.core.files import put_in_place, read_json, read_record, read_regular, write_json, write_text
 from harness.core.interfaces import Array, Boxes, Track
+from harness.core.schema import checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,75 +37,21 @@ OWN_STAGE = "tracker"
 
 
 POSITIVE = ("fps", "fps_got10k", "pipeline_fps", "benchmark_app/throughput_fps")
-DEEPEST = 40
-"""Levels of nesting of a file that is read; ours have fewer than ten."""
-
 
 def _checked(raw: dict[str, Any], path: Path) -> dict[str, Any]:
     """The values of a results.json with their types checked. Raises DataError with the path of the wrong key."""
-    from pydantic import ValidationError
-
-    if _depth(raw) > DEEPEST:
-        raise DataError(f"{path} is nested more than {DEEPEST} levels deep; it is not a results file of this harness.")
-    given = raw.get("config")
-    config: dict[str, Any] = given if isinstance(given, dict) else {}
+    found = checked("results", raw, path)
     for group in GROUP_NAMES:
-        if not isinstance(config.get(group), (dict, str, type(None))):
-            raise DataError(f"{path}: config.{group} is {config[group]!r:.80}; a choice's name or its settings are expected.")
-    try:
-        return dict(_schema().validate_python(raw, strict=True))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        given = repr(first.get("input"))
-        raise DataError(f"{path}: {where} is {given if len(given) < 80 else given[:77] + '...'}; {first['msg'].lower()}.") from error
+        if not isinstance(given := found["config"].get(group), (dict, str, type(None))):
+            raise DataError(f"{path}: config.{group} is {given!r:.80}; a choice's name or its settings are expected.")
+    return found
 
 
-def _depth(value: Any) -> int:
-    level, deepest = [value], 0
-    while level:
-        deepest += 1
-        if deepest > DEEPEST:
-            break
-        level = [
-            item
-            for part in level
-            if isinstance(part, (dict, list))
-            for item in (part.values() if isinstance(part, dict) else part)
-            if isinstance(item, (dict, list))
-        ]
-    return deepest
-
-
-@lru_cache(maxsize=1)
-def _schema() -> Any:
-    """The types of a results.json; pydantic is loaded only where a file is read."""
-    from pydantic import TypeAdapter
-    from typing_extensions import TypedDict
-
-    number = float | None
-    types = {
-        "id": str,
-        "name": str,
-        "status": Literal["ok", "failed", "skipped"],
-        "config": dict[str, Any],
-        "schema": int,
-        "error": dict[str, Any] | None,
-        "overrides": list[str],
-        "metrics": dict[str, number],
-        "sequences": dict[str, dict[str, number]],
-        "dataset": dict[str, Any],
-        "scoring": dict[str, Any],
-        "environment": dict[str, Any],
-        "effective": dict[str, Any],
-        "artifact": dict[str, Any],
-        "files": list[str],
-        "details": dict[str, Any],
-        "warnings": list[str],
-        "started": str,
-        "ended": str,
-    }
-    return TypeAdapter(TypedDict("ResultsFile", types, total=False))  # type: ignore[operator]
+def read_sweep(folder: Path) -> dict[str, Any]:
+    """A sweep's ``sweep.json``, its types checked. Raises DataError if it is missing or damaged."""
+    path = folder / SWEEP_FILE
+    found = checked("sweep", read_record(path), path)
+    return {key: value for key, value in found.items() if value is not None}
 
 
 @dataclass
@@ -213,11 +159,9 @@ def write_tracks(folder: Path, tracks: list[Track]) -> None:
 def read_numbers(path: Path) -> npt.NDArray[np.float64]:
     """A text file of numbers ``[lines, columns]``; commas, tabs or spaces between. Raises DataError with the line."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # editors on Windows write a byte order mark
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text of numbers ({error}).") from error
+        lines = read_regular(path).decode("utf-8-sig").split("\n")  # editors on Windows write a byte order mark
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text (byte {error.start}); numbers are expected.") from error
     while lines and not lines[-1].strip():
         lines.pop()
     rows = []
@@ -225,7 +169,7 @@ def read_numbers(path: Path) -> npt.NDArray[np.float64]:
         try:
             rows.append([float(word) for word in line.replace(",", " ").split()])
         except ValueError as error:
-            raise DataError(f"{path}, line {number}: {error}; numbers are expected.") from error
+            raise DataError(f"{path}, line {number}: {line.strip()[:40]!r} was found but numbers are expected.") from error
         if len(rows[-1]) != len(rows[0]) or not rows[-1]:
             raise DataError(f"{path}, line {number}: {len(rows[-1])} numbers where line 1 has {len(rows[0])}.")
     return np.array(rows, float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import yaml
@@ -13,16 +14,37 @@ MOST_NODES = 100_000
 LARGEST_BYTES = 4_000_000
 
 
+DEEPEST = 4
+"""Levels of folders below ``--config-dir`` in which YAML files are looked for: groups, and groups of groups."""
+MOST_FILES = 5000
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The YAML files below ``folder``, sorted. Raises ConfigError if there are more than a folder of settings has."""
+    found: list[Path] = []
+    seen = 0
+    for place, folders, names in os.walk(folder):
+        if len(Path(place).relative_to(folder).parts) >= DEEPEST:
+            folders.clear()
+        seen += len(names) + len(folders)
+        found += [Path(place) / name for name in (*names, *folders) if name.endswith(".yaml")]
+        if seen > MOST_FILES:
+            raise ConfigError(f"{folder} holds over {MOST_FILES} files; give --config-dir the folder that holds your YAML groups alone.")
+    return sorted(found)
+
+
 def check_folder(folder: Path) -> None:
     """Raises ConfigError if a YAML file below ``folder`` has more values, aliases expanded, than anyone can use."""
-    for path in sorted(folder.rglob("*.yaml")):
+    for path in files_of(folder):
         if path.is_file():
             _check_size(path)
+        elif path.exists() and not path.is_dir():
+            raise ConfigError(f"{path} is not a regular file (a pipe or a device); a file of settings is text in UTF-8.")
 
 
 def fault_below(folder: Path) -> str:
     """The first YAML file below ``folder`` that cannot be read as a mapping, in words; empty if there is none."""
-    for path in sorted(folder.rglob("*.yaml")):
+    for path in files_of(folder):
         fault = _fault(path)
         if fault:
             return f"{path} {fault}"

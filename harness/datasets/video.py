@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from harness.core.errors import ConfigError, DataError, StoreError
-from harness.core.files import file_mode, put_in_place, read_json, write_json
+from harness.core.files import at_home, file_mode, put_in_place, read_json, write_json
 from harness.core.interfaces import Dataset, Image, Sequence
 from harness.core.names import as_portable
 from harness.imaging import clips
@@ -59,7 +59,7 @@ class Video(Dataset):
             raise ConfigError("dataset.path is not set; give the clip: dataset.path=clip.mp4.")
         if self.frames is not None and self.frames < 1:
             raise ConfigError(f"dataset.frames is {self.frames}; it is a number of frames from 1, or null for all.")
-        self._file = Path(self.path).expanduser()
+        self._file = at_home(self.path)
         if self._file.is_dir():
             raise DataError(
                 f"dataset.path: {self._file} is a folder; give one video file, or read a folder of images with their annotations by "
@@ -152,4 +152,4 @@ class Video(Dataset):
     @staticmethod
     def _write(path: Path, image: Image) -> None:
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
-            raise StoreError(f"{path} cannot be written; free space or set dataset.cache to another folder.")
+            raise StoreError(f"{path} cannot be written; set dataset.cache to a folder with space that can be written.")

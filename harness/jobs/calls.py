@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core import secrets
-from harness.core.errors import ConfigError, HarnessError, SkipJob, tolerated
+from harness.core.errors import ConfigError, HarnessError, SkipJob, tolerated, unexpected
 from harness.core.files import new_folder
 from harness.core.results import RESULTS_FILE, VERDICT_FILE, Results
 from harness.jobs import compose, folders, launchers, resume, rounds, runner, sweep as sweeps, turns
@@ -141,9 +141,13 @@ def execute(call: Call, on_summary: OnSummary | None = None) -> JobRecord | Swee
     Raises:
         HarnessError: The call is wrong, or no result could be written.
     """
+    if "${" in str(Path.cwd()):
+        raise ConfigError(f"the path of the current folder ({Path.cwd()}) contains ${{, which settings take for a reference; change to another folder.")
     wanted = resume.continued(call)
     plan = compose.make_plan(list(wanted.overrides), wanted.multirun, wanted.config_dir, list(call.words))
     task = JobTask()
+    if not plan.folder.strip():
+        raise ConfigError(f"hydra.{'sweep' if plan.multirun else 'run'}.dir is empty; give the folder to write to, or leave it out.")
     check_plan(plan, task)
     if plan.timed:
         compose.settle(plan, new_folder(Path(plan.folder)))
@@ -195,7 +199,8 @@ def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecor
     folder = Path(plan.folder).resolve()
     compose.launch(plan, task)
     if task.errors:
-        raise JobsFailed(str(task.errors[0])) from task.errors[0]
+        first = task.errors[0]
+        raise JobsFailed(str(first) if isinstance(first, HarnessError) else unexpected(first)) from first
     results = Results.load(folder)
     if rounds_of(results.config) > 1:
         rounds.more_rounds([folder], rounds_of(results.config))

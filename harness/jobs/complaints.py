@@ -9,7 +9,11 @@ import shlex
 from harness.core.config import suggestion
 from harness.core.errors import in_words
 from harness.core.options import choices_with, known_keys, open_tables
+from harness.core.words import shown
 from harness.jobs import launchers
+
+LONG = 300
+"""Characters of a setting from which on it is cut in a sentence."""
 
 
 def in_our_words(error: Exception) -> str:
@@ -21,7 +25,7 @@ def in_our_words(error: Exception) -> str:
     text = " ".join(str(error).split())
     override = str(getattr(error, "override", None) or "")  # of what Hydra's grammar cannot read
     called = "while evaluating" in text and "Unknown function" not in text  # a function such as range(...) that fails
-    if override.partition("=")[2] and not called:
+    if override.partition("=")[2] and not called and len(override) < LONG:
         return (
             f"the command line cannot be understood at {override}: signs such as = # ( [ {{ ' mean something there; to have them in a "
             f"value, put the value in quotes: {with_quotes(override)}."
@@ -38,6 +42,12 @@ def in_our_words(error: Exception) -> str:
     key = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
     if key:
         return _unknown_key(next(item for item in key.groups() if item))
+    unread = getattr(error, "override", None)
+    if isinstance(unread, str):  # what Hydra's parser says of it is the parser's own business
+        return (
+            f"{shown(unread)} cannot be read as a setting; give it as KEY=VALUE, and put a value with signs or letters beyond "
+            "ASCII into quotes of its own, as in \"KEY='VALUE'\" (python -m harness --help shows how settings are given)."
+        )
     text = text.split(" Config search path")[0].split(" See https://hydra.cc")[0]
     text = re.sub(r"\b[A-Z]\w+Error(:| while| raised)", r"\1", text).replace(" :", ":").replace("  ", " ").strip().rstrip(".")[:400]
     return f"the command line cannot be understood: {text}; python -m harness --help shows how settings are given."

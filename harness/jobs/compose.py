@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +26,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import configure_log, run_job
+from hydra.core.utils import JobReturn, configure_log, run_job
 from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
@@ -39,7 +40,7 @@ from harness.jobs import launchers, privacy
 from harness.jobs.complaints import about_anything, in_our_words, with_quotes
 from harness.jobs.hydra_state import own_state, registered
 from harness.jobs.paths import anchored
-from harness.jobs.resume import key_of, quoted
+from harness.jobs.resume import key_of, quoted, varied_keys
 
 CONFIG_NAME = "config"
 KEPT_JOBS = 200
@@ -67,6 +68,15 @@ class OnceLoader(ConfigLoaderImpl):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "kept": {}}  # a launcher's process gets the loader, not all of the sweep
+
+
+class Lightened(Callback):  # type: ignore[misc]
+    """Takes the configurations out of what Hydra keeps of each finished job until the sweep's end: a megabyte a job, read by nobody."""
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **rest: Any) -> None:
+        """Called after the job and after every other callback."""
+        del config, rest
+        job_return.cfg = job_return.hydra_cfg = None
 
 
 @dataclass
@@ -239,10 +249,8 @@ def _add_jobs(plan: Plan, overrides: list[str]) -> None:
             loader.kept[tuple(batch)] = composed
     twice = next((name for name in plan.folders if plan.folders.count(name) > 1), None)
     if twice is not None:
-        raise ConfigError(
-            f"hydra.sweep.subdir names the folder {twice!r} for several jobs of the sweep; use ${{hydra.job.num}} in it."
-        )
-    plan.varied = _varied(plan.jobs)
+        raise ConfigError(f"hydra.sweep.subdir names the folder {twice!r} for several jobs of the sweep; use ${{hydra.job.num}} in it.")
+    plan.varied = varied_keys([batch for batch, _ in plan.jobs])
 
 
 def _params(root: DictConfig) -> list[str]:
@@ -318,6 +326,7 @@ def launch(plan: Plan, task: TaskFunction) -> None:
     with own_state():
         GlobalHydra.instance().initialize(composed.hydra)
         callbacks = Callbacks(config)
+        callbacks.callbacks.insert(0, Lightened())  # ends are told in reverse order, so this one hears of them last
         context = HydraContext(composed.loader, callbacks)
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         if plan.multirun:
@@ -369,12 +378,3 @@ def this_place() -> Place:
         launcher=resolved(found.launcher),
         chdir=bool(found.job.chdir),
     )
-
-
-def _varied(jobs: Sequence[tuple[list[str], dict[str, Any]]]) -> list[str]:
-    """The keys whose values differ between jobs, in the order of the command line."""
-    values: dict[str, set[str]] = {}
-    for batch, _ in jobs:
-        for text in batch:
-            values.setdefault(key_of(text), set()).add(text.partition("=")[2])
-    return [key for key, found in values.items() if len(found) > 1]

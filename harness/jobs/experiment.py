@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.config import at_least, build, construct, suggestion
+from harness.core.config import LARGEST_WHOLE, at_least, build, construct, suggestion
 from harness.core.errors import ConfigError
 from harness.core.interfaces import Artifact, Backend, Dataset, Task, TrackerSpec
 from harness.core.options import choices
 from harness.core.plugins import modules_in
+from harness.core.words import shown
 from harness.machine.environment import thread_budget
 from harness.prepare import specification
 from harness.prepare.plan import QuantizationJob, Quantizer, Settings, Step, lookup, plan
@@ -63,8 +64,8 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     """Builds and checks a job. Raises ConfigError, SkipJob, DataError, WeightsError."""
     threads = thread_count(config.get("threads"))
     seed = config.get("seed", 0)
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise ConfigError(f"seed is {seed!r}; accepted: a whole number, 0 or more.")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_WHOLE:
+        raise ConfigError(f"seed is {shown(seed)}; accepted: a whole number from 0 to {LARGEST_WHOLE}.")
     target_of(config)
     _check_recipe(config.get("recipe"))
     settings = construct(Settings, _section(config, "prepare"), "prepare")
@@ -73,6 +74,8 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     tracker = build(_section(config, "tracker"), TrackerSpec, "tracker")
     specification.check(tracker)
     quantizer = build(_section(config, "quantization"), Quantizer, "quantization")
+    if isinstance(cache := _section(config, "dataset").get("cache", "."), str) and not cache.strip():
+        raise ConfigError("dataset.cache is empty; give a folder, as dataset.cache=outputs/cache.")
     dataset = build(_section(config, "dataset"), Dataset, "dataset")
     task.check(config, tracker, dataset)
     experiment = Experiment(config, tracker, backend, dataset, task, quantizer, settings, threads, seed)
@@ -86,7 +89,7 @@ def _check_recipe(recipe: Any) -> None:
         return
     known = sorted({path.stem for path in choices("experiment")} | set(modules_in("harness.report.recipes")))
     if recipe not in known:
-        raise ConfigError(f"recipe is {recipe!r}{suggestion(recipe, known)}; accepted: null, {', '.join(known)} (experiment=NAME sets it).")
+        raise ConfigError(f"recipe is {shown(recipe)}{suggestion(recipe, known)}; accepted: null, {', '.join(known)} (experiment=NAME sets it).")
 
 
 def backend_section(config: Mapping[str, Any], task: Task, threads: int, cache: str) -> dict[str, Any]:
@@ -94,7 +97,7 @@ def backend_section(config: Mapping[str, Any], task: Task, threads: int, cache: 
     section = dict(_section(config, "backend")) | {"threads": threads, "cache": cache}
     if task.uses_backend:
         section |= {key: value for key, value in _section(config, "device").items() if key != "name"}
-        section |= {"device": str(_section(config, "device")["name"]), "hint": str(_section(config, "hint")["name"])}
+        section |= {group: _name(config, group) for group in ("device", "hint")}
     return section
 
 
@@ -105,7 +108,7 @@ def thread_count(wanted: Any) -> int:
         return allowed
     if not isinstance(wanted, int) or isinstance(wanted, bool):
         raise ConfigError(
-            f"threads is {wanted!r}; accepted: a whole number from 1 to {allowed}, or null for {allowed}."
+            f"threads is {shown(wanted)}; accepted: a whole number from 1 to {allowed}, or null for {allowed}."
         )
     at_least(wanted, 1, "threads")
     if wanted > allowed:
@@ -115,8 +118,16 @@ def thread_count(wanted: Any) -> int:
     return wanted
 
 
+def _name(config: Mapping[str, Any], group: str) -> str:
+    """The name of a group that is a choice alone. Raises ConfigError."""
+    name = _section(config, group).get("name")
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"{group}.name is {shown(name)}; choose one by {group}=NAME: {', '.join(path.stem for path in choices(group))}.")
+    return name
+
+
 def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     section = config.get(name)
     if not isinstance(section, Mapping):
-        raise ConfigError(f"the configuration has no section {name!r}; use the shipped conf/ or copy its {name} group.")
+        raise ConfigError(f"the configuration has no section {shown(name)}; use the shipped conf/ or copy its {name} group.")
     return section

@@ -10,8 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.core.errors import ConfigError, DataError, StoreError
-from harness.core.files import read_record
-from harness.core.results import RESULTS_FILE, SWEEP_FILE, Results
+from harness.core.results import RESULTS_FILE, SWEEP_FILE, Results, read_sweep
 from harness.jobs.resume import COMMAND_FILE, quoted
 from harness.jobs.worker import JOB_FILE
 
@@ -50,7 +49,7 @@ def content_of(folder: Path) -> str:
     """What lies in a folder, in words; empty if it is no run's or sweep's."""
     with contextlib.suppress(DataError, TypeError, AttributeError):
         if (folder / SWEEP_FILE).is_file():
-            return f"a sweep of {int(read_record(folder / SWEEP_FILE).get('count', 0))} jobs"
+            return f"a sweep of {read_sweep(folder).get('count', 0)} jobs"
         if (folder / RESULTS_FILE).is_file():
             results = Results.load(folder)
             return f"a run that {'finished' if results.status == 'ok' else results.status} ({results.name}, {results.ended[:16]})"

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from harness.core.errors import ConfigError
+from harness.core.words import shown
 from harness.machine import cores
 from harness.machine.environment import thread_budget
 
@@ -53,7 +54,7 @@ def check(launcher: Mapping[str, Any]) -> None:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < least or value == 0:
             words = "a whole number from 1, or -1 for as many as there are cores" if least < 0 else "a whole number from 1"
-            raise ConfigError(f"hydra.launcher.{key} is {value!r}; accepted: {words}.")
+            raise ConfigError(f"hydra.launcher.{key} is {shown(value)}; accepted: {words}.")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,15 @@ def key_of(override: str) -> str:
     return override.lstrip("+~").partition("=")[0]
 
 
+def varied_keys(jobs: Sequence[Sequence[str]]) -> list[str]:
+    """The keys whose values differ between the overrides of jobs, in the order of the command line."""
+    values: dict[str, set[str]] = {}
+    for overrides in jobs:
+        for text in overrides:
+            values.setdefault(key_of(text), set()).add(text.partition("=")[2])
+    return [key for key, found in values.items() if len(found) > 1]
+
+
 def plain_value(text: str) -> str:
     """A value as people write it: without the quotes and backslashes that Hydra's grammar wants around its own signs."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
@@ -51,9 +61,19 @@ def plain_value(text: str) -> str:
 
 
 def quoted(path: str | Path) -> str:
-    """A path as a value of Hydra's grammar, whatever signs are in it."""
-    text = str(path).replace("\\", "\\\\").replace("'", "\\'")
+    """A path as a value of Hydra's grammar, whatever signs are in it; ``unquoted`` gives it back.
+
+    In quotes the grammar takes a backslash for an escape before a quote alone.
+    """
+    text = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), str(path))
     return f"'{text}'"
+
+
+def unquoted(text: str) -> str:
+    """What a value of Hydra's grammar stands for if it is in quotes; itself if it is not."""
+    if len(text) < 2 or text[0] not in "'\"" or text[-1] != text[0]:
+        return text
+    return re.sub(rf"(\\+)(?={text[0]}|$)", lambda found: "\\" * (len(found[1]) // 2), text[1:-1])
 
 
 def continued(call: Call) -> Call:
@@ -68,7 +88,7 @@ def continued(call: Call) -> Call:
     if wanted == "last":
         if not LAST.is_file():
             raise DataError(f"resume=last: no run is recorded in {LAST}; give a run's folder or leave resume out.")
-        wanted = str(read_record(LAST)["folder"])
+        wanted = str(last_folder(LAST))
     folder = Path(wanted)
     if not (folder / COMMAND_FILE).is_file():
         raise DataError(
@@ -91,6 +111,14 @@ def _read_call(path: Path) -> dict[str, Any]:
     if not words or not isinstance(found.get("multirun"), bool) or not (config_dir is None or isinstance(config_dir, str)):
         raise DataError(f"{path} is not as a run writes it (overrides: a list of words, multirun, config_dir); begin a new run.")
     return found
+
+
+def last_folder(path: Path) -> Path:
+    """The folder of the last run, which ``last.json`` names. Raises DataError."""
+    found = read_record(path).get("folder")
+    if not isinstance(found, str) or not found or "\0" in found:
+        raise DataError(f"{path} names no folder of a run; give the folder itself.")
+    return Path(found)
 
 
 def record(call: Call, folder: Path, multirun: bool) -> None:

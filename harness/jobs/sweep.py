@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.files import read_record, write_json
-from harness.core.results import RESULTS_FILE, SWEEP_FILE, VERDICT_FILE, Results
+from harness.core.results import RESULTS_FILE, SWEEP_FILE, VERDICT_FILE, Results, read_sweep
 from harness.jobs import launchers, outcomes, runner
 from harness.jobs.compose import Plan
 from harness.jobs.task import log_job, make_job
@@ -23,7 +23,7 @@ from harness.scoring.compared import Comparison
 def begin(plan: Plan, sweep: Path) -> None:
     """Writes ``sweep.json`` before the first job; identity and name stay when a sweep is resumed."""
     runner.make_folder(sweep)
-    old = read_record(sweep / SWEEP_FILE) if (sweep / SWEEP_FILE).is_file() else {}
+    old = read_sweep(sweep) if (sweep / SWEEP_FILE).is_file() else {}
     record = {
         "id": old.get("id") or uuid.uuid4().hex,
         "created": old.get("created") or outcomes.now(),
@@ -43,7 +43,7 @@ def close(sweep: Path) -> list[Path]:
     Returns:
         The folders of all jobs that this call started, and of those it planned, in order; some may hold no result.
     """
-    record = read_record(sweep / SWEEP_FILE)
+    record = read_sweep(sweep)
     started = dict(_started(sweep, record["call"]))
     planned = dict(enumerate(record["jobs"]))
     names = [started.get(number) or planned[number] for number in sorted(started | planned)]
@@ -71,7 +71,7 @@ def adopt_lost(plan: Plan, sweep: Path, error: Exception) -> None:
     say(f"warning: the launcher lost a job ({type(error).__name__}); waiting for the others.")
     launchers.wait_for_the_others(plan.launcher, sweep)
     jobs = {number: (plan.folders[number], *job) for number, job in enumerate(plan.jobs)}
-    for number, name in _started(sweep, str(read_record(sweep / SWEEP_FILE).get("call", ""))):
+    for number, name in _started(sweep, str(read_sweep(sweep).get("call", ""))):
         record = read_record(sweep / name / JOB_FILE)
         jobs[number] = (name, record["overrides"], record["config"])
     for number, (name, overrides, config) in sorted(jobs.items()):

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError, DataError, HarnessError, StoreError, in_words, tolerated
-from harness.core.files import read_record
-from harness.core.results import SWEEP_FILE, Results
+from harness.core.errors import ConfigError, DataError, HarnessError, StoreError, in_words, tolerated, unexpected
+from harness.core.results import Results, read_sweep
+from harness.core.words import shown
 from harness.jobs import compose, launchers, rounds, runner
 from harness.jobs.experiment import Experiment
 from harness.jobs.paths import anchored
@@ -70,7 +70,7 @@ class JobTask:
         self.errors.append(error)
         if place.sweep is None:
             return None
-        said = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        said = str(error) if isinstance(error, HarnessError) else unexpected(error)
         if not isinstance(error, HarnessError):
             _keep_traceback(error, job.folder)
         say(f"error: {said}")
@@ -95,7 +95,7 @@ def make_job(
 ) -> runner.Job:
     """A job as the runner takes it; named by what its sweep varies."""
     chosen = {key_of(text): plain_value(text.partition("=")[2]) for text in overrides}
-    record = read_record(sweep / SWEEP_FILE) if sweep else {}
+    record = read_sweep(sweep) if sweep else {}
     keys = [key for key in chosen if key not in record["given"]] if record.get("open") else record.get("varied", [])
     varied = {key: chosen[key] for key in keys if key in chosen}
     return runner.Job(config, folder, list(overrides), varied, sweep is not None, number, str(record.get("call", "")))
@@ -104,7 +104,7 @@ def make_job(
 def one_job(job: runner.Job, place: compose.Place) -> Results:
     """Runs, saves and logs one job. Raises what keeps it from leaving a result."""
     sweep = place.sweep
-    record = read_record(sweep / SWEEP_FILE) if sweep else {}
+    record = read_sweep(sweep) if sweep else {}
     of = f"/{record['count']}" if record.get("count") else ""
     say(f"[{job.number + 1}{of}] {job.name}: {job.folder}" if sweep else f"{job.name}: {job.folder}")
     apart = sweep is not None and launchers.elsewhere(str(place.launcher.get("_target_")))
@@ -140,7 +140,7 @@ def objectives(config: Mapping[str, Any]) -> list[str]:
     wanted = config.get("objective")
     names = [wanted] if isinstance(wanted, str) else [] if wanted is None else wanted
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise ConfigError(f"objective is {wanted!r}; accepted: a metric's name or a list, as objective=fps or objective=[fps,ao].")
+        raise ConfigError(f"objective is {shown(wanted)}; accepted: a metric's name or a list, as objective=fps or objective=[fps,ao].")
     return names
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,11 +18,12 @@ from typing import Any
 
 import psutil
 
-from harness.core.config import build
+from harness.core.config import MOST, build
 from harness.core.errors import ConfigError, DataError, HarnessError
 from harness.core.files import read_record, write_json
 from harness.core.interfaces import Task
 from harness.core.results import TURNS_FILE, Results
+from harness.core.words import shown
 from harness.jobs.stand import KEY, send
 from harness.machine import children, environment
 from harness.machine.load import FamilyWatch
@@ -261,11 +261,12 @@ def measure_sweep(entrants: Sequence[Entrant], seconds: float, say: Say) -> Turn
 
 def check(settings: Mapping[str, Any]) -> None:
     """Raises ConfigError where the section ``turns`` holds what cannot be."""
-    seconds, again = settings.get("seconds") or 0.0, settings.get("again") or False
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
-        raise ConfigError(f"turns.seconds is {seconds!r}; accepted: a number of seconds, 0 or more.")
+    given = {key: value for key, value in settings.items() if value is not None}
+    seconds, again = given.get("seconds", 0.0), given.get("again", False)
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= MOST:
+        raise ConfigError(f"turns.seconds is {shown(seconds)}; accepted: a number of seconds from 0 to {MOST}.")
     if not isinstance(again, bool):
-        raise ConfigError(f"turns.again is {again!r}; accepted: true or false.")
+        raise ConfigError(f"turns.again is {shown(again)}; accepted: true or false.")
 
 
 def of_sweep(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any], say: Say) -> Path | None:

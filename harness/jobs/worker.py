@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from harness.core.errors import HarnessError, StoreError, TrackingError, exit_code_of, in_words
+from harness.core.errors import HarnessError, StoreError, TrackingError, exit_code_of, in_words, unexpected
 from harness.core.files import read_record, write_json
 from harness.core.interfaces import Artifact, Context, TaskResult
 from harness.jobs.experiment import Experiment, build_experiment
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     except MemoryError:
         return _fail(folder, "MemoryError", "the job ran out of memory; use a smaller data set, model or mode.", 1)
     except Exception as error:
-        return _fail(folder, type(error).__name__, f"{type(error).__name__}: {error}", 1)
+        return _fail(folder, type(error).__name__, unexpected(error), 1)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.artifacts.digests import code_digest, version_of
 from harness.artifacts.store import ARTIFACT_FILE, artifact_folder, damage, load_artifact
@@ -40,15 +40,13 @@ class Settings:
     ``cache`` the folder that holds prepared models, shared by all jobs.
     """
 
-    exporter: str = "dynamo"
+    exporter: Literal["dynamo", "torchscript"] = "dynamo"
     opset: int = 18
     tolerance: float = 1e-4
     tolerance_fp16: float = 5e-2
     cache: str = "outputs/cache"
 
     def __post_init__(self) -> None:
-        if self.exporter not in ("dynamo", "torchscript"):
-            raise ConfigError(f"prepare.exporter is {self.exporter!r}; accepted: dynamo, torchscript.")
         if not OPSETS[0] <= self.opset <= OPSETS[1]:
             raise ConfigError(f"prepare.opset is {self.opset}; accepted: {OPSETS[0]} to {OPSETS[1]}.")
         for name, value in (("tolerance", self.tolerance), ("tolerance_fp16", self.tolerance_fp16)):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.catalog import COMPARED_GROUPS
-from harness.core.files import read_json
+from harness.core.results import read_sweep
 from harness.report.sources import SWEEP_FILE
 from harness.scoring.compared import Job
 
@@ -56,9 +56,7 @@ def _said(sweep: Path | None) -> list[str]:
     """The keys that the sweep's own record says it varies."""
     if sweep is None or not (sweep / SWEEP_FILE).is_file():
         return []
-    raw = read_json(sweep / SWEEP_FILE)
-    found = raw.get("varied") if isinstance(raw, dict) else None
-    return [str(key) for key in found] if isinstance(found, list) else []
+    return list(read_sweep(sweep).get("varied", []))
 
 
 def _words_that_differ(jobs: list[Job]) -> list[str]:

@@ -10,6 +10,7 @@ Grammar: ``METRIC OP NUMBER[x|%]`` with OP one of < <= > >=.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ def parse(text: str) -> Gate:
     number = match["number"].replace(" ", "")
     kinds: dict[str, Kind] = {"x": "ratio", "%": "percent"}
     kind: Kind = kinds.get(match["unit"] or "", "difference" if number[0] in "+-" else "value")
+    if not math.isfinite(float(number)):
+        raise ConfigError(f"--fail-if {text!r}: the limit is not finite; write a number such as 0.6.")
     if kind == "ratio" and float(number) <= 0:
         raise ConfigError(f"--fail-if {text!r}: a ratio is positive; write for example 0.95x.")
     return Gate(text.strip(), match["metric"], match["op"], float(number), kind)

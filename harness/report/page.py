@@ -24,6 +24,8 @@ from harness.scoring.compared import Comparison, Row
 
 WORST = 8
 """Sequences listed for each run where boxes part."""
+MANY = 12
+"""Runs above which what is said of each one is folded up."""
 FEW = 4
 """A table of fewer columns is not worth a table of its own."""
 NO_COLOR = "#bbbbbb"
@@ -54,6 +56,7 @@ def html(
     """
     return templates().get_template("page.html").render(
         title=title,
+        many=MANY,
         made=made,
         style=Markup(templates().get_template("style.css").render()),  # noqa: S704 - our own file
         head=_head(found),

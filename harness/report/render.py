@@ -128,7 +128,7 @@ def find_sequence(job: Job, name: str) -> Sequence:
     if "sequences" in narrowed:  # the other sequences need not be read, nor be there
         narrowed |= {"sequences": [name], **({"limit": None} if "limit" in narrowed else {})}
     dataset = build(narrowed, Dataset, "dataset")  # type: ignore[type-abstract]
-    for sequence in dataset:
+    for sequence in dataset if name in dataset.used_names() else ():  # names cost nothing; reading may draw a whole data set
         if sequence.name == name and sequence.frames:
             return sequence
     raise DataError(f"{name} has no images in the data set {dataset.name}, so there is nothing to draw on.")

@@ -9,8 +9,9 @@ from typing import Any
 
 from harness.core.catalog import MEASURED_GROUPS
 from harness.core.errors import DataError
-from harness.core.files import read_json
-from harness.core.results import RESULTS_FILE, Results
+from harness.core.files import at_home, read_json, read_record
+from harness.core.results import RESULTS_FILE, Results, read_sweep
+from harness.core.schema import checked
 from harness.scoring.compared import Job
 
 SWEEP_FILE = "sweep.json"
@@ -62,8 +63,7 @@ def _listed(sweep: Path) -> list[str]:
     """The jobs' folders that sweep.json lists, in its order, relative to the sweep's."""
     if not (sweep / SWEEP_FILE).is_file():
         return []
-    raw = read_json(sweep / SWEEP_FILE)
-    entries = raw.get("jobs", []) if isinstance(raw, dict) else []
+    entries = read_sweep(sweep).get("jobs", [])
     names = []
     for entry in entries:
         value = entry
@@ -95,7 +95,7 @@ def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = 
     ``word`` is a job's folder, a sweep's folder, a bundle (a zip file, opened by ``unpack``, or its folder), or the id of a run
     (the harness's or MLflow's, six leading characters suffice), which is looked for under ``outputs``.
     """
-    path = Path(word).expanduser()
+    path = at_home(word)
     if path.is_dir():
         return _under(path) if (path / MANIFEST_FILE).is_file() else jobs_of(path)
     if path.is_file():
@@ -115,11 +115,11 @@ def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = 
 
 def _under(folder: Path) -> list[Job]:
     """The jobs of an unpacked bundle in the order of its manifest; of a part of a sweep only what is there."""
-    raw = read_json(folder / MANIFEST_FILE) if (folder / MANIFEST_FILE).is_file() else {}
-    runs = raw.get("runs", []) if isinstance(raw, dict) else []
+    path = folder / MANIFEST_FILE
+    raw = checked("manifest", read_record(path), path) if path.is_file() else {}
     jobs = []
-    for run in runs:
-        place = folder / str(run.get("folder", "")) if isinstance(run, dict) else folder
+    for run in raw.get("runs", []):
+        place = folder / str(run.get("folder", ""))
         if not place.resolve().is_relative_to(folder.resolve()):
             raise DataError(f"{folder / MANIFEST_FILE} names a run outside its folder: {place}.")
         sweep = place.parent if (place.parent / SWEEP_FILE).is_file() else None

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import tolerated
-from harness.core.files import read_record, write_text
+from harness.core.files import write_text
+from harness.core.results import read_sweep
 from harness.report import comparison as comparing, tables
 from harness.report.csv_table import csv_text
 from harness.report.sources import SWEEP_FILE, jobs_of
@@ -37,7 +38,7 @@ def summarise(sweep: Path) -> Summary:
     Writes ``summary.csv``, ``summary.md``, ``report.html`` and ``plots/*.png`` there. Raises DataError if there are no jobs.
     """
     jobs = jobs_of(sweep)
-    record = read_record(sweep / SWEEP_FILE) if (sweep / SWEEP_FILE).is_file() else {}
+    record = read_sweep(sweep) if (sweep / SWEEP_FILE).is_file() else {}
     place = "/".join(sweep.resolve().parts[-2:])
     title = f"{record.get('name') or (jobs[0].results.name if len(jobs) == 1 else 'Report')} ({place})"
     return write(jobs, sweep, title=title, command=_command(record, jobs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.errors import WeightsError
+from harness.core.files import at_home
 
 RANDOM = "random"
 PACKAGE = "package:"
@@ -18,7 +19,7 @@ def weights_path(weights: str, advice: str) -> Path:
     if weights.startswith(PACKAGE):
         path = Path(__file__).resolve().parent.parent / weights.removeprefix(PACKAGE)
     else:
-        path = Path(weights).expanduser().absolute()
+        path = at_home(weights).absolute()
     if not path.is_file():
         raise WeightsError(f"tracker.weights is {weights}, but there is no file {path}. {advice}")
     return path

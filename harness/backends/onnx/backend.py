@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from harness.core.errors import ConfigError, SkipJob
+from harness.core.errors import SkipJob
 from harness.core.interfaces import Artifact, Backend, Metrics, Session
 from harness.core.preparing import Handover, Quantization
 
@@ -37,7 +37,7 @@ class Onnx(Backend):
 
     provider: str | None = None
     spinning: bool = True
-    optimization: str = "all"
+    optimization: Literal["disable", "basic", "extended", "all"] = "all"
     pinning: bool | None = None
     device: str = "cpu"
     hint: str = "none"
@@ -54,10 +54,6 @@ class Onnx(Backend):
             raise SkipJob(
                 f"backend=onnx has no provider for device={self.device}; accepted: {', '.join(PROVIDERS)}, "
                 "or name one in backend.provider."
-            )
-        if self.optimization not in ("disable", "basic", "extended", "all"):
-            raise ConfigError(
-                f"backend.optimization is {self.optimization!r}; accepted: disable, basic, extended, all."
             )
 
     def prepare_parallel(self, requests: int) -> None:

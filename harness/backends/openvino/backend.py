@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from harness.core.config import at_least
+from harness.core.config import MOST_AT_ONCE, at_least
 from harness.core.errors import ConfigError, SkipJob
 from harness.core.interfaces import SOURCES, Artifact, Backend, Metrics, Session
 from harness.core.preparing import Conversion, Handover, Quantization
@@ -65,8 +65,8 @@ class OpenVino(Backend):
             raise SkipJob(f"backend=openvino cannot run on device={self.device}; accepted: {', '.join(DEVICES)}.")
         if self.hint not in HINTS:
             raise SkipJob(f"backend=openvino knows no hint={self.hint}; accepted: {', '.join(HINTS)}.")
-        at_least(self.streams, 1, "backend.streams")
-        at_least(self.requests, 1, "backend.requests")
+        at_least(self.streams, 1, "backend.streams", MOST_AT_ONCE)
+        at_least(self.requests, 1, "backend.requests", MOST_AT_ONCE)
 
         if self.source == "file" and self.weights != "fp32":
             raise ConfigError("backend.source=file reads the ONNX file as it is; backend.weights=fp16 needs source=onnx.")

@@ -40,12 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from harness.publish.mlflow import DATABASE, Target, compare_page, page_of
+    from harness.publish.mlflow import DATABASE, Target, check_database, compare_page, page_of
 
     root = args.root or root_of_last(args.outputs)
     database = Path(root).resolve() / DATABASE
     if not database.is_file():
         raise DataError(f"{database} does not exist: nothing was logged here yet; run `python -m harness` first.")
+    check_database(Path(root))
     check_free(args.port)
     target = Target(root=root, experiment=args.experiment)
     base = f"http://127.0.0.1:{args.port}"
@@ -73,11 +74,11 @@ def run(args: argparse.Namespace) -> int:
 
 def root_of_last(outputs: Path) -> str:
     """The store that the last run went to; ``mlruns`` if there is none. A note says if it went to a server."""
-    from harness.core.files import read_record
+    from harness.jobs.resume import last_folder
     from harness.publish.mlflow.target import State
 
     with contextlib.suppress(DataError, KeyError):
-        state = State.load(Path(str(read_record(outputs / LAST)["folder"])))
+        state = State.load(last_folder(outputs / LAST))
         if state is not None and state.target.kind == "server":
             print(f"note: the last run went to the server {state.target.tracking_uri}; open that address to see it.")
         elif state is not None and state.target.kind == "local":
@@ -97,7 +98,7 @@ def check_free(port: int) -> None:
 
 def compared(words: list[str], outputs: Path, target: object) -> list[Logged]:
     """The runs in ``target``'s store that ``words`` name; without words, the jobs of the last sweep."""
-    from harness.core.files import read_record
+    from harness.jobs.resume import last_folder
     from harness.publish.mlflow import Target
     from harness.publish.mlflow.target import State
     from harness.report import sources
@@ -106,7 +107,7 @@ def compared(words: list[str], outputs: Path, target: object) -> list[Logged]:
     if not words:
         if not (outputs / LAST).is_file():
             return []
-        words = [str(read_record(outputs / LAST)["folder"])]
+        words = [str(last_folder(outputs / LAST))]
         if not Path(words[0]).is_dir():
             return []
     found = []

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from harness.core import plugins
 from harness.core.config import conf_folder, load_class
 from harness.core.errors import DataError
+from harness.core.files import at_home
 from harness.core.interfaces import Checked, Dataset, Sequence, Track
 
 
@@ -34,10 +35,10 @@ class Auto(Dataset):
     has_truth: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
-        if not self.root or not Path(self.root).expanduser().is_dir():
+        if not self.root or not at_home(self.root).is_dir():
             where = f"{self.root} does not exist" if self.root else "dataset.root is not set"
             raise DataError(f"{where}; set dataset.root to the folder of a data set: {', '.join(sorted(layouts()))}.")
-        name, cls, split = recognise(Path(self.root).expanduser())
+        name, cls, split = recognise(at_home(self.root))
         passed = ("sequences", "exclude", "limit", "protocol", "invalid_truth", "cache", "truth_only")
         given = {key: getattr(self, key) for key in passed}
         given |= {"root": self.root, "name": name} | {"split": self.split if self.split != "" else split}

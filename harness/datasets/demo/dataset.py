@@ -17,8 +17,8 @@ from typing import ClassVar, Literal
 import cv2
 from filelock import FileLock
 
-from harness.core.errors import ConfigError, DataError, StoreError
-from harness.core.files import changed, contents_of, file_mode, read_json, write_json
+from harness.core.errors import ConfigError, DataError, StoreError, in_words
+from harness.core.files import at_home, changed, contents_of, file_mode, read_json, write_json
 from harness.core.interfaces import Dataset, Image, Sequence
 from harness.datasets.demo import choreography, drawing, figures, maps, sprites, textures
 from harness.datasets.demo.choreography import FRAMES, HEIGHT, SCRIPTS, WIDTH, Scene, Script, cover_level, random_script
@@ -50,7 +50,7 @@ class Demo(FolderDataset):
 
     @property
     def folder(self) -> Path:
-        base = Path(self.root).expanduser() if self.root else Path(self.cache).expanduser() / "demo" / version()
+        base = at_home(self.root) if self.root else at_home(self.cache) / "demo" / version()
         return base / self.split
 
     def load(self) -> list[Sequence]:
@@ -127,8 +127,8 @@ def generate(folder: Path, split: str) -> None:
                 _generate_whole(folder, split)
     except OSError as error:
         raise StoreError(
-            f"{folder} cannot be written ({error.strerror or error}); the demo data set is generated there on first use: "
-            "free space or set dataset.cache to a folder that can be written."
+            f"{folder} cannot be written, where the demo data set is generated on first use: "
+            f"{in_words(error, 'set dataset.cache to a folder that can be written')}"
         ) from error
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.errors import DataError
+from harness.core.files import at_home
 from harness.core.interfaces import Boxes, Checked, Dataset, Recognised, Sequence
 from harness.core.protocols import protocol_names
 from harness.datasets.layouts.checking import check_images
@@ -131,7 +132,7 @@ class BenchmarkDataset(Dataset):
     def _place(self) -> None:
         if not self.root:
             raise DataError(f"dataset.root is not set; {self.missing()}.")
-        self.folder = Path(self.root).expanduser()
+        self.folder = at_home(self.root)
         if not self.folder.is_dir():
             raise DataError(f"{self.folder} does not exist; {self.missing()}.")
 

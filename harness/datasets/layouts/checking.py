@@ -23,6 +23,7 @@ from harness.datasets.layouts.got10k import (
     names_of,
     read_labels,
     read_meta,
+    read_sequence,
     read_truth,
     resolution,
     without_area,
@@ -102,10 +103,20 @@ def _check_sequence(
     size = _try(found, lambda: resolution(folder, meta or {}))
     if truth == "every" and not (folder / META_FILE).is_file():
         found.notes.append(f"{folder / META_FILE} is missing; the size of the first image is used instead.")
+    _check_as_a_job_does(folder, truth, found)
     if boxes is not None:
         _check_boxes(folder, boxes, size or _try(found, lambda: image_size(images[0]) if images else None), found)
     if decode:
         check_images(images, size, found, pool)
+
+
+def _check_as_a_job_does(folder: Path, truth: TruthKind, found: Checked) -> None:
+    """Reads the sequence as a job does: whatever a job would refuse is a fault, if no check of a part has told it."""
+    try:
+        read_sequence(folder, truth=truth)
+    except DataError as error:
+        if not any(fault.startswith(str(folder)) for fault in found.faults):
+            found.faults.append(str(error))
 
 
 def _check_boxes(folder: Path, boxes: Boxes, size: tuple[int, int] | None, found: Checked) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.errors import DataError
+from harness.core.files import at_home, read_regular
 from harness.core.interfaces import Boxes, Dataset, Recognised, Sequence
 from harness.core.protocols import protocol_names
 from harness.core.results import read_numbers
@@ -32,6 +34,8 @@ LABELS = ("absence", "cover", "cut_by_image")
 TRUTH_FILE = "groundtruth.txt"
 META_FILE = "meta_info.ini"
 LIST_FILE = "list.txt"
+LONGEST_NAME = 255
+"""Bytes of the longest name of a folder that file systems take."""
 ANNOTATIONS = (TRUTH_FILE, META_FILE, *(f"{label}.label" for label in LABELS))
 
 TruthKind = Literal["every", "any"]
@@ -98,12 +102,13 @@ def _check_gaps(folder: Path, numbered: Mapping[int, str]) -> None:
     if not numbered:
         return
     first = 0 if 0 in numbered else 1
-    missing = [number for number in range(first, max(numbered) + 1) if number not in numbered]
-    if missing:
+    count = max(numbered) + 1 - first - len(numbered)
+    if count:
+        missing = itertools.islice((number for number in itertools.count(first) if number not in numbered), min(count, 3))
         example = numbered[max(numbered)]
         stem, suffix = os.path.splitext(example)
-        names = ", ".join(f"{number:0{len(stem)}d}{suffix}" for number in missing[:3])
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        names = ", ".join(f"{number:0{len(stem)}d}{suffix}" for number in missing)
+        more = f" and {count - 3} more" if count > 3 else ""
         raise DataError(f"{folder} lacks {names}{more}; restore the missing frames from the data set.")
 
 
@@ -163,9 +168,9 @@ def read_meta(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text ({error}).") from error
+        text = read_regular(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text (byte {error.start}); restore it from the data set.") from error
     pairs = (line.split(": ", 1) for line in text.splitlines() if ": " in line)
     return {key.strip(): value.strip() for key, value in pairs}
 
@@ -175,9 +180,9 @@ def resolution(folder: Path, meta: Mapping[str, str]) -> tuple[int, int] | None:
     text = meta.get("resolution")
     if text is None:
         return None
-    match = re.fullmatch(r"\(\s*(\d+)\s*,\s*(\d+)\s*\)", text)
+    match = re.fullmatch(r"\(\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\)", text)
     if match is None or not int(match[1]) or not int(match[2]):
-        raise DataError(f"{folder / META_FILE}: resolution is {text!r}; expected (width, height) in pixels.")
+        raise DataError(f"{folder / META_FILE}: resolution is {text[:60]!r}; expected (width, height) in pixels.")
     return int(match[1]), int(match[2])
 
 
@@ -192,12 +197,12 @@ def frame_count(sequence: Sequence) -> int:
 def read_names(path: Path) -> list[str]:
     """The sequence names of a ``list.txt``. Raises DataError for names that are listed twice or cannot be a folder's name."""
     try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a list of sequence names ({error}).") from error
+        names = [line.strip() for line in read_regular(path).decode("utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text (byte {error.start}); it is a list of sequence names, a name a line.") from error
     for number, name in enumerate(names, 1):
-        if name in (".", "..") or "/" in name or "\\" in name:
-            raise DataError(f"{path}, line {number}: {name!r} is not a folder's name.")
+        if name in (".", "..") or any(sign in name for sign in "/\\\0") or len(name.encode()) > LONGEST_NAME:
+            raise DataError(f"{path}, line {number}: {name[:40]!r} is not a folder's name.")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path} names {twice} twice; each sequence is listed once.")
@@ -313,7 +318,7 @@ class FolderDataset(Dataset):
     @property
     def folder(self) -> Path:
         """The folder that holds the sequences."""
-        return Path(self.root).expanduser() / self.split
+        return at_home(self.root) / self.split
 
     def __len__(self) -> int:
         return len(self.names)

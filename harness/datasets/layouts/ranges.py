@@ -49,9 +49,18 @@ def fit_all(name: str, annotation: Path, lines: int, images: dict[int, Path]) ->
     return Fit(frames, 0, lines)
 
 
+MOST_FRAMES = 1_000_000
+"""Frames that no sequence reaches; a number beyond is a slip, and to list what lacks before it would take minutes."""
+
+
 def in_order(images: dict[int, Path]) -> tuple[Path, ...]:
     """All images by number. Raises DataError for a gap."""
     numbers = sorted(images)
+    if numbers[-1] - numbers[0] > MOST_FRAMES:
+        raise DataError(
+            f"{images[numbers[0]].parent} holds frames from {images[numbers[0]].name} to {images[numbers[-1]].name}, more than any "
+            "sequence has; remove what is no frame of it."
+        )
     missing = [number for number in range(numbers[0], numbers[-1] + 1) if number not in images]
     if missing:
         raise DataError(f"{images[numbers[0]].parent} lacks {listed(missing, images)}; restore them from the data set.")

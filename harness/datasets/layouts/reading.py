@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.errors import DataError
+from harness.core.files import read_regular
 from harness.core.interfaces import Boxes
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -40,15 +41,7 @@ class Line:
 
 def read_lines(path: Path) -> list[Line]:
     """The lines of a text file that are not blank. Raises DataError for what is not text."""
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_TEXT:
-            raise DataError(f"{path} has {size >> 20} MiB, which no annotation has; give the benchmark's own file.")
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist.") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
+    data = read_regular(path, LARGEST_TEXT)
     coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = data.decode(coding)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, HarnessError, SkipJob, tolerated
-from harness.core.files import new_folder, plain, read_record, write_json
-from harness.core.results import SWEEP_FILE, TURNS_FILE, Results
+from harness.core.files import new_folder, plain, write_json
+from harness.core.results import SWEEP_FILE, TURNS_FILE, Results, read_sweep
 from harness.jobs import compose, folders, outcomes, resume, runner, turns
 from harness.jobs.children import ensure_prepared
 from harness.jobs.experiment import Experiment, build_experiment
@@ -299,7 +299,7 @@ def _eligible(search: Search, found: Comparison) -> list[Any]:
 
 def _write_record(search: Search, places: Mapping[str, str]) -> None:
     """``sweep.json``: the finalists are the jobs of a sweep, for the report, MLflow and ``compare``."""
-    old = read_record(search.folder / SWEEP_FILE) if (search.folder / SWEEP_FILE).is_file() else {}
+    old = read_sweep(search.folder) if (search.folder / SWEEP_FILE).is_file() else {}
     record = {
         "id": old.get("id") or uuid.uuid4().hex,
         "created": old.get("created") or outcomes.now(),

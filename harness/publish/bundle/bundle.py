@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.archives import FORMAT, LARGEST_RATIO, MANIFEST, SMALL, VERSION, allowed
 from harness.core.errors import DataError, StoreError, in_words
 from harness.core.files import file_mode, put_in_place
-from harness.core.results import RESULTS_FILE
+from harness.core.results import RESULTS_FILE, read_sweep
 from harness.core.words import listed
 from harness.machine import environment
 from harness.publish.bundle.truth import truth_of
@@ -91,7 +91,7 @@ def _place(job: Job) -> str:
     """``sweeps/<id>/<number>`` or ``jobs/<id>``."""
     if job.sweep is None:
         return f"jobs/{job.id[:12]}"
-    identity = json.loads((job.sweep / "sweep.json").read_text())["id"] if (job.sweep / "sweep.json").is_file() else ""
+    identity = read_sweep(job.sweep).get("id", "") if (job.sweep / "sweep.json").is_file() else ""
     return f"sweeps/{identity[:12]}/{job.folder.name}" if identity else f"jobs/{job.id[:12]}"
 
 

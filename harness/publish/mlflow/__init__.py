@@ -9,7 +9,7 @@ prepared models once per content key, ``folders`` ties them together, ``place`` 
 """
 
 from harness.publish.mlflow.folders import Pending, log_folder, log_sweep, pending, sweep_state
-from harness.publish.mlflow.place import Repaired, moved_from, repair
+from harness.publish.mlflow.place import Repaired, check_database, moved_from, repair
 from harness.publish.mlflow.store import client, compare_page, page_of, wait_until_ready
 from harness.publish.mlflow.target import (
     DATABASE,
@@ -30,6 +30,7 @@ __all__ = [
     "Pending",
     "Repaired",
     "Target",
+    "check_database",
     "check_writable",
     "client",
     "compare_page",

@@ -14,6 +14,7 @@ from typing import Any
 from harness.core.catalog import MEASURED_GROUPS
 from harness.core.files import plain, read_record, write_bytes, write_text
 from harness.core.results import RESULTS_FILE, VERDICT_FILE, Results
+from harness.core.schema import checked
 
 AGREEMENT_FILE = "agreement.json"
 IMPORTED_FILE = "imported.json"
@@ -76,8 +77,12 @@ def all_metrics(folder: Path, results: Results) -> dict[str, float]:
     """The job's metrics, with the agreement that only the sweep's end could tell."""
     found = dict(results.metrics)
     if (folder / AGREEMENT_FILE).is_file():
-        found |= {key: value for key, value in read_record(folder / AGREEMENT_FILE).items() if value is not None}
+        found |= {key: value for key, value in _agreement(folder / AGREEMENT_FILE).items() if value is not None}
     return found
+
+
+def _agreement(path: Path) -> dict[str, float | None]:
+    return checked("numbers", read_record(path), path)
 
 
 def series_of(folder: Path) -> list[tuple[str, int, float]]:

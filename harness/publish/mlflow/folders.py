@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from harness.core import secrets
-from harness.core.errors import HarnessError, StoreError
-from harness.core.files import read_record
-from harness.core.results import RESULTS_FILE, Results
+from harness.core.errors import HarnessError, StoreError, first_words
+from harness.core.results import RESULTS_FILE, Results, read_sweep
 from harness.publish.mlflow import content, store as stores
 from harness.publish.mlflow.models import log_model
 from harness.publish.mlflow.store import COMPLETE_TAG
@@ -68,8 +67,7 @@ def _guarded(folder: Path, target: Target, work: Callable[[Any], T], there: Call
             found = there(stores.client(target))
             if found is not None:
                 return found
-        lines = secrets.masked(str(error)).strip().splitlines()
-        reason = lines[0][:200] if lines else type(error).__name__
+        reason = secrets.masked(first_words(error))
         raise LoggingFailed(_not_logged(f"{target.tracking_uri}: {reason}", folder)) from error
 
 
@@ -193,7 +191,7 @@ def _log_dataset(store: Any, run: Any, results: Results) -> None:
 
 
 def _parent_run(store: Any, sweep: Path, experiment: str) -> str:
-    record = read_record(sweep / SWEEP_FILE)
+    record = read_sweep(sweep)
     name = str(record.get("name") or f"sweep {sweep.name}")
     with FileLock(sweep / ".mlflow.parent.lock", timeout=FOLDER_SECONDS):  # jobs of a sweep may log at once
         run = stores.open_run(
@@ -206,14 +204,14 @@ def log_sweep(sweep: Path, target: Target, state: str) -> Logged | None:
     """Completes a sweep's parent run: summary, report, plots; ``state`` is ``ok`` or ``failed``. Raises LoggingFailed."""
     if target.kind == "off":
         return None
-    return _guarded(sweep, target, lambda store: _log_sweep(store, sweep, target, state), lambda store: _complete(store, sweep, str(read_record(sweep / SWEEP_FILE)["id"]), state, target))
+    return _guarded(sweep, target, lambda store: _log_sweep(store, sweep, target, state), lambda store: _complete(store, sweep, str(read_sweep(sweep)["id"]), state, target))
 
 
 def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
     from mlflow.entities import Metric, RunTag
 
     experiment = stores.experiment_id(store, target)
-    record = read_record(sweep / SWEEP_FILE)
+    record = read_sweep(sweep)
     run_id = _parent_run(store, sweep, experiment)
     run = store.get_run(run_id)
     tags = content.sweep_tags(sweep, record, state)
@@ -234,14 +232,14 @@ def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
 
 
 def _results_of(sweep: Path) -> list[Results]:
-    listed = read_record(sweep / SWEEP_FILE).get("jobs") or []
+    listed = read_sweep(sweep).get("jobs") or []
     found = {sweep / str(name) for name in listed} | {path.parent for path in sweep.glob(f"*/{RESULTS_FILE}")}
     return [Results.load(folder) for folder in sorted(found) if (folder / RESULTS_FILE).is_file()]
 
 
 def sweep_state(sweep: Path) -> str | None:
     """``ok`` or ``failed`` for a sweep that ended; None for one that still runs or was stopped."""
-    statuses, record = [results.status for results in _results_of(sweep)], read_record(sweep / SWEEP_FILE)
+    statuses, record = [results.status for results in _results_of(sweep)], read_sweep(sweep)
     missing = len(statuses) < int(record.get("count", 0))
     # while a sweeper still chooses its jobs, nobody knows how many there will be
     if (missing or record.get("open")) and not (sweep / "summary.csv").is_file():

@@ -37,6 +37,25 @@ class Repaired:
     missing: list[str] = field(default_factory=list)
 
 
+def check_database(root: Path) -> None:
+    """Raises StoreError if the file of the store at ``root`` is there and is no database, or a damaged one."""
+    database = _database(root)
+    if database.exists() and not database.is_file():
+        raise StoreError(f"{database} is not a file; move it away, or choose another folder for the store.")
+    if not database.is_file():
+        return
+    try:
+        with _open(database) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            return  # somebody writes to it: it is one
+        raise StoreError(
+            f"{database} is not a database that can be read ({error}); restore it from a copy, or move it away: `python -m harness "
+            "sync` then logs again what lies under outputs/."
+        ) from error
+
+
 def moved_from(root: Path) -> str | None:
     """The folder that the store at ``root`` was moved from, as its database says; None if it was not moved or there is no store."""
     return next(iter(_old_roots(root)), None)
@@ -47,6 +66,7 @@ def repair(root: Path) -> Repaired:
     database = _database(root)
     if not database.is_file():
         raise DataError(f"{database} does not exist; give --root the folder of a store (it holds {DATABASE}).")
+    check_database(root)
     old = _old_roots(root)
     done = Repaired(old)
     if old:
@@ -123,8 +143,11 @@ def _rewrite(connection: sqlite3.Connection, old: str, new: Path) -> int:
 
 def _missing(root: Path) -> list[str]:
     """Runs and models whose artifacts are not where the database says."""
-    with _open(_database(root)) as connection:
-        rows = connection.execute("SELECT artifact_uri FROM runs WHERE lifecycle_stage = 'active'").fetchall()
-        rows += connection.execute("SELECT artifact_location FROM logged_models WHERE lifecycle_stage = 'active'").fetchall()
+    try:
+        with _open(_database(root)) as connection:
+            rows = connection.execute("SELECT artifact_uri FROM runs WHERE lifecycle_stage = 'active'").fetchall()
+            rows += connection.execute("SELECT artifact_location FROM logged_models WHERE lifecycle_stage = 'active'").fetchall()
+    except sqlite3.Error as error:
+        raise StoreError(f"{_database(root)} is not an MLflow store of this version ({error}); give --root the folder of one.") from error
     paths = [_path(row[0]) for row in rows if row[0]]
     return sorted(path for path in paths if path and not Path(path).exists())

@@ -17,9 +17,10 @@ from urllib.parse import quote, unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
+from harness.core import secrets
 from harness.core.catalog import catalog
-from harness.core.errors import StoreError
-from harness.publish.mlflow.place import moved_from
+from harness.core.errors import StoreError, first_words
+from harness.publish.mlflow.place import check_database, moved_from
 from harness.publish.mlflow.target import Target, check_writable, escaped
 
 ID_TAG = "harness.id"
@@ -27,6 +28,8 @@ COMPLETE_TAG = "harness.complete"
 PARENT_TAG = "mlflow.parentRunId"
 VIEW = "harness"
 """Key of the shared view (the columns that matter) under which our link opens an experiment."""
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+"""The port of an address that names none."""
 CONNECT_SECONDS = 3.0
 LOCK_SECONDS = 600.0
 """On a busy machine MLflow takes minutes to create a store's tables, and all who come meanwhile wait for it."""
@@ -56,6 +59,7 @@ def client(target: Target) -> Any:
     if target.kind == "server":
         _reach(target.tracking_uri)
         _authenticate(target.address)
+        _open_once(target.address)
     import mlflow
 
     for name in ("alembic", "alembic.runtime.migration", "mlflow", "mlflow.store.db.utils"):
@@ -65,9 +69,13 @@ def client(target: Target) -> Any:
     root = Path(target.root)
     check_writable(root)
     # the first contact creates the database's tables, which is one process's work
+    check_database(root)
     with _lock(root / ".create.lock"), no_stray_folder(root):
-        found = mlflow.MlflowClient(tracking_uri=target.address)
-        found.search_experiments(max_results=1)
+        try:
+            found = mlflow.MlflowClient(tracking_uri=target.address)
+            found.search_experiments(max_results=1)
+        except Exception as error:  # MLflow's, its database's and its migrations' errors share no base class
+            raise StoreError(f"the MLflow store in {root} cannot be opened ({first_words(error)}); restore it from a copy, or choose another folder.") from error
     _check_place(root)
     return found
 
@@ -86,15 +94,31 @@ def no_stray_folder(root: Path) -> Iterator[None]:
 
 
 def _reach(uri: str) -> None:
-    """Raises StoreError within seconds where nobody listens at an http(s) address; MLflow itself would go on trying."""
+    """Raises StoreError within seconds if nobody listens at a server's address; MLflow itself would go on trying."""
     address = urlsplit(uri)
-    if address.scheme not in ("http", "https") or not address.hostname:
+    usual = PORTS.get(address.scheme.split("+")[0])
+    if usual is None or not address.hostname:
         return
     try:
-        port = address.port or (443 if address.scheme == "https" else 80)
+        port = address.port or usual
         socket.create_connection((address.hostname, port), CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
         raise StoreError(f"cannot reach the MLflow server {uri} ({error})") from error
+
+
+def _open_once(address: str) -> None:
+    """Raises StoreError if a database does not open at once; MLflow would try for minutes."""
+    if urlsplit(address).scheme.split("+")[0] in ("http", "https", "databricks"):
+        return
+    import sqlalchemy
+
+    try:
+        engine = sqlalchemy.create_engine(address)
+        engine.connect().close()
+        engine.dispose()
+    except Exception as error:  # drivers' errors share no base class, and a driver may be missing
+        said = secrets.masked(first_words(error))
+        raise StoreError(f"cannot open the MLflow database {secrets.public(address)} ({said})") from error
 
 
 def _authenticate(address: str) -> None:

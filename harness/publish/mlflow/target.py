@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.core import secrets
 from harness.core.errors import DataError, HarnessError, StoreError
 from harness.core.files import read_json, write_json
+from harness.core.words import shown
 
 STATE_FILE = "mlflow.json"
 DATABASE = "mlflow.db"
@@ -73,17 +75,19 @@ def target_of(config: Mapping[str, Any]) -> Target:
     """The target that the ``mlflow`` section names. Raises StoreError."""
     section = config.get("mlflow") or {}
     if not isinstance(section, Mapping):
-        raise StoreError(f"mlflow is {section!r}; accepted: mlflow=local, server, off, or a YAML file of key: value.")
+        raise StoreError(f"mlflow is {shown(section)}; accepted: mlflow=local, server, off, or a YAML file of key: value.")
     uri, experiment = section.get("uri"), section.get("experiment", DEFAULT_EXPERIMENT)
     if not isinstance(experiment, str) or not experiment.strip():
-        raise StoreError(f"mlflow.experiment is {experiment!r}; accepted: a name, such as mlflow.experiment={DEFAULT_EXPERIMENT}.")
+        raise StoreError(f"mlflow.experiment is {shown(experiment)}; accepted: a name, such as mlflow.experiment={DEFAULT_EXPERIMENT}.")
     root = section.get("root", "mlruns")
     if not isinstance(root, str) or not root.strip():
-        raise StoreError(f"mlflow.root is {root!r}; accepted: a folder, such as mlflow.root=mlruns.")
+        raise StoreError(f"mlflow.root is {shown(root)}; accepted: a folder, such as mlflow.root=mlruns.")
+    if uri is not None and not isinstance(uri, str):
+        raise StoreError(f"mlflow.uri is {shown(uri)}; accepted: the address of a tracking server, as in mlflow.uri=http://127.0.0.1:5000.")
     target = Target(
         str(section.get("name", "local")),
         root,
-        secrets.remember(str(uri)) if uri else None,
+        secrets.remember(uri) if uri else None,
         experiment,
     )
     if target.kind not in ("local", "server", "off"):
@@ -98,11 +102,20 @@ def target_of(config: Mapping[str, Any]) -> Target:
 def check_uri(uri: str) -> None:
     """Raises StoreError if ``uri`` is not the address of a store that MLflow can log to."""
     scheme, separator, rest = uri.partition("://")
-    if not separator or not rest or scheme.split("+")[0] not in SCHEMES:
+    if not separator or not rest or scheme.split("+")[0] not in SCHEMES or not _has_place(uri):
         raise StoreError(
             f"mlflow.uri is {secrets.public(uri)!r}; accepted: the address of a tracking server, as in "
             "mlflow.uri=http://127.0.0.1:5000."
         )
+
+
+def _has_place(uri: str) -> bool:
+    """Whether host and port of an address can be read."""
+    try:
+        parts = urlsplit(uri)
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def explicit_target(
@@ -202,6 +215,17 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
     try:
         raw = read_json(folder / STATE_FILE)
         stores = raw.get("stores") or {raw["uri"]: raw}
-        return {str(uri): item for uri, item in stores.items() if {"pending", "target", "run_id"} <= item.keys()}
+        return {str(uri): item for uri, item in stores.items() if _sound(item)}
     except (DataError, KeyError, TypeError, ValueError, AttributeError):
         return {}
+
+
+def _sound(item: Any) -> bool:
+    """Whether a state in a note is one that we wrote: what was edited counts as unknown."""
+    target = item.get("target") if isinstance(item, dict) else None
+    if not isinstance(target, dict) or target.get("kind") not in ("local", "server"):
+        return False
+    uri, texts = target.get("uri"), [target.get("root"), target.get("experiment")]
+    if item.get("run_id") is not None:
+        texts += [item["run_id"], item.get("experiment_id"), item.get("uri")]
+    return (uri is None or isinstance(uri, str)) and "pending" in item and all(isinstance(text, str) for text in texts)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from harness.core.errors import tolerated
 from harness.present.picture import Picture, save_png
 from harness.report import sections
@@ -16,6 +18,8 @@ from harness.report.sources import give_labels, load
 from harness.scoring.compared import Comparison, Job, Row
 
 PLOTS = "plots"
+MOST_DRAWN = 12
+"""Runs that a picture shows: a panel or a bar each, more can be told apart by nobody and take a hundred megabytes."""
 Tell = Callable[[str], None]
 
 
@@ -48,7 +52,7 @@ def job_pictures(job: Job, tell: Tell) -> list[Picture]:
 
 def comparison_pictures(found: Comparison) -> list[Picture]:
     """All pictures of a comparison for which there is something to draw, in the order of the page."""
-    rows = found.well
+    rows = telling(found)
     jobs = [row.job for row in rows]
     if not jobs:
         return []
@@ -57,7 +61,25 @@ def comparison_pictures(found: Comparison) -> list[Picture]:
         *(partial(maker, jobs) for maker in (success_curves, latency_histograms, latency_traces, stage_breakdown, sequence_map)),
         partial(parting, found),
     ]
-    return _drawn(makers, found.warnings.append)
+    drawn = _drawn(makers, found.warnings.append)
+    if len(rows) < len(found.well):
+        for picture in drawn:
+            picture.caption += (
+                f" Drawn are {len(rows)} of {len(found.well)} runs: the baseline, the fastest, the slowest, and others spread evenly "
+                "between them; the tables have all."
+            )
+    return drawn
+
+
+def telling(found: Comparison) -> list[Row]:
+    """The runs that pictures show, in the comparison's order: all, or of many the baseline and others spread over their speeds."""
+    rows = found.well
+    if len(rows) <= MOST_DRAWN:
+        return rows
+    ordered = sorted((row for row in rows if row is not found.base), key=lambda row: row.speed.value if row.speed else 0.0)
+    places = np.linspace(0, len(ordered) - 1, MOST_DRAWN - (found.base is not None)).round().astype(int)
+    kept = {id(ordered[place]) for place in places} | {id(found.base)}
+    return [row for row in rows if id(row) in kept]
 
 
 def save_all(pictures: Iterable[Picture], folder: Path, tell: Tell) -> list[Path]:

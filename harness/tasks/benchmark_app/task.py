@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from harness.backends.openvino.backend import HINTS, OpenVino, unmet
-from harness.core.config import at_least, class_of
+from harness.core.config import MOST, MOST_AT_ONCE, at_least, class_of
 from harness.core.errors import ConfigError, SkipJob
 from harness.core.files import write_json
 from harness.core.interfaces import Backend, Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
@@ -33,6 +33,9 @@ EFFECTIVE = {
     "pinning": "ENABLE_CPU_PINNING",
     "device": "EXECUTION_DEVICES",
 }
+
+AT_ONCE = ("requests", "streams", "batch")
+"""Keys that are numbers of things that run at once."""
 
 
 @dataclass
@@ -58,7 +61,7 @@ class BenchmarkApp(Task):
 
     def __post_init__(self) -> None:
         for key in ("seconds", "iterations", "requests", "streams", "batch", "crops", "repeats"):
-            at_least(getattr(self, key), 1, f"task.{key}")
+            at_least(getattr(self, key), 1, f"task.{key}", MOST_AT_ONCE if key in AT_ONCE else MOST)
         wrong = [value for value in self.percentiles if not 1 <= value <= 100]
         if wrong:
             raise ConfigError(f"task.percentiles has {wrong[0]}; accepted: whole numbers from 1 to 100.")

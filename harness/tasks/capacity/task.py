@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import cv2
 
-from harness.core.config import at_least
+from harness.core.config import MOST_AT_ONCE, at_least
 from harness.core.errors import ConfigError, DataError, SkipJob
 from harness.core.files import plain, read_json, write_json
 from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
@@ -60,7 +60,7 @@ class Capacity(Task):
                 raise ConfigError(f"task.{key} is {value:g}; accepted: above 0.")
         if self.most_s < self.least_s:
             raise ConfigError(f"task.most_s is {self.most_s:g}; accepted: task.least_s ({self.least_s:g}) or more.")
-        at_least(self.workers, 1, "task.workers")
+        at_least(self.workers, 1, "task.workers", MOST_AT_ONCE)
         at_least(self.most, 1, "task.most")
         at_least(self.warmup, 1, "task.warmup")
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import cv2
 
-from harness.core.config import at_least
+from harness.core.config import MOST_AT_ONCE, at_least
 from harness.core.errors import ConfigError, SkipJob, tolerated
 from harness.core.interfaces import Boxes, Context, Dataset, Sequence, Stand, Task, TaskResult, TrackerSpec
 from harness.core.records import Scoring
@@ -55,9 +55,9 @@ class Evaluate(Task):
         at_least(self.warmup, 1, "task.warmup")
         at_least(self.repeats, 1, "task.repeats")
         at_least(self.repetitions, 1, "task.repetitions")
-        at_least(self.requests, 1, "task.requests")
+        at_least(self.requests, 1, "task.requests", MOST_AT_ONCE)
         at_least(self.serial_sequences, 1, "task.serial_sequences")
-        at_least(self.workers, 1, "task.workers")
+        at_least(self.workers, 1, "task.workers", MOST_AT_ONCE)
         if self.executor == "local":
             for key in ("workers", "ray_address"):
                 if getattr(self, key) is not None:

@@ -17,7 +17,7 @@ import cv2
 import pandas as pd
 
 from harness.backends import looks
-from harness.core.config import at_least, class_of
+from harness.core.config import MOST, MOST_AT_ONCE, at_least, class_of
 from harness.core.errors import ConfigError, SkipJob
 from harness.core.files import write_json, write_text
 from harness.core.interfaces import (
@@ -42,6 +42,9 @@ BENCHMARK = "benchmark_app"
 LADDER_FILE = "gap.json"
 TABLE_FILE = "gap.csv"
 
+AT_ONCE = ("requests", "streams", "batch")
+"""Keys that are numbers of things that run at once."""
+
 
 @dataclass
 class ExplainGap(Task):
@@ -57,7 +60,7 @@ class ExplainGap(Task):
 
     def __post_init__(self) -> None:
         for key in ("frames", "seconds", "requests", "warmup", "repeats"):
-            at_least(getattr(self, key), 1, f"task.{key}")
+            at_least(getattr(self, key), 1, f"task.{key}", MOST_AT_ONCE if key in AT_ONCE else MOST)
         at_least(self.rounds, 5, "task.rounds")
 
     def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from harness.core.config import at_least
 from harness.core.errors import ConfigError, SkipJob, TrackingError
+from harness.core.files import at_home
 from harness.core.interfaces import Boxes, GraphSpec, Image, Session, Source, Tracker, TrackerSpec
 from harness.trackers import RANDOM, weights_path
 from harness.trackers.native import sources
@@ -137,10 +138,10 @@ class Native(TrackerSpec):
         return self.style == "opencv" or (self.factory or "").startswith(OPENCV)
 
     def _cwd(self) -> Path:
-        return Path(self.cwd or ".").expanduser().absolute()
+        return at_home(self.cwd or ".").absolute()
 
     def _folders(self) -> list[Path]:
-        return [Path(folder).expanduser().absolute() for folder in self.path]
+        return [at_home(folder).absolute() for folder in self.path]
 
     def _python(self) -> str | None:
         """The interpreter: a path as a path (never resolved, for a virtual environment's is a link), else as found."""
@@ -161,7 +162,7 @@ class Native(TrackerSpec):
     def _code(self) -> str:
         """The digest of the tracker's own code."""
         if self.code is not None:
-            roots = [Path(item).expanduser().absolute() for item in self.code]
+            roots = [at_home(item).absolute() for item in self.code]
             missing = [str(root) for root in roots if not root.exists()]
             if missing:
                 raise ConfigError(f"tracker.code names {missing[0]}, which does not exist.")

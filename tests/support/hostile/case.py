@@ -23,8 +23,8 @@ LIMIT_SECONDS = 60
 LISTING = ("check-dataset", "validate")
 """Commands whose output is a list of faults."""
 FOREIGN = re.compile(
-    r"Traceback|\b(KeyError|TypeError|AttributeError|ValueError|IndexError|RuntimeError|RecursionError|cv2\.error|pydantic|"
-    r"OmegaConf|ValidationError|ArrowInvalid|NoneType|UnicodeDecodeError|BadZipFile|OperationalError|JSONDecodeError)\b"
+    r"Traceback|\b([A-Z]\w*(Error|Exception)|cv2\.error|pydantic|OmegaConf|omegaconf|hydra\.core|ArrowInvalid|NoneType|BadZipFile|is None)\b|"
+    r"<EOF>|<class |object at 0x|mismatched input|no viable alternative|token recognition"
 )
 TEMPORARY = re.compile(r"^\..+\.[a-z0-9_]{8}$|\.(tmp|part)$")
 
@@ -59,6 +59,11 @@ class Case:
     @property
     def title(self) -> str:
         return f"{self.kind}: {self.name}"
+
+    @property
+    def dear(self) -> bool:
+        """Whether it is likely to start processes, which cost seconds."""
+        return self.apart is not None or (self.words[0] == "--config-dir" and set(self.codes) != {2})
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ GRAMMAR = (
 def settings() -> Iterator[Case]:
     """Settings that no job can have, and words that Hydra's grammar does not know."""
     for text in SETTINGS:
-        codes = (1, 2) if "+backend.properties" in text else (0, 2) if text == "resume=''" else (2,)  # what a runtime alone knows is told when it opens the model
+        codes = (1, 2) if "+backend.properties" in text else (0, 2) if text in ("resume=''", "hydra.job.chdir=5") else (2,)  # what a runtime alone knows is told when it opens the model
         yield Case("settings", text, job(*text.split(" ")), needs=("data",), codes=codes)
     for text in GRAMMAR:
         added = [text] if "\n" in text or text == "a b=1" else text.split(" ")
@@ -108,9 +108,32 @@ COMMANDS = (
 )  # fmt: skip
 
 
+EVERYWHERE = (
+    "sync / --root x", "check-dataset /", "share / -o b.zip", "score / --dataset /", "validate /", "pack / -o x.zip", "render / -s worst",
+    "convert / --to pysot -o x", "export / -o w", "import /", "ui --root / --no-browser", "repair --root /", "compare /proc", "check-dataset /proc",
+    "score /proc --dataset /proc", "--config-dir / tracker=standing", "--config-dir /proc tracker=standing", "compare 000000 --outputs /proc",
+)  # fmt: skip
+ON_RUNS = (
+    "render runs -s ''", "render runs -s ../../x", "render runs -s nobody", "render runs -s worst -o /dev/null", "compare runs --fail-if x",
+    "compare runs --fail-if 'ao <'", "compare runs --fail-if 'ao < nan'", "compare runs --fail-if 'ao < 1e999x'", "compare runs --fail-if ''",
+    "compare runs --fail-if 'nothing < 1'", "compare runs --baseline nobody", "compare runs --out /dev/null", "compare runs --out runs/0/results.json",
+    "export runs -o /dev/null/x", "export runs -o runs", "share runs -o /", "share runs -o /dev/full/x.zip", "share runs -o /proc/x.zip",
+    "sync runs --uri ''", "sync runs --uri foo", "sync runs --uri http://127.0.0.1:1", "sync runs --uri http://[::1", "sync runs --uri http://x:99999999",
+    "sync runs --uri http://", "sync runs --uri ftp://x", "sync runs --uri sqlite:////dev/null", "sync runs --uri sqlite:////proc/x.db",
+    "sync runs --root /dev/null", "sync runs --root /proc/x", "sync runs --root ''", "sync runs --root x --experiment ''", "convert runs --to pysot -o x",
+    "convert runs/0 --to pysot -o runs", "convert runs/0 --to pysot -o /dev/null", "pack runs/0 -o x.zip", "validate runs/0", "score runs --dataset runs",
+    "score runs/0 --dataset nowhere", "ui runs --no-browser", "ui nobody --no-browser", "repair --root runs", "import runs", "resume=runs/0", "resume=runs",
+    "resume=runs/0/results.json", "hydra.run.dir=runs", "hydra.run.dir=runs/0/results.json", "-m hydra.sweep.dir=runs seed=1,2", "dataset=folder dataset.root=runs",
+)  # fmt: skip
+
+
 def commands() -> Iterator[Case]:
     """Commands with arguments that are not there, or are something else."""
     import shlex
 
     for text in COMMANDS:
-        yield Case("commands", text, tuple(shlex.split(text)))
+        yield Case("commands", text, tuple(shlex.split(text)), codes=(1, 2) if text.startswith("validate") else (2,))
+    for text in EVERYWHERE:
+        yield Case("everywhere", text, tuple(shlex.split(text)), codes=(1, 2))
+    for text in ON_RUNS:
+        yield Case("commands on runs", text, tuple(shlex.split(text)), needs=("runs",), codes=(0, 1, 2))

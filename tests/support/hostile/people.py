@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -125,6 +126,12 @@ def yaml_files() -> Iterator[Case]:
         yield Case("yaml", f"search, {name}", ("recommend", "search=own", "--config-dir", "conf"), _file("conf/search/own.yaml", YAML[name]))
     yield Case("yaml", "a folder instead of a file", job("tracker=own"), lambda here: (here / "conf/tracker/own.yaml").mkdir(), needs=("data",))
     yield Case("yaml", "a link to itself", job("tracker=own"), lambda here: (here / "conf/tracker/own.yaml").symlink_to("own.yaml"), needs=("data",))
+
+
+    for name, make in {"a pipe": os.mkfifo, "a device": lambda path: path.symlink_to("/dev/zero"), "a link to nothing": lambda path: path.symlink_to("gone")}.items():
+        setup = lambda here, make=make: make(here / "conf/tracker/own.yaml")  # noqa: E731
+        yield Case("yaml", f"{name} instead of a file", job("tracker=own"), setup, needs=("data",))
+        yield Case("yaml", f"{name} that nobody asks for", job(), setup, needs=("data",), codes=(0, 2))
 
 
 def _codes(name: str) -> tuple[int, ...]:

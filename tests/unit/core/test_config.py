@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
-from harness.core.config import build, check, construct, load_class, suggestion
+from harness.core.config import at_least, build, check, construct, load_class, suggestion
 from harness.core.errors import ConfigError
 
 
@@ -47,7 +47,7 @@ def test_values_arrive_in_their_types() -> None:
     ("values", "words"),
     [
         ({"count": "3"}, "part.count is '3'; accepted: a whole number"),
-        ({"count": True}, "part.count is True; accepted: a whole number"),
+        ({"count": True}, "part.count is true; accepted: a whole number"),
         ({"count": 1.5}, "part.count is 1.5"),
         ({"count": 1, "mode": "tow"}, "did you mean 'two'?"),
         ({"count": 1, "flag": 1}, "part.flag is 1; accepted: true or false"),
@@ -95,3 +95,22 @@ def test_suggestion_is_silent_where_nothing_is_close() -> None:
 def test_a_target_that_is_not_a_dotted_name_is_one_sentence(target: str) -> None:
     with pytest.raises(ConfigError, match=r"a class is named as package\.module\.Class"):
         load_class(target, object, "backend")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**63, -(10**30), "a\0b"])
+@pytest.mark.parametrize("hint", [int, float, float | None, str, str | list[str] | None, bool, Any])
+def test_check_refuses_what_no_setting_takes_whatever_its_type(value: Any, hint: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^task\.x "):
+        check(value, hint, "task.x")
+
+
+def test_check_takes_the_largest_whole_number_and_ordinary_floats() -> None:
+    assert check(2**63 - 1, int, "x") == 2**63 - 1
+    assert check(1e308, float, "x") == 1e308
+
+
+def test_at_least_with_a_count_that_no_run_would_end_with_names_both_ends() -> None:
+    with pytest.raises(ConfigError, match=r"task\.warmup is 1000000001; accepted: 1 to 1000000\."):
+        at_least(1_000_000_001, 1, "task.warmup")
+    at_least(1_000_000, 1, "task.warmup")
+    at_least(None, 1, "task.warmup")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.core.yaml_files import check_folder, fault_below
+from harness.core.yaml_files import check_folder, fault_below, files_of
 from harness.jobs.compose import make_plan
 
 
@@ -53,3 +54,25 @@ def test_a_few_aliases_are_fine(tmp_path: Path) -> None:
 def test_a_group_that_is_given_a_number_is_one_sentence(word: str) -> None:
     with pytest.raises(ConfigError, match="choices are names"):
         make_plan([word], False, None, [])
+
+
+def test_a_pipe_among_the_settings_is_told_before_anything_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "own.yaml")
+    with pytest.raises(ConfigError, match=r"own\.yaml is not a regular file"):
+        check_folder(tmp_path)
+
+
+def test_a_folder_of_many_files_is_no_folder_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.core.yaml_files.MOST_FILES", 3)
+    for number in range(4):
+        (tmp_path / f"{number}.txt").write_text("")
+    with pytest.raises(ConfigError, match="holds over 3 files"):
+        check_folder(tmp_path)
+
+
+def test_files_deeper_than_groups_of_groups_are_nobodys_settings(tmp_path: Path) -> None:
+    near, far = tmp_path / "hydra/launcher/own.yaml", tmp_path / "a/b/c/d/e/f/own.yaml"
+    for path in (near, far):
+        path.parent.mkdir(parents=True)
+        path.write_text("a: 1\n")
+    assert files_of(tmp_path) == [near]

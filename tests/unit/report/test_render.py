@@ -123,3 +123,13 @@ def test_no_name_leaves_the_folder(name: str, stem: str) -> None:
 
 def test_names_that_differ_in_signs_alone_get_files_of_their_own() -> None:
     assert len({render._safe(name) for name in ("a b", "a_b", "a/b", "a:b")}) == 4
+
+
+def test_a_sequence_that_the_data_set_lacks_is_told_before_anything_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn(*arguments: object) -> None:
+        raise AssertionError("the demo data set was drawn")
+
+    monkeypatch.setattr("harness.datasets.demo.dataset.generate", drawn)
+    make_runs.make_job(tmp_path / "run", sequences=1, frames=5)
+    with pytest.raises(DataError, match="has no images in the data set demo"):
+        render.find_sequence(load(tmp_path / "run"), "seq_000")

@@ -213,6 +213,7 @@ FAULTS = {
     "missing frames": (_remove("00000001.jpg", "00000003.jpg"), r"val/a lacks 00000001\.jpg, 00000003\.jpg;"),
     "missing last frame": (_remove("00000004.jpg"), r"groundtruth\.txt is longer than the sequence: 4 lines for 3"),
     "no frames": (_remove(*(f"0000000{n}.jpg" for n in (1, 2, 3, 4))), "val/a holds no images"),
+    "frame of a huge number": (_rename("00000004.jpg", f"{'9' * 30}.jpg"), "0{22}00000004.jpg, .* more; restore"),
     "frame twice": (_rename("00000004.jpg", "0003.jpg"), "holds frame 3 twice"),
     "strange image": (_rename("00000004.jpg", "last.jpg"), r"last\.jpg is not a frame's name"),
     "no truth": (_remove("groundtruth.txt"), r"groundtruth\.txt is missing"),

@@ -1,0 +1,49 @@
+"""Files are read only if they are files, of a size that ours have; names that are no UTF-8 are written so that they read back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import DataError
+from harness.core.files import at_home, read_json, read_record, read_regular, write_json
+
+
+def test_read_regular_with_a_pipe_ends_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="not a regular file"):
+        read_regular(tmp_path / "pipe")
+
+
+def test_read_regular_with_a_device_ends_at_once(tmp_path: Path) -> None:
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match="not a regular file"):
+        read_regular(tmp_path / "zero")
+
+
+def test_read_regular_with_a_file_over_the_limit_reads_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(b"x" * 101)
+    assert read_regular(tmp_path / "big", 101) == b"x" * 101
+    with pytest.raises(DataError, match="over the limit"):
+        read_regular(tmp_path / "big", 100)
+
+
+def test_a_name_with_half_a_character_is_read_back_from_json_as_it_was(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.mp4")
+    write_json(tmp_path / "x.json", {"name": name, "snow": "☃"})
+    assert read_json(tmp_path / "x.json") == {"name": name, "snow": "☃"}
+    assert "☃".encode() in (tmp_path / "x.json").read_bytes()
+
+
+@pytest.mark.parametrize(("text", "kind"), [("[1]", "a list"), ("null", "null"), ("5", "a single value")])
+def test_read_record_of_something_else_says_what_it_is(tmp_path: Path, text: str, kind: str) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(DataError, match=f"holds {kind}; a mapping"):
+        read_record(tmp_path / "x.json")
+
+
+def test_at_home_with_a_user_whom_nobody_knows_stays_as_it_is() -> None:
+    assert at_home("~nobody-by-this-name/x") == Path("~nobody-by-this-name/x")
+    assert at_home("~/x") == Path.home() / "x"
