@@ -20,18 +20,28 @@ def guarded(port: int, user: str, password: str) -> Iterator[tuple[int, list[int
         protocol_version = "HTTP/1.1"
 
         def handle_any(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = self.rfile.read(length) if length else None
+            body = self._body()
             if self.headers.get("Authorization") != wanted and self.path != "/health":
                 self._answer(401, b"no entry", {})
                 return
             onward = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-            headers = {key: value for key, value in self.headers.items() if key.lower() not in ("authorization", "host", "connection")}
+            headers = {key: value for key, value in self.headers.items() if key.lower() not in ("authorization", "host", "connection", "transfer-encoding", "content-length")}
             onward.request(self.command, self.path, body, headers)
             reply = onward.getresponse()
             kept = {key: value for key, value in reply.getheaders() if key.lower() == "content-type"}
             self._answer(reply.status, reply.read(), kept)
             onward.close()
+
+        def _body(self) -> bytes | None:
+            if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+                parts = []
+                while size := int(self.rfile.readline().strip() or b"0", 16):
+                    parts.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(parts)
+            length = int(self.headers.get("Content-Length") or 0)
+            return self.rfile.read(length) if length else None
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
