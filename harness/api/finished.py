@@ -127,8 +127,8 @@ class Run:
         """The prepared model that it measured: ``files`` (a path for each graph), ``graphs``, ``format``, ``precision``, ``key``.
 
         Raises:
-            PrepareError: Its files are gone from the cache; the same run prepares them again.
-            DataError: The run had no model.
+            DataError: The run had no model, or its files are gone from the cache; the same run prepares them again.
+            PrepareError: Its files are damaged.
         """
         key = str(self.results.artifact.get("key") or "")
         if not key:
@@ -136,7 +136,10 @@ class Run:
         recorded = Path(str(self.results.artifact.get("folder") or artifact_folder(Path("outputs/cache"), key)))
         # recorded relative to where the job ran, which is above its folder
         places = [recorded, *(base / recorded for base in self.folder.resolve().parents)]
-        return load_artifact(next((place for place in places if place.is_dir()), recorded))
+        there = next((place for place in places if place.is_dir()), None)
+        if there is None:
+            raise DataError(f"the prepared model {recorded} is gone from the cache; a run of the same settings prepares it again.")
+        return load_artifact(there)
 
     @cached_property
     def _pictures(self) -> list[Picture]:

@@ -120,10 +120,23 @@ def look(outputs: Path, store: Path | None, before: str, kinds: tuple[str, ...] 
                 found.left.append((folder, why))
             elif items := _items(folder, kinds):
                 found.runs.append(Old(folder, items))
+        found.runs += _sweeps(base, before, kinds)
     running |= _any_running(outputs)
     if CACHED in kinds and not running and outputs.is_dir():
         found.cached = _cached(outputs.resolve() / reading.CACHE, used, before)
     return found
+
+
+def _sweeps(base: Path, before: str, kinds: tuple[str, ...]) -> Iterator[Old]:
+    """Sweeps that were begun before a moment and have pictures of their own; their pages have these inside."""
+    for folder in reading.folders(base, SWEEP_FILE):
+        try:
+            created = str(read_record(folder / SWEEP_FILE).get("created") or "")
+        except DataError:
+            continue
+        old = "" < created < before and not (folder / RESULTS_FILE).exists()
+        if old and not _held(folder) and (items := [item for item in _items(folder, kinds) if item.kind == "pictures"]):
+            yield Old(folder, items)
 
 
 def _state(folder: Path) -> tuple[str, Results | None]:

@@ -109,7 +109,7 @@ def busiest(count: int = 3) -> list[str]:
             found.append((process.cpu_percent(), str(process.info["name"])))
         except psutil.Error:
             continue
-    return [name for share, name in sorted(found, reverse=True)[:count] if share >= 10]
+    return list(dict.fromkeys(name for share, name in sorted(found, reverse=True) if share >= 10))[:count]
 
 
 def _virtual(moment: Moment) -> Iterator[Finding]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
+from pathlib import Path
 
 PACKAGE = "tracker-harness"
+PROJECT = Path(__file__).resolve().parents[3] / "pyproject.toml"
+"""Of a checkout; a package that was installed from a wheel has none beside it."""
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 EXTRA = re.compile(r"extra\s*==\s*['\"]([\w-]+)['\"]")
 PROGRAMS = {
@@ -50,17 +54,27 @@ def extras(requirements: list[str] | None = None) -> list[Part]:
     Args:
         requirements: As the package's metadata has them; by default the installed package's. Empty if there is no such record.
     """
-    if requirements is None:
-        try:
-            requirements = metadata.requires(PACKAGE) or []
-        except metadata.PackageNotFoundError:
-            return []
+    requirements = _requirements() if requirements is None else requirements
     wanted: dict[str, list[str]] = {}
     for text in requirements:
         extra, name = EXTRA.search(text), NAME.match(text)
         if extra and name and name[0] != PACKAGE:
             wanted.setdefault(extra[1], []).append(name[0])
     return [_extra(name, packages) for name, packages in sorted(wanted.items())]
+
+
+def _requirements(project: Path = PROJECT) -> list[str]:
+    """What the package requires: of a checkout as its pyproject.toml says now, else as the installed package's metadata has it."""
+    try:
+        found = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+        if found["name"] == PACKAGE:
+            return [f'{text}; extra == "{name}"' for name, texts in found["optional-dependencies"].items() for text in texts]
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        pass
+    try:
+        return metadata.requires(PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        return []
 
 
 def _extra(name: str, packages: list[str]) -> Part:

@@ -110,7 +110,7 @@ def main(arguments: list[str]) -> int:
     try:
         found = {"status": "works", "said": try_out(target, device, Path(cache))}
     except SkipJob as error:
-        found = {"status": "untried", "said": str(error)}
+        found = {"status": "untried", "said": f"takes no such graph ({str(error).partition(';')[0].rstrip('.')})"}
     except ModuleNotFoundError as error:
         found = {"status": "absent", "said": f"{error.name} is not installed"}
     except Exception as error:

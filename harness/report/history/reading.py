@@ -17,11 +17,11 @@ ARTIFACTS = "artifacts"
 """The folder of a local MLflow store that holds, for each run, a copy of its results and frames."""
 
 
-def folders(root: Path) -> Iterator[Path]:
-    """The folders below ``root`` that hold results, in order; no link is followed."""
+def folders(root: Path, named: str = RESULTS_FILE) -> Iterator[Path]:
+    """The folders below ``root`` that hold results (or another file that is ``named``), in order; no link is followed."""
     for place, inner, files in os.walk(root):
         inner[:] = sorted(name for name in inner if not name.startswith(".") and not (Path(place) == root and name == CACHE))
-        if RESULTS_FILE in files:
+        if named in files:
             yield Path(place)
 
 

@@ -109,6 +109,15 @@ def test_a_sweep_that_is_running_keeps_its_finished_jobs(tmp_path: Path) -> None
     assert len(pruning.look(tmp_path / "outputs", None, BEFORE).runs) == 2
 
 
+def test_the_pictures_of_a_sweep_go_and_its_page_stays(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "outputs/sweep", [{"backend": "torch"}])
+    heavy(sweep)
+    (sweep / "report.html").write_text("page")
+    pruning.remove(pruning.look(tmp_path / "outputs", None, BEFORE))
+    left = listing(sweep)
+    assert "plots/a.png" not in left and "report.html" in left and "sweep.json" in left and "film.mp4" in left
+
+
 def test_a_run_that_its_store_lacks_is_left_alone(outputs: Path) -> None:
     write_json(outputs / "2026-01-01/old/mlflow.json", {"pending": True, "stores": {"sqlite": {"pending": True}}})
     found = pruning.look(outputs, None, BEFORE)

@@ -88,6 +88,10 @@ def test_extras_are_read_from_the_packages_metadata() -> None:
     assert found[1].get == "pip install 'tracker-harness[lack]'" and "no-such-thing missing" in found[1].said
 
 
+def test_of_a_checkout_the_extras_are_those_of_its_pyproject() -> None:
+    assert {"notebook", "test", "dev", "cluster"} <= {item.name for item in extras()}
+
+
 def test_a_program_that_is_missing_is_told_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda word: "/usr/bin/git" if word == "git" else None)
     found = {item.name: item for item in programs()}
