@@ -46,7 +46,7 @@ def run(*overrides: str, config_dir: Place | None = None, quiet: bool = False, *
         >>> run
         <Run 'onnx smat_demo' ok: AO ...>
         >>> run.metrics["fps"] > 0, list(run.tracks), run.frames.shape[0]
-        (True, ['demo_01_scale'], 80)
+        (True, ['demo_01_camera'], 80)
     """
     from harness.jobs import calls
 
@@ -108,7 +108,7 @@ def load(what: Place, outputs: Place = "outputs") -> Run | Sweep:
     Examples:
         >>> import harness
         >>> run = harness.run(backend="onnx", dataset__limit=1, mlflow="off", quiet=True)
-        >>> harness.load(run.id[:12]).folder == run.folder
+        >>> harness.load(run.id[:12]).id == run.id
         True
     """
     with untouched():

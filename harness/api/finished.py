@@ -139,7 +139,7 @@ class Run:
         there = next((place for place in places if place.is_dir()), None)
         if there is None:
             raise DataError(f"the prepared model {recorded} is gone from the cache; a run of the same settings prepares it again.")
-        return load_artifact(there)
+        return load_artifact(there.absolute())
 
     @cached_property
     def _pictures(self) -> list[Picture]:
@@ -173,9 +173,9 @@ class Run:
 
     def __repr__(self) -> str:
         if self.status != "ok":
-            return f"<Run {self.name!r} {self.status}: {self.error} ({self.folder})>"
-        figures = [f"{entry.title} {entry.text(self.metrics[entry.name])}" for entry in self._main()]
-        return f"<Run {self.name!r} ok: {', '.join(figures[:6]) or 'no figures'} ({self.folder})>"
+            return f"<Run {self.name!r} {self.status}: {self.error} ({shown.near(self.folder)})>"
+        figures = [f"{entry.head} {entry.text(self.metrics[entry.name])}" for entry in self._main()]
+        return f"<Run {self.name!r} ok: {', '.join(figures[:6]) or 'no figures'} ({shown.near(self.folder)})>"
 
     def _repr_html_(self) -> str:
         soft = self.status if self.status == "ok" else f"{self.status}: {self.error}"
@@ -183,7 +183,7 @@ class Run:
         if main := self._main():
             cells = [entry.text(self.metrics[entry.name]) for entry in main]
             parts.append(shown.table(Table([entry.head for entry in main], [cells])))
-        return "".join([*parts, shown.sentences(self.warnings), shown.place(self.folder)])
+        return "".join([*parts, shown.sentences(self.warnings), shown.place(shown.near(self.folder))])
 
     def _main(self) -> list[Any]:
         return shown.main_metrics(self.metrics, self._job.random_weights)

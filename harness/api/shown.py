@@ -48,6 +48,11 @@ def place(path: Path) -> str:
     return f"<p><code>{html.escape(str(path))}</code></p>"
 
 
+def near(path: Path) -> Path:
+    """A path as people write it: relative to the current folder where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
+
+
 def named(pictures: list[Picture], name: str) -> Picture:
     """The picture of a name.
 
