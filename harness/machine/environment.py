@@ -40,23 +40,9 @@ FEATURES = (
 
 def describe() -> dict[str, Any]:
     """The environment as it goes into results.json; ``machine`` is a digest of what the machine is."""
-    cpu = cpu_info()
-    found: dict[str, Any] = {
-        "processor": cpu["model"],
-        "architecture": platform.machine(),
-        "features": cpu["features"],
-        "cores": psutil.cpu_count(logical=False) or os.cpu_count() or 1,
-        "logical_cores": os.cpu_count() or 1,
-        "memory_mb": round(psutil.virtual_memory().total / 2**20),
-        "virtual": cpu["virtual"],
-        "system": platform.system(),
-        "hostname": platform.node(),
-    }
-    # in containers the host name is new for every run; memory varies by what the system keeps for itself
-    identity = {key: value for key, value in found.items() if key not in ("memory_mb", "hostname")}
-    identity |= {"memory_class": memory_class(found["memory_mb"]), "cpu_limit": cgroup_cpu_limit()}
-    found["machine"] = hashlib.sha256(repr(sorted(identity.items())).encode()).hexdigest()[:12]
+    found = _machine_facts()
     found |= {
+        "machine": machine(),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "governor": governor(),
@@ -68,6 +54,30 @@ def describe() -> dict[str, Any]:
         **git_state(),
     }
     return found
+
+
+def machine() -> str:
+    """A digest of what the machine is: the same for each start on it, another for a machine of other parts or limits."""
+    # in containers the host name is new for every run; memory varies by what the system keeps for itself
+    facts = _machine_facts()
+    identity = {key: value for key, value in facts.items() if key not in ("memory_mb", "hostname")}
+    identity |= {"memory_class": memory_class(facts["memory_mb"]), "cpu_limit": cgroup_cpu_limit()}
+    return hashlib.sha256(repr(sorted(identity.items())).encode()).hexdigest()[:12]
+
+
+def _machine_facts() -> dict[str, Any]:
+    cpu = cpu_info()
+    return {
+        "processor": cpu["model"],
+        "architecture": platform.machine(),
+        "features": cpu["features"],
+        "cores": psutil.cpu_count(logical=False) or os.cpu_count() or 1,
+        "logical_cores": os.cpu_count() or 1,
+        "memory_mb": round(psutil.virtual_memory().total / 2**20),
+        "virtual": cpu["virtual"],
+        "system": platform.system(),
+        "hostname": platform.node(),
+    }
 
 
 def memory_class(megabytes: float) -> int:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,68 @@ def test_killed_runs_end_like_an_unbroken_one(place: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert boxes(out) == boxes(place / "outputs/whole")
         assert accuracy(out) == accuracy(place / "outputs/whole")
+
+
+def killed_once(place: Path, command: list[str], enough: Callable[[], bool]) -> None:
+    """Starts a run and kills it, parent and child, as soon as ``enough`` of it is done."""
+    environment = {**os.environ, "PYTHONPATH": f"{PATH}:{place}", "HARNESS_PROGRESS": "off"}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "harness", *command], cwd=place, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while child.poll() is None and not enough():
+        assert time.monotonic() < deadline, "the run does not begin"
+        time.sleep(0.02)
+    assert child.poll() is None, "the run ended before it could be killed"
+    kill_group(child)
+
+
+def test_a_killed_soak_goes_on_with_the_seconds_that_are_left(place: Path) -> None:
+    out = place / "outputs/soak"
+    samples = out / "soak.csv"
+    soak = [*words(place, str(out)), "task=soak", "task.minutes=0.2"]
+    killed_once(place, soak, lambda: samples.is_file() and samples.read_text().count("\n") > 4)
+    whole = samples.read_text().rpartition("\n")[0]
+    left = time.time()
+    time.sleep(2)
+    done = harness("resume=last", cwd=place, PYTHONPATH=f"{PATH}:{place}")
+    assert done.returncode == 0, done.stderr
+    assert "s are complete" in done.stderr + done.stdout
+    assert samples.read_text().startswith(whole + "\n")
+    rows = [line.split(",") for line in samples.read_text().splitlines()]
+    seconds = [float(row[rows[0].index("seconds")]) for row in rows[1:]]
+    assert all(before < after for before, after in zip(seconds, seconds[1:], strict=False)) and 11 <= seconds[-1] <= 13
+    results = json.loads((out / "results.json").read_text())
+    [cut] = results["details"]["soak"]["interruptions"]
+    assert cut["second"] == seconds[whole.count("\n") - 1]
+    assert 2 <= cut["away_s"] <= time.time() - left
+    assert [warning for warning in results["warnings"] if "interrupted after" in warning]
+    assert "interrupted after" in done.stdout
+
+
+def test_a_killed_search_for_the_capacity_makes_no_step_twice(place: Path) -> None:
+    out = place / "outputs/capacity"
+    steps = out / "capacity.json"
+    quick = ["task=capacity", "task.fps=2", "task.deadline_ms=5000", "task.most=2", "task.least_s=2", "task.most_s=3"]
+    killed_once(place, [*words(place, str(out)), *quick], steps.is_file)
+    before = json.loads(steps.read_text())["steps"]
+    done = harness("resume=last", cwd=place, PYTHONPATH=f"{PATH}:{place}")
+    assert done.returncode == 0, done.stderr
+    after = json.loads((out / "results.json").read_text())
+    assert before and after["details"]["capacity"]["steps"][: len(before)] == before
+    assert after["metrics"]["capacity/streams"] == 2
+
+
+def test_a_killed_realtime_job_tracks_what_is_missing(place: Path) -> None:
+    out = place / "outputs/live"
+    runs = lambda: sorted(out.glob("sequences/*/*.json"))  # noqa: E731
+    killed_once(place, [*words(place, str(out)), "task=realtime", "task.fps=[5,10]"], lambda: len(runs()) >= 3)
+    stamps = {path: path.stat().st_mtime_ns for path in runs()}
+    done = harness("resume=last", cwd=place, PYTHONPATH=f"{PATH}:{place}")
+    assert done.returncode == 0, done.stderr
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert json.loads((out / "results.json").read_text())["details"]["resumed_runs"] == len(stamps)
+    assert len(runs()) == 2 * 10
 
 
 def test_a_changed_setting_never_reuses_a_stale_result(place: Path) -> None:

@@ -18,7 +18,7 @@ from harness.core.files import plain, read_json, write_json
 from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
 from harness.core.records import Scoring
 from harness.imaging.decoding import decoder_name
-from harness.machine.environment import allowed_cores
+from harness.machine.environment import allowed_cores, machine
 from harness.tasks.capacity.arrivals import arrivals
 from harness.tasks.capacity.queue import WallClock
 from harness.tasks.capacity.record import CapacityRecord, Searched
@@ -83,10 +83,11 @@ class Capacity(Task):
     def run(self, context: Context) -> TaskResult:
         cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
         streams, split = self._open(context)
-        done = self._load(context)
+        done, known = self._load(context)
         if done:
             context.progress.say(f"resuming: {len(done)} steps are complete.")
-        service = self._service(streams)
+        # the first start's, so that the search goes the same way again and comes upon the steps that were made
+        service = self._service(streams) if known is None else known
         guess = int(0.9 * split.requests / (self.fps * service))
 
         made: list[Trial] = []
@@ -97,7 +98,7 @@ class Capacity(Task):
                 done.remove(kept)
             step = kept or self._trial(streams, split.requests, count, context.seed)
             made.append(step)
-            self._save(context, [*made, *done])
+            self._save(context, [*made, *done], service)
             words = "within" if step.passed else "beyond"
             context.progress.say(f"{count} streams: {words} the deadline, p99 {_ms(step.p99_ms)}, {step.dropped} dropped")
             return step
@@ -159,23 +160,25 @@ class Capacity(Task):
             "dataset": context.dataset.digest(),
             "threads": context.threads,
             "seed": context.seed,
+            "machine": machine(),
             "deadline_s": self.deadline_s,
             **{key: getattr(self, key) for key in keys},
         }
 
-    def _save(self, context: Context, steps: Seq[Trial]) -> None:
-        write_json(context.folder / FILE, {"key": self._key(context), "steps": [step.record() for step in steps]})
+    def _save(self, context: Context, steps: Seq[Trial], service: float) -> None:
+        record = {"key": self._key(context), "service_s": service, "steps": [step.record() for step in steps]}
+        write_json(context.folder / FILE, record)
 
-    def _load(self, context: Context) -> list[Trial]:
-        """The steps that an earlier start of this job made, in order."""
+    def _load(self, context: Context) -> tuple[list[Trial], float | None]:
+        """The steps that an earlier start of this job made, in order, and the seconds of an update that it measured first."""
         path: Path = context.folder / FILE
         try:
             record = read_json(path)
             if record["key"] != plain(self._key(context)):
-                return []
-            return [Trial(**step) for step in record["steps"]]
-        except (DataError, KeyError, TypeError):
-            return []
+                return [], None
+            return [Trial(**step) for step in record["steps"]], float(record["service_s"])
+        except (DataError, KeyError, TypeError, ValueError):
+            return [], None
 
     # ------------------------------------------------------------------------------------- results
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,11 +28,15 @@ LEAST_GROWTH = 0.02
 
 @dataclass(frozen=True)
 class Change:
-    """A level that became another: ``index`` is the first sample of the new one."""
+    """A level that became another: ``index`` is the first sample of the new one.
+
+    ``across`` tells that the new level began with an interruption: nobody saw the change itself.
+    """
 
     index: int
     before: float
     after: float
+    across: bool = False
 
     @property
     def share(self) -> float:
@@ -39,29 +44,65 @@ class Change:
         return self.after / self.before - 1
 
 
-def change_points(series: Floats, least: float = LEAST_CHANGE) -> list[Change]:
+@dataclass(frozen=True)
+class _Level:
+    """A stretch of samples of one level: its first sample, its values (without outliers), the noise, the median of all samples.
+
+    ``fresh``: it is the first level of an uninterrupted stretch.
+    """
+
+    index: int
+    values: Floats
+    variance: float
+    middle: float
+    fresh: bool
+
+
+def change_points(series: Floats, least: float = LEAST_CHANGE, breaks: Seq[int] = ()) -> list[Change]:
     """The samples at which the level of ``series`` ``[N]`` changes by at least ``least`` of itself.
 
     The best segmentation into constant levels by least squares (``scoring.levels.segments``), with ``PENALTY`` log(n) variances a
-    change. Single outliers are put back to their
-    surroundings first. The noise is measured on differences of neighbours, single samples and means of ``SHORTEST``, so that
+    change. Single outliers are put back to their surroundings first. The noise is measured on differences of neighbours, single samples and means of ``SHORTEST``, so that
     neither a change of level nor slow noise is taken for what it is not. Samples that are not finite are left out;
     ``index`` counts all.
+
+    ``breaks`` are the samples before which the measurement was interrupted. Each uninterrupted stretch is searched by itself; the
+    levels on either side of a break are a change (``across``) where telling them apart is worth that same penalty. A stretch
+    shorter than ``SHORTEST`` has no level.
     """
     values = np.asarray(series, float)
+    levels = [
+        level for start, end in pairwise([0, *breaks, len(values)]) for level in _levels(values[start:end], start)
+    ]
+    found: list[Change] = []
+    level = levels[0].middle if levels else 0.0
+    for before, after in pairwise(levels):
+        told = not after.fresh or _apart(before, after)
+        if told and level > 0 and abs(after.middle / level - 1) >= least:
+            found.append(Change(after.index, level, after.middle, after.fresh))
+            level = after.middle
+    return found
+
+
+def _levels(values: Floats, offset: int) -> list[_Level]:
+    """The levels of a stretch without interruption that begins at sample ``offset``; none where it is too short."""
     kept = np.flatnonzero(np.isfinite(values))
-    if len(kept) < 2 * SHORTEST:
+    if len(kept) < SHORTEST:
         return []
     cleaned = _without_outliers(values[kept])
-    bounds = segments(cleaned, PENALTY * np.log(len(cleaned)) * _variance(cleaned), SHORTEST)
-    levels = [float(np.median(values[kept][start:end])) for start, end in pairwise(bounds)]
-    found: list[Change] = []
-    level = levels[0]
-    for start, after in zip(bounds[1:-1], levels[1:], strict=True):
-        if level > 0 and abs(after / level - 1) >= least:
-            found.append(Change(int(kept[start]), level, after))
-            level = after
-    return found
+    variance = _variance(cleaned)
+    bounds = segments(cleaned, PENALTY * np.log(len(cleaned)) * variance, SHORTEST)
+    return [
+        _Level(offset + int(kept[start]), cleaned[start:end], variance, float(np.median(values[kept][start:end])), not start)
+        for start, end in pairwise(bounds)
+    ]
+
+
+def _apart(before: _Level, after: _Level) -> bool:
+    """Whether two levels are worth a penalty: what least squares save by keeping them apart."""
+    counts = len(before.values), len(after.values)
+    saved = counts[0] * counts[1] / sum(counts) * float(before.values.mean() - after.values.mean()) ** 2
+    return saved > PENALTY * float(np.log(sum(counts))) * max(before.variance, after.variance)
 
 
 def _without_outliers(values: Floats) -> Floats:
@@ -75,8 +116,9 @@ def _without_outliers(values: Floats) -> Floats:
 def _variance(values: Floats) -> float:
     """The noise's variance, of slow noise too; at least (0.2 % of the level) squared."""
     means = values[: len(values) // SHORTEST * SHORTEST].reshape(-1, SHORTEST).mean(axis=1)
+    slow = np.sqrt(SHORTEST) * _spread(means) if len(means) > 1 else 0.0
     floor = 0.002 * float(np.median(np.abs(values)))
-    return float(max(_spread(values), np.sqrt(SHORTEST) * _spread(means), floor, 1e-12) ** 2)
+    return float(max(_spread(values), slow, floor, 1e-12) ** 2)
 
 
 def _spread(values: Floats) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.core.records import Record
@@ -22,6 +22,7 @@ class Soaked:
         energy: Which counters counted, or why none did, in words.
         counters: The counters' names.
         throttled: Slow-downs for heat, and seconds held back by the quota; None if there is no such counter.
+        interruptions: Where the soak was cut and went on later: after which second of tracking, how long it was away, a sentence.
     """
 
     minutes: float
@@ -32,6 +33,7 @@ class Soaked:
     energy: str
     counters: list[str]
     throttled: dict[str, float | None]
+    interruptions: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import psutil
@@ -15,7 +13,6 @@ from harness.machine import sensors
 from harness.machine.energy import Meter
 from harness.machine.environment import LoadWatch
 
-SAMPLES = "soak.csv"
 SAMPLE_S = 1.0
 
 
@@ -23,8 +20,9 @@ SAMPLE_S = 1.0
 class Sample:
     """What happened since the sample before, and what the machine said at its end; None if it says nothing.
 
-    ``seconds``: since tracking began. ``fps``: updates over the sum of their times. ``quota_s`` and ``thermal`` count since the
-    sample before, ``joules`` too; ``other_cores`` are cores used by other processes.
+    ``seconds``: of tracking, interruptions left out. ``fps``: updates over the sum of their times. ``quota_s`` and ``thermal``
+    count since the sample before, ``joules`` too; ``other_cores`` are cores used by other processes. ``part`` counts the starts of the soak, from 1:
+    one more for each interruption; ``clock`` is the time of day, seconds since 1970.
     """
 
     seconds: float
@@ -37,6 +35,8 @@ class Sample:
     other_cores: float
     rss_mb: float
     joules: float | None
+    part: int = 1
+    clock: float = 0.0
 
 
 class Probe(Protocol):
@@ -53,6 +53,7 @@ class MachineProbe:
 
     meter: Meter
     device: sensors.Sensors = field(default_factory=sensors.ProcessorSensors)
+    part: int = 1
     _watch: LoadWatch = field(default_factory=LoadWatch)
     _process: psutil.Process = field(default_factory=psutil.Process)
     _throttling: sensors.Throttling = field(init=False)
@@ -80,7 +81,9 @@ class MachineProbe:
             quota_s=None if now.quota_s is None or before.quota_s is None else now.quota_s - before.quota_s,
             other_cores=others,
             rss_mb=self._process.memory_info().rss / 2**20,
-            joules=sum(value - earlier[name] for name, value in joules.items()) if joules else None,
+            joules=sum(value - earlier[name] for name, value in joules.items()) if joules and not self.meter.lost else None,
+            part=self.part,
+            clock=time.time(),
         )
 
 
@@ -90,37 +93,40 @@ class Timer(Protocol):
     def __call__(self) -> float: ...
 
 
-def watch(updates: Iterable[float], seconds: float, probe: Probe, now: Timer) -> list[Sample]:
-    """Lets ``updates`` (the seconds of each) run for ``seconds`` by the clock ``now``; returns a sample a second.
+Keep = Callable[[Sample], None]
+
+
+def nothing(sample: Sample) -> None:
+    """Keeps no sample."""
+    del sample
+
+
+def watch(
+    updates: Iterable[float], seconds: float, probe: Probe, now: Timer, keep: Keep = nothing, before: float = 0.0
+) -> list[Sample]:
+    """Lets ``updates`` (the seconds of each) run until ``seconds`` by the clock ``now``; returns a sample a second.
 
     An update longer than a second makes a longer sample. What is left at the end and is shorter than half a second is left out.
+
+    Args:
+        updates: Endless; each is made when it is asked for.
+        seconds: Of tracking in all.
+        probe: Reads the machine.
+        now: The clock.
+        keep: Gets each sample as it is taken.
+        before: Seconds of tracking that were done by an earlier start.
     """
     samples: list[Sample] = []
-    begin = now()
-    due, frames, busy = SAMPLE_S, 0, 0.0
+    begin = now() - before
+    due, frames, busy = before + SAMPLE_S, 0, 0.0
     for spent in updates:
         frames, busy = frames + 1, busy + spent
         elapsed = now() - begin
         if elapsed >= due:
             samples.append(probe.read(elapsed, frames, busy))
+            keep(samples[-1])
             frames, busy = 0, 0.0
             due = elapsed + SAMPLE_S if elapsed - due > SAMPLE_S else due + SAMPLE_S
         if elapsed >= seconds:
             break
     return samples
-
-
-def as_csv(samples: list[Sample]) -> str:
-    """A line a sample, empty if there is no value."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([item.name for item in fields(Sample)])
-    for sample in samples:
-        writer.writerow(["" if value is None else value for value in asdict(sample).values()])
-    return buffer.getvalue()
-
-
-def read_csv(path: Path) -> list[dict[str, float | None]]:
-    """The samples as written by ``as_csv``."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence as Seq
 from dataclasses import dataclass
 from itertools import cycle
 from time import perf_counter
@@ -15,14 +16,15 @@ import numpy.typing as npt
 
 from harness.core.config import at_least
 from harness.core.errors import ConfigError, TrackingError
-from harness.core.files import write_text
 from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
 from harness.core.records import Scoring
 from harness.machine.energy import NONE, Meter, meter
+from harness.machine.environment import machine
 from harness.machine.sensors import sensors_of
-from harness.tasks.soak.changes import LEAST_CHANGE, Change, change_points, memory_growth
+from harness.tasks.soak.changes import LEAST_CHANGE, Change, Growth, change_points, memory_growth
 from harness.tasks.soak.record import Soaked, SoakRecord
-from harness.tasks.soak.sampler import SAMPLE_S, SAMPLES, MachineProbe, Sample, as_csv, watch
+from harness.tasks.soak.sampler import SAMPLE_S, MachineProbe, Sample, watch
+from harness.tasks.soak.store import SAMPLES, SampleStore, gaps, parts
 from harness.tracking.feedback import Feedback, check_feedback, true_box, truthful
 from harness.tracking.loop import Runner, ask, decoded
 from harness.tracking.recording import check_dataset
@@ -35,6 +37,8 @@ COLLECT_S = 2.0
 QUOTA_SHARE = 0.02
 """Seconds kept waiting for the quota, a second: above this the quota is a cause."""
 OTHER_CORES = 0.3
+AROUND = 30
+"""Samples on either side of a change that are looked at for its cause."""
 COOLER = 0.03
 """A change of the clock frequency, as a share, that is a cause."""
 
@@ -66,22 +70,35 @@ class Soak(Task):
     def run(self, context: Context) -> TaskResult:
         cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
         runner = Runner(context.tracker, context.backend.open(context.artifact))
-        warm_up(runner, next(iter(context.dataset)), self.warmup)
         device = str(context.config["device"]["name"])
         counters = meter(device)
-        total = round(self.minutes * 60)
-        context.progress.start("soak, seconds", total)
-        probe = _Shown(MachineProbe(counters, sensors_of(device)), context, total)
-        collecting = gc.isenabled()
-        gc.disable()  # a collection inside a timed frame would be charged to the tracker
-        try:
-            samples = watch(self._updates(context, runner), self.minutes * 60, probe, perf_counter)
-        finally:
-            if collecting:
-                gc.enable()
+        store = SampleStore(context.folder, self.identity(context))
+        samples, total = store.load(), self.minutes * 60
+        done = samples[-1].seconds if samples else 0.0
+        if samples:
+            context.progress.say(f"resuming: {done:.0f} of {total:.0f} s are complete.")
+        if done < total:
+            warm_up(runner, next(iter(context.dataset)), self.warmup)
+            store.begin(samples, counters.names)
+            context.progress.start("soak, seconds", round(total - done))
+            probe = _Shown(MachineProbe(counters, sensors_of(device), parts(samples) + 1), context, round(total - done))
+            with store.appending() as keep, _uncollected():
+                samples += watch(self._updates(context, runner), total, probe, perf_counter, keep, done)
             context.progress.close()
-        write_text(context.folder / SAMPLES, as_csv(samples))
-        return self.result(samples, counters, context.tracker.random_weights)
+        return self.result(samples, counters, context.tracker.random_weights, store.counters())
+
+    def identity(self, context: Context) -> dict[str, Any]:
+        """All that a sample depends on: samples of another machine, model or setting are not gone on with."""
+        config = context.config
+        return {
+            "artifact": context.artifact.key,
+            **{group: config[group] for group in ("tracker", "backend", "device", "hint")},
+            "dataset": context.dataset.digest(),
+            "threads": context.threads,
+            "seed": context.seed,
+            "truth": truthful(self.feedback, context.tracker),
+            "machine": machine(),
+        }
 
     def _updates(self, context: Context, runner: Runner) -> Iterator[float]:
         """The seconds of each update, over all sequences again and again."""
@@ -102,27 +119,29 @@ class Soak(Task):
                 gc.collect()  # between sequences, where nothing is timed
                 collected = perf_counter()
 
-    def result(self, samples: list[Sample], counters: Meter, random_weights: bool = False) -> TaskResult:
-        """What the samples say. Raises TrackingError if there are too few."""
+    def result(
+        self, samples: list[Sample], counters: Meter, random_weights: bool = False, counted: Seq[list[str]] = ()
+    ) -> TaskResult:
+        """What the samples say; ``counted`` names the energy counters of each part. Raises TrackingError if there are too few."""
         if len(samples) < 3:
             raise TrackingError(
                 f"only {len(samples)} samples of a second came together; a soak needs several: give task.minutes=1 or more."
             )
-        speed = column(samples, "fps")
-        times = column(samples, "seconds")
+        speed, times = column(samples, "fps"), column(samples, "seconds")
         window = min(self.window_s, END_SHARE * times[-1])
         first = speed_of(samples, lambda item: item.seconds <= max(window, times[0]))
         last = speed_of(samples, lambda item: item.seconds > min(times[-1] - window, times[-2]))
         found: Metrics = {"soak/fps_first": first, "soak/fps_last": last, "soak/slowdown": 1 - last / first}
         found["fps"] = speed_of(samples, lambda item: True)
-        changes = [describe(change, samples) for change in change_points(speed, self.least_change)]
-        growth = memory_growth(times, column(samples, "rss_mb"))
-        energy, told = energy_of(samples, counters)
-        warnings = [item["sentence"] for item in changes]
+        cuts = gaps(samples)
+        changes = [describe(item, samples) for item in change_points(speed, self.least_change, [cut.index for cut in cuts])]
+        growth = growth_of(samples)
+        energy, told = energy_of(samples, counters, counted)
+        warnings = [cut.sentence for cut in cuts] + [item["sentence"] for item in changes]
         if growth.flagged:
             warnings.append(
-                f"Memory grew by {growth.total_mb:.0f} MB after the first fifth of the run, {growth.mb_per_minute:.1f} MB a minute: "
-                "something is kept that should be freed."
+                f"Memory grew by {growth.total_mb:.0f} MB after the first fifth of {'a part of ' if cuts else ''}the run, "
+                f"{growth.mb_per_minute:.1f} MB a minute: something is kept that should be freed."
             )
         record = SoakRecord(
             soak=Soaked(
@@ -134,10 +153,23 @@ class Soak(Task):
                 energy=told,
                 counters=list(counters.names),
                 throttled=throttled(samples),
+                interruptions=[{"second": cut.second, "away_s": cut.away_s, "sentence": cut.sentence} for cut in cuts],
             ),
             scoring=Scoring(protocol="none", random_weights=random_weights),
         )
         return TaskResult(found | energy, [SAMPLES], {}, record, warnings)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without collections of garbage: one inside a timed frame would be charged to the tracker."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class _Shown:
@@ -166,18 +198,26 @@ def speed_of(samples: list[Sample], chosen: Any) -> float:
 
 
 def describe(change: Change, samples: list[Sample]) -> dict[str, Any]:
-    """A change of speed with its time and what changed with it."""
+    """A change of speed with its time and what changed with it; one over an interruption is called that."""
     at = samples[change.index - 1].seconds if change.index else 0.0
-    causes = _causes(samples[max(0, change.index - 30) : change.index], samples[change.index : change.index + 30])
-    words = f"Speed went from {change.before:.1f} to {change.after:.1f} fps ({change.share:+.0%}) after {at:.0f} s"
+    causes = _causes(*_around(samples, change.index))
+    when = "over the interruption after" if change.across else "after"
+    words = f"Speed went from {change.before:.1f} to {change.after:.1f} fps ({change.share:+.0%}) {when} {at:.0f} s"
     return {
         "second": at,
+        "across": change.across,
         "before": change.before,
         "after": change.after,
         "share": change.share,
         "with": causes,
         "sentence": f"{words}; with it {' and '.join(causes)}." if causes else f"{words}.",
     }
+
+
+def _around(samples: list[Sample], index: int) -> tuple[list[Sample], list[Sample]]:
+    """Up to half a minute of samples before and from ``index``, each side of one part."""
+    before, after = samples[max(0, index - AROUND) : index], samples[index : index + AROUND]
+    return [item for item in before if item.part == before[-1].part], [item for item in after if item.part == after[0].part]
 
 
 def _causes(before: list[Sample], after: list[Sample]) -> list[str]:
@@ -214,10 +254,27 @@ def _middle(values: npt.NDArray[np.float64]) -> float:
     return float(np.median(usable)) if len(usable) else float("nan")
 
 
-def energy_of(samples: list[Sample], counters: Meter) -> tuple[Metrics, str]:
-    """``energy/joules_per_frame`` and ``energy/watts``, and a sentence; no numbers if a counter is missing or disappeared."""
-    if not counters.counters or counters.lost or any(item.joules is None for item in samples):
+def growth_of(samples: list[Sample]) -> Growth:
+    """Whether memory grew: each part by itself, since each is a process of its own; of several the one that grew most surely."""
+    found = []
+    for part in sorted({item.part for item in samples}):
+        own = [item for item in samples if item.part == part]
+        found.append((memory_growth(column(own, "seconds"), column(own, "rss_mb")), len(own)))
+    return max(found, key=lambda item: (item[0].flagged, item[0].total_mb if item[0].flagged else item[1]))[0]
+
+
+def energy_of(samples: list[Sample], counters: Meter, counted: Seq[list[str]] = ()) -> tuple[Metrics, str]:
+    """``energy/joules_per_frame`` and ``energy/watts``, and a sentence; no numbers if a counter is missing or disappeared.
+
+    ``counted`` names the counters of each part of a soak that was interrupted; they must be the same.
+    """
+    if not counters.counters or counters.lost:
         return {}, counters.reason or NONE
+    others = next((names for names in counted if names != counters.names), None)
+    if others is not None:
+        return {}, f"counted by {', '.join(others) or 'nothing'} in one part of this soak and by {', '.join(counters.names)} in another"
+    if any(item.joules is None for item in samples):
+        return {}, counters.reason or "a counter could not be read any more in a part of this soak"
     joules, frames = sum(item.joules or 0.0 for item in samples), sum(item.frames for item in samples)
     found = {"energy/joules_per_frame": joules / frames, "energy/watts": joules / samples[-1].seconds}
     missing = f"; not counted: {counters.reason}" if counters.reason else ""

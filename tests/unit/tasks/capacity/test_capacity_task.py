@@ -54,6 +54,19 @@ def test_a_job_that_was_cut_makes_no_step_twice(tmp_path: Path, dataset: Dataset
     assert 0.125 not in {step["p50_ms"] for step in other.details["capacity"]["steps"]}
 
 
+def test_a_resumed_search_begins_where_the_first_start_did_however_fast_the_machine_is_now(tmp_path: Path, dataset: Dataset) -> None:
+    pause = threading.Event()
+    slow = DriftingSpec(on_update=lambda: pause.wait(0.03) and None)
+    keys = {"fps": 10.0, "most": 64, "least_s": 0.2, "most_s": 0.3}
+    quick(**keys).run(stub_context(tmp_path / "job", dataset, slow))
+    record = json.loads((tmp_path / "job" / FILE).read_text())
+    record["steps"] = [{**step, "p50_ms": 0.125} for step in record["steps"]]
+    (tmp_path / "job" / FILE).write_text(json.dumps(record))
+    again = quick(**keys).run(stub_context(tmp_path / "job", dataset))  # an update takes next to nothing now
+    assert {step["p50_ms"] for step in again.details["capacity"]["steps"]} == {0.125}
+    assert again.details["capacity"]["service_ms"] == pytest.approx(1e3 * record["service_s"])
+
+
 def test_a_service_longer_than_the_deadline_leaves_no_stream(tmp_path: Path, dataset: Dataset) -> None:
     pause = threading.Event()
     spec = DriftingSpec(on_update=lambda: pause.wait(0.02) and None)

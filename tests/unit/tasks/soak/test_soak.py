@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from harness.core.errors import ConfigError, TrackingError
 from harness.machine.energy import Meter, meter
 from harness.tasks.soak import Soak
 from harness.tasks.soak.changes import change_points, memory_growth
-from harness.tasks.soak.sampler import SAMPLES, MachineProbe, Sample, as_csv, read_csv, watch
+from harness.tasks.soak.sampler import MachineProbe, Sample, watch
+from harness.tasks.soak.store import SAMPLES, as_csv, gaps, read_csv
 
 NO_METER = Meter([], "no energy counter here: none")
 PLAIN = Sample(0.0, 0, None, 3000.0, 60.0, 0, 0.0, 0.1, 500.0, None)
@@ -130,6 +132,88 @@ def test_too_few_samples_are_refused_with_what_to_do() -> None:
         Soak().result([PLAIN], NO_METER)
 
 
+# ------------------------------------------------------------------------------------ interruptions
+
+
+def interrupted(before: Callable[[float], float], after: Callable[[float], float], at: float = 300.0, away: float = 900.0) -> list[Sample]:
+    """Ten minutes of tracking, cut ``at`` a second and gone on with ``away`` seconds later: updates take ``before(t)``, then ``after(t)``."""
+    first = [replace(item, clock=item.seconds) for item in StandIn(before).soak(at)]
+    stand_in, done = StandIn(after), first[-1].seconds
+    rest = watch(stand_in.updates(), 600.0, stand_in, stand_in, before=done)
+    return first + [replace(item, part=2, clock=away + item.seconds) for item in rest]
+
+
+def test_a_soak_that_goes_on_has_the_seconds_that_are_left_and_says_how_long_it_was_away() -> None:
+    samples = interrupted(noisy(lambda now: 0.02), noisy(lambda now: 0.02))
+    assert len(samples) == 600 and samples[-1].seconds == pytest.approx(600, abs=0.5)
+    found = Soak().result(samples, NO_METER)
+    [cut] = found.details["soak"]["interruptions"]
+    assert (cut["second"], cut["away_s"]) == (pytest.approx(300, abs=0.5), pytest.approx(900, abs=0.5))
+    assert found.details["soak"]["changes"] == []
+    assert [warning for warning in found.warnings if "interrupted after 300 s" in warning and "900 s later" in warning] == found.warnings
+
+
+def test_a_change_at_an_interruption_is_called_that_and_found_nowhere_else() -> None:
+    found = Soak().result(interrupted(noisy(lambda now: 0.02), noisy(lambda now: 0.016)), NO_METER)
+    [change] = found.details["soak"]["changes"]
+    assert change["across"] and change["second"] == pytest.approx(300, abs=0.5)
+    assert "over the interruption after 300 s" in change["sentence"]
+    assert change["share"] == pytest.approx(0.25, abs=0.03)
+
+
+def test_changes_before_and_after_an_interruption_keep_their_own_seconds() -> None:
+    samples = interrupted(
+        noisy(lambda now: 0.03 if now >= 150 else 0.02),
+        noisy(lambda now: 0.025 if now >= 100 else 0.02),  # a hundred seconds after the resumption
+    )
+    changes = Soak().result(samples, NO_METER).details["soak"]["changes"]
+    assert [item["across"] for item in changes] == [False, True, False]
+    assert [item["second"] for item in changes] == [pytest.approx(second, abs=3) for second in (150, 300, 400)]
+
+
+def test_a_few_seconds_between_two_interruptions_are_no_level() -> None:
+    level = noisy(lambda now: 0.02)
+    samples = interrupted(level, level, at=300.0)
+    short = range(300, 305)
+    samples = [
+        replace(item, fps=20.0 if index in short else 50.0, part=3 if index > short[-1] else item.part)
+        for index, item in enumerate(samples)
+    ]
+    assert len(gaps(samples)) == 2
+    assert Soak().result(samples, NO_METER).details["soak"]["changes"] == []
+
+
+def test_both_ends_are_compared_over_seconds_of_tracking() -> None:
+    samples = interrupted(lambda now: 0.02, lambda now: 0.025, at=30.0)
+    found = Soak().result(samples, NO_METER).metrics
+    frames, seconds = 30 / 0.02 + 30 / 0.025, 60.0
+    assert found["soak/fps_first"] == pytest.approx(frames / seconds, rel=0.01)
+    assert found["soak/fps_last"] == pytest.approx(40.0)
+
+
+def test_joules_are_those_of_tracking_alone() -> None:
+    samples = [replace(item, joules=30.0) for item in interrupted(lambda now: 0.02, lambda now: 0.02)]
+    found = Soak().result(samples, Meter([Counted()]), counted=[["package-0"], ["package-0"]]).metrics
+    assert found["energy/watts"] == pytest.approx(30.0, rel=1e-3)  # the 900 s away are no seconds of it
+    assert found["energy/joules_per_frame"] == pytest.approx(0.6, rel=1e-3)
+
+
+@pytest.mark.parametrize("before", [[], ["package-0", "package-1"]])
+def test_parts_counted_by_other_counters_give_no_joules(before: list[str]) -> None:
+    samples = [replace(item, joules=30.0) for item in interrupted(lambda now: 0.02, lambda now: 0.02)]
+    found = Soak().result(samples, Meter([Counted()]), counted=[before, ["package-0"]])
+    assert not any(name.startswith("energy/") for name in found.metrics)
+    assert "in one part of this soak and by package-0 in another" in found.details["soak"]["energy"]
+
+
+def test_a_new_process_that_needs_more_memory_is_no_growth() -> None:
+    samples = interrupted(lambda now: 0.02, lambda now: 0.02)
+    samples = [replace(item, rss_mb=500.0 if item.part == 1 else 900.0) for item in samples]
+    assert not Soak().result(samples, NO_METER).details["soak"]["memory"]["flagged"]
+    growing = [replace(item, rss_mb=item.rss_mb + 0.2 * item.seconds if item.part == 2 else item.rss_mb) for item in samples]
+    assert Soak().result(growing, NO_METER).details["soak"]["memory"]["mb_per_minute"] == pytest.approx(12.0, rel=0.01)
+
+
 # ------------------------------------------------------------------------------------------- energy
 
 
@@ -174,6 +258,23 @@ class Counted:
 
     def joules(self) -> float:
         return 0.0
+
+
+class Failing(Counted):
+    """Can be read once."""
+
+    name, reads = "package-1", 0
+
+    def joules(self) -> float:
+        self.reads += 1
+        if self.reads > 1:
+            raise OSError("gone")
+        return 0.0
+
+
+def test_a_counter_that_falls_away_in_mid_soak_leaves_no_joules_from_then_on() -> None:
+    probe = MachineProbe(Meter([Counted(), Failing()]))
+    assert probe.read(1.0, 40, 0.9).joules is None
 
 
 # ------------------------------------------------------------------------------------------- memory
@@ -242,6 +343,58 @@ def test_a_soak_runs_over_the_sequences_again_and_again_and_leaves_its_samples(
     assert sum(row["frames"] or 0 for row in rows) > 6
     assert [len(seen) for seen in spec.trackers[1:-1]] == [4] * (len(spec.trackers) - 2)
     assert found.metrics["soak/fps_first"] > 0
+
+
+def test_a_soak_that_was_cut_goes_on_with_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.tasks.soak.sampler.SAMPLE_S", 0.05)
+    dataset, folder = numbered_sequences(tmp_path / "data", sequences=2, frames=4), tmp_path / "job"
+    with pytest.raises(Cut):
+        Soak(minutes=1.0 / 60).run(stub_context(folder, dataset, DriftingSpec(cut_after(0.4))))
+    left = (folder / SAMPLES).read_text()
+    assert left.count("\n") >= 4  # the head, and samples of 0.4 seconds
+    (folder / SAMPLES).write_text(left + "0.45,12,")  # as a kill in the middle of a line leaves it
+    found = Soak(minutes=1.0 / 60).run(stub_context(folder, dataset))
+    text = (folder / SAMPLES).read_text()
+    assert text.startswith(left)
+    rows = read_csv(folder / SAMPLES)
+    seconds = [row["seconds"] or 0.0 for row in rows]
+    assert seconds == sorted(set(seconds)) and seconds[-1] >= 0.9
+    assert {row["part"] for row in rows} == {1.0, 2.0}
+    [cut] = found.details["soak"]["interruptions"]
+    assert cut["second"] == seconds[left.count("\n") - 2]
+
+
+def test_a_finished_soak_whose_result_was_lost_is_not_tracked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.tasks.soak.sampler.SAMPLE_S", 0.05)
+    dataset, folder = numbered_sequences(tmp_path / "data", sequences=2, frames=4), tmp_path / "job"
+    first = Soak(minutes=0.3 / 60).run(stub_context(folder, dataset))
+    again = Soak(minutes=0.3 / 60).run(stub_context(folder, dataset, DriftingSpec(cut_after(0.0))))
+    assert again.metrics == first.metrics
+
+
+def test_samples_of_another_setting_are_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.tasks.soak.sampler.SAMPLE_S", 0.05)
+    dataset, folder = numbered_sequences(tmp_path / "data", sequences=2, frames=4), tmp_path / "job"
+    Soak(minutes=0.3 / 60).run(stub_context(folder, dataset))
+    Soak(minutes=0.3 / 60).run(stub_context(folder, dataset, hint={"name": "latency"}))
+    rows = read_csv(folder / SAMPLES)
+    assert {row["part"] for row in rows} == {1.0} and len({row["seconds"] for row in rows}) == len(rows)
+
+
+class Cut(BaseException):
+    """Stands for a kill."""
+
+
+def cut_after(seconds: float) -> Callable[[], None]:
+    """Ends the process's work in the first update that begins so many seconds after the first one."""
+    began: list[float] = []
+
+    def on_update() -> None:
+        began.append(perf_counter())
+        if began[-1] - began[0] >= seconds:
+            raise Cut
+
+    return on_update
 
 
 def test_samples_are_written_with_gaps_where_the_machine_says_nothing(tmp_path: Path) -> None:

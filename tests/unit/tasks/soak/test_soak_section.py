@@ -7,7 +7,8 @@ from section_rows import compared, row
 
 from harness.present.picture import png
 from harness.scoring.compared import Row
-from harness.tasks.soak.sampler import SAMPLES, Sample, as_csv
+from harness.tasks.soak.sampler import Sample
+from harness.tasks.soak.store import SAMPLES, as_csv
 from harness.tasks.soak.section import sections
 
 CHANGE = {"second": 300.0, "before": 50.0, "after": 40.0, "share": -0.2, "with": [], "sentence": "Speed fell after 300 s."}
@@ -47,6 +48,26 @@ def test_the_picture_has_a_panel_for_what_the_machine_told_and_marks_the_changes
     assert list(values.get_ydata()) == [50.0] * 10
     assert change.get_xdata()[0] == 5.0  # minutes
     assert png(picture.figure)[:4] == b"\x89PNG"
+
+
+def test_an_interruption_is_told_and_drawn_and_no_line_leads_over_it(tmp_path: Path) -> None:
+    samples = [Sample(float(at), 50, 50.0, None, None, None, None, 0.0, 500.0, None, 1 if at <= 6 else 2) for at in range(1, 11)]
+    (tmp_path / SAMPLES).write_text(as_csv(samples))
+    own = job(tmp_path)
+    own.job.results.details["soak"]["interruptions"] = [{"second": 6.0, "away_s": 300.0, "sentence": "It was interrupted."}]
+    [section] = sections(compared(own))
+    assert section.notes[0] == "run: It was interrupted."
+    [picture] = section.pictures
+    values, cut = picture.figure.axes[0].get_lines()
+    assert [value != value for value in values.get_ydata()] == [False] * 6 + [True] + [False] * 4
+    assert cut.get_xdata()[0] == 0.1  # minutes
+    assert "interruptions" in picture.caption
+
+
+def test_samples_of_an_older_run_without_parts_are_drawn(tmp_path: Path) -> None:
+    (tmp_path / SAMPLES).write_text("seconds,fps,rss_mb\n1.0,50.0,500\n2.0,51.0,500\n")
+    [section] = sections(compared(job(tmp_path)))
+    assert list(section.pictures[0].figure.axes[0].get_lines()[0].get_ydata()) == [50.0, 51.0]
 
 
 def test_other_jobs_have_no_section() -> None:
