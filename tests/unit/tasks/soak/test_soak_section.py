@@ -8,8 +8,8 @@ from section_rows import compared, row
 from harness.present.picture import png
 from harness.scoring.compared import Row
 from harness.tasks.soak.sampler import Sample
-from harness.tasks.soak.store import SAMPLES, as_csv
 from harness.tasks.soak.section import sections
+from harness.tasks.soak.store import SAMPLES, as_csv
 
 CHANGE = {"second": 300.0, "before": 50.0, "after": 40.0, "share": -0.2, "with": [], "sentence": "Speed fell after 300 s."}
 
