@@ -127,6 +127,7 @@ class Native(Backend):
             "do": "load",
             "recipe": recipe,
             "styles": str(module_folder(recipe["styles"])),
+            "device": self.device,
             "threads": self._each(),
             "seed": recipe["seed"],
         }

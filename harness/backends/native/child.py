@@ -7,7 +7,7 @@ never writes to standard output, so that a tracker may print what it likes.
 
 A message is its length (4 bytes, little-endian) and a JSON mapping. Requests, in the order of a life::
 
-    {"do": "load", "recipe": {...}, "styles": FOLDER, "scratch": FOLDER, "threads": 2, "seed": 0}   builds the tracker
+    {"do": "load", "recipe": {...}, "styles": FOLDER, "scratch": FOLDER, "device": "cpu", "threads": 2, "seed": 0}   builds it
     {"do": "init", "image": [H, W], "memory": BYTES, "box": [x, y, w, h]}         starts on a new target
     {"do": "update", "image": [H, W], "memory": BYTES}                            follows it into the next frame
     {"do": "bye"}                                                                 ends
@@ -100,7 +100,7 @@ class Host:
 
     def on_load(self, request: Message) -> Message:
         """Builds the tracker and says what it is."""
-        recipe = dict(request["recipe"], scratch=request["scratch"])
+        recipe = dict(request["recipe"], scratch=request["scratch"], device=request["device"])
         sys.path[:0] = [item for item in [*recipe["path"], os.getcwd()] if item not in sys.path]
         seed_all(request["seed"])
         styles = load_package(request["styles"])

@@ -25,7 +25,7 @@ OPENCV = "cv2:"
 DRAWING = ("cv2:TrackerMIL",)
 """Trackers known to draw random numbers that no seed reaches."""
 OWN = "tracker"
-CODE = tuple(f"{STYLES}{part}" for part in ("", ".common", ".got10k", ".opencv", ".pytracking", ".trax"))
+CODE = tuple(f"{STYLES}{part}" for part in ("", ".common", ".got10k", ".opencv", ".processor", ".pytracking", ".trax"))
 NAMED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import got10k, opencv, pytracking, trax
 from .common import Adapter, factory_of
+from .processor import Processor
 
 if TYPE_CHECKING:
     from .common import Failures, Recipe
@@ -27,17 +28,18 @@ def adapt(recipe: Recipe, threads: int, mistake: Failures) -> Any:
 
     Args:
         recipe: ``style`` (or None), ``factory``, ``command``, ``path``, ``options``, ``weights``, ``images``, ``color``,
-            ``fresh``, ``confidence``, ``start_timeout``.
+            ``fresh``, ``confidence``, ``start_timeout``, and ``device`` where it is known.
         threads: how many threads a tracker may use.
         mistake: the exception for what the user can correct.
     """
     if recipe["style"] == "trax" or recipe["command"]:
         return trax.Trax(recipe, mistake)
+    processor = Processor(recipe.get("device") == "cpu")
     build = factory_of(recipe, mistake, opencv.creator)
-    subject = build()
+    subject = processor.build(build)
     limit_threads(threads)
     style = recipe["style"] or recognise(subject, recipe, mistake)
-    return ADAPTERS[style](recipe, subject, build, mistake)
+    return ADAPTERS[style](recipe, subject, build, mistake, processor)
 
 
 def recognise(subject: Any, recipe: Recipe, mistake: Failures) -> str:

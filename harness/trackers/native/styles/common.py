@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .processor import Processor
+
 if TYPE_CHECKING:  # older Pythons have no such types at run time
     Recipe = dict[str, Any]
     Reply = dict[str, Any]
@@ -106,9 +108,12 @@ class Adapter(ABC):
     fresh = True
     """Whether each sequence gets a tracker built anew, as this style's own evaluation does."""
 
-    def __init__(self, recipe: Recipe, subject: Any, build: Build, mistake: Failures) -> None:
+    def __init__(
+        self, recipe: Recipe, subject: Any, build: Build, mistake: Failures, processor: Processor | None = None
+    ) -> None:
         self.recipe, self.build, self.mistake = recipe, build, mistake
-        self.subject = self.prepared(subject)
+        self.processor = processor or Processor(wanted=False)
+        self.subject = self.processor.build(lambda: self.prepared(subject))
         self.used = False
         if not self.fits(self.subject):
             raise mistake(
@@ -165,7 +170,7 @@ class Adapter(ABC):
     def facts(self) -> dict[str, str]:
         """What is known of the tracker, for the record."""
         kind = type(self.subject)
-        known = {"style": self.style, "tracker": f"{kind.__module__}.{kind.__qualname__}"}
+        known = {"style": self.style, "tracker": f"{kind.__module__}.{kind.__qualname__}", **self.processor.facts()}
         if self.recipe["weights"] is not None and not self.takes_weights():
             known["weights"] = "tracker.weights is not used: the factory takes none"
         return known
