@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -145,7 +146,7 @@ def test_a_killed_soak_goes_on_with_the_seconds_that_are_left(place: Path) -> No
     assert samples.read_text().startswith(whole + "\n")
     rows = [line.split(",") for line in samples.read_text().splitlines()]
     seconds = [float(row[rows[0].index("seconds")]) for row in rows[1:]]
-    assert all(before < after for before, after in zip(seconds, seconds[1:], strict=False)) and 11 <= seconds[-1] <= 13
+    assert all(before < after for before, after in pairwise(seconds)) and 11 <= seconds[-1] <= 13
     results = json.loads((out / "results.json").read_text())
     [cut] = results["details"]["soak"]["interruptions"]
     assert cut["second"] == seconds[whole.count("\n") - 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from math import floor
 from typing import Protocol
 
 import psutil
@@ -118,7 +119,8 @@ def watch(
     """
     samples: list[Sample] = []
     begin = now() - before
-    due, frames, busy = before + SAMPLE_S, 0, 0.0
+    # on whole seconds of tracking, as without an interruption; the first sample is of half a second at least
+    due, frames, busy = (floor(before / SAMPLE_S + 0.5) + 1) * SAMPLE_S, 0, 0.0
     for spent in updates:
         frames, busy = frames + 1, busy + spent
         elapsed = now() - begin

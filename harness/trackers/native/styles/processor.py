@@ -40,15 +40,15 @@ class Processor:
         torch = sys.modules.get("torch")
         if not self.stays and self.wanted and torch is not None and not torch.cuda.is_available():
             self.stays = True
-            whole, to = self, torch.Tensor.to
+            own, to = self, torch.Tensor.to
 
             def stay_put(tensor: Any, *arguments: Any, **options: Any) -> Any:
-                whole.calls += 1
+                own.calls += 1
                 return tensor
 
             def to_processor(tensor: Any, *arguments: Any, **options: Any) -> Any:
                 if any(is_cuda(value) for value in (*arguments, *options.values())):
-                    whole.calls += 1
+                    own.calls += 1
                     arguments = tuple("cpu" if is_cuda(value) else value for value in arguments)
                     options = {name: "cpu" if is_cuda(value) else value for name, value in options.items()}
                 return to(tensor, *arguments, **options)
