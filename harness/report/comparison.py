@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.core.catalog import SPEEDS
 from harness.core.errors import ConfigError
+from harness.core.words import listed
 from harness.report import differences, pairs
 from harness.report.contest import contest_of, mark_equals
 from harness.report.sources import give_labels
@@ -13,6 +14,8 @@ from harness.scoring.compared import Comparison, Contest, Job, Row
 from harness.scoring.frames import frames_agreement
 from harness.scoring.intervals import Interval
 
+MOST_NAMED = 6
+"""Runs that a warning names; of more it gives the number."""
 FEW_SEQUENCES = 10
 ROUNDING = 1e-6
 
@@ -179,7 +182,7 @@ def _other_differences(rows: list[Row], base: Row, wanted: list[str]) -> list[st
 
 
 def _whose(labels: list[str], rows: list[Row]) -> str:
-    return "All runs" if len(labels) == len([row for row in rows if row.job.ok]) else ", ".join(labels)
+    return "All runs" if len(labels) == len([row for row in rows if row.job.ok]) else listed(labels, MOST_NAMED)
 
 
 def _own_doubts(row: Row) -> list[str]:
