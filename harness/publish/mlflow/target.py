@@ -18,6 +18,8 @@ STATE_FILE = "mlflow.json"
 DATABASE = "mlflow.db"
 DEFAULT_EXPERIMENT = "harness"
 SCHEMES = ("http", "https", "databricks", "sqlite", "postgresql", "mysql", "mssql")
+LONGEST_NAME = 500
+"""Characters of an experiment's name that MLflow takes."""
 LONGEST_PATH = 500
 """SQLite takes paths of up to 512 bytes; MLflow would retry a longer one for minutes."""
 
@@ -79,6 +81,8 @@ def target_of(config: Mapping[str, Any]) -> Target:
     uri, experiment = section.get("uri"), section.get("experiment", DEFAULT_EXPERIMENT)
     if not isinstance(experiment, str) or not experiment.strip():
         raise StoreError(f"mlflow.experiment is {shown(experiment)}; accepted: a name, such as mlflow.experiment={DEFAULT_EXPERIMENT}.")
+    if len(experiment) > LONGEST_NAME:
+        raise StoreError(f"mlflow.experiment has {len(experiment)} characters; MLflow takes names of up to {LONGEST_NAME}.")
     root = section.get("root", "mlruns")
     if not isinstance(root, str) or not root.strip():
         raise StoreError(f"mlflow.root is {shown(root)}; accepted: a folder, such as mlflow.root=mlruns.")

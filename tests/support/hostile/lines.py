@@ -43,7 +43,7 @@ SETTINGS = (
     "dataset.root=''", "dataset.root=/dev/null", "dataset.root=/proc/self/mem", "dataset.sequences=[]", "dataset.sequences=[nobody]",
     "dataset.sequences=[5]", "dataset.sequences=5", "dataset.exclude=['*']", "dataset.protocol=[]", "dataset.protocol=vot",
     "dataset.limit=0", "objective=5", "objective=[[a]]", "objective=''", "resume=nowhere", "resume=''", "resume=5", "resume=/", "threads=100000",
-    "mlflow=server", "mlflow.uri=5", "mlflow.root=''", "mlflow.experiment=''", "target_fps=0", "backend.provider=5", "backend.provider=Nothing",
+    "mlflow=server", "mlflow.uri=5", "mlflow.root=''", "mlflow.experiment=''", "mlflow.experiment=" + "e" * 600, "target_fps=0", "backend.provider=5", "backend.provider=Nothing",
     "backend.pinning=7", "hydra.run.dir=/dev/null/x", "hydra.run.dir=/proc/x", "hydra.mode=foo", "hydra.job.chdir=5", "hydra=foo",
     "hydra.run.dir=null", "hydra/launcher=foo", "hydra.job.num=x", "quantization=int8 quantization.subset_size=0",
     "quantization=int8 quantization.subset_size=-5", "quantization=int8 quantization.smooth_quant=7", "quantization=int8 quantization.preset=foo",
