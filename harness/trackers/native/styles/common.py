@@ -31,7 +31,7 @@ def factory_of(recipe: Recipe, mistake: Failures, special: Special) -> Build:
         special: builds what is not simply called (OpenCV's classes), or returns None.
     """
     named = recipe["factory"]
-    target = find(named, mistake)
+    target = find(named, mistake, recipe.get("python"))
     build = special(target, recipe, mistake)
     if build is not None:
         return build
@@ -53,8 +53,8 @@ def factory_of(recipe: Recipe, mistake: Failures, special: Special) -> Build:
     return call
 
 
-def find(named: str, mistake: Failures) -> Any:
-    """What ``package.module:name`` names. Raises ``mistake`` where the module or the name is not there."""
+def find(named: str, mistake: Failures, python: str | None = None) -> Any:
+    """What ``package.module:name`` names, in ``tracker.python``. Raises ``mistake`` if the module or the name is not there."""
     module_name, _, attribute = named.partition(":")
     try:
         found: Any = importlib.import_module(module_name)
@@ -63,9 +63,14 @@ def find(named: str, mistake: Failures) -> Any:
             raise mistake(
                 f"tracker.factory={named}: module {error.name!r} is not found; add its folder with tracker.path=[FOLDER]."
             ) from error
+        remedy = (
+            f"install it for {python}, which tracker.python names"
+            if python
+            else "name the Python that has it with tracker.python=PATH"
+        )
         raise mistake(
             f"tracker.factory={named}: its code imports {error.name!r}, which is not found; add its folder with tracker.path=[FOLDER], or "
-            "name the Python that has it with tracker.python=PATH."
+            f"{remedy}."
         ) from error
     for part in attribute.split("."):
         if not hasattr(found, part):

@@ -37,7 +37,8 @@ class OpenCv(Adapter):
     def start(self, image: Any, box: list[float]) -> None:
         self.box = box
         whole = "legacy" not in type(self.subject).__module__  # the main module's rectangles are of whole pixels
-        self.subject.init(image, tuple(round(value) for value in box) if whole else tuple(box))
+        first = tuple(round(value) for value in box) if whole else tuple(box)
+        with_files(lambda: self.subject.init(image, first), self.recipe, self.mistake)
 
     def follow(self, image: Any) -> Any:
         return self.subject.update(image)
@@ -63,9 +64,27 @@ def creator(target: Any, recipe: Recipe, mistake: Failures) -> Build | None:
         return create
 
     def build() -> Any:
-        return target.create(filled(target.__name__, values, mistake))
+        parameters = filled(target.__name__, values, mistake)
+        return with_files(lambda: target.create(parameters), recipe, mistake)
 
     return build
+
+
+def with_files(call: Build, recipe: Recipe, mistake: Failures) -> Any:
+    """What ``call`` returns. Raises ``mistake`` if OpenCV cannot use the model files of ``tracker.weights``."""
+    import cv2
+
+    try:
+        return call()
+    except cv2.error as error:
+        files = MODEL_FILES.get(recipe["factory"].partition(":")[2].split(".")[-1])
+        if files is None or not recipe["weights"]:
+            raise
+        raise mistake(
+            "{} cannot use its model files; tracker.weights is [{}], in this order. OpenCV says: {}".format(
+                recipe["factory"], ",".join(files), " ".join(str(error).split())[:200]
+            )
+        ) from error
 
 
 def fields(name: str, recipe: Recipe, mistake: Failures) -> dict[str, Any]:

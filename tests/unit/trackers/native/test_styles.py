@@ -267,3 +267,20 @@ def test_a_program_that_does_not_speak_trax_is_reported(tmp_path: Path) -> None:
     pytest.importorskip("trax", reason="the extra [trax] is not installed")
     with pytest.raises(RuntimeError, match="no TraX greeting came"):
         adapt(None, command=[sys.executable, "-c", "print('hello')"], scratch=str(tmp_path))
+
+
+def test_model_files_that_opencv_cannot_use_are_told_with_their_order(tmp_path: Path) -> None:
+    files = [str(tmp_path / name) for name in ("backbone.onnx", "head.onnx")]
+    for file in files:
+        Path(file).write_text("version https://git-lfs.github.com/spec/v1")  # what a repository without its large files holds
+    with pytest.raises(Mistake, match=r"cv2:TrackerNano cannot use its model files; tracker\.weights is \[backbone,neckhead\]"):
+        adapt("cv2:TrackerNano", weights=files)
+
+
+def test_a_missing_package_is_to_be_installed_for_the_python_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wants.py").write_text("import surely_not_installed\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(Mistake, match=r"imports 'surely_not_installed'.* install it for /opt/own/bin/python"):
+        adapt("wants:Tracker", python="/opt/own/bin/python")
+    with pytest.raises(Mistake, match=r"imports 'surely_not_installed'.* with tracker\.python=PATH"):
+        adapt("wants:Tracker")
