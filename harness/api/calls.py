@@ -207,7 +207,8 @@ def recommend(
         HarnessError: The request is wrong, or no candidate can be run.
     """
     from harness.jobs.probing import device_names
-    from harness.jobs.recommend.run import recommend as search_for
+    from harness.jobs.recommend.lab import Machine
+    from harness.jobs.recommend.run import new_place, recommend as search_for
     from harness.jobs.recommend.state import Request
     from harness.machine.progress import say
 
@@ -225,7 +226,8 @@ def recommend(
             seed=seed,
             config_dir=str(Path(place).resolve()) if place is not None else None,
         )
-        return Recommendation(search_for(request, Path(folder) if folder is not None else None, device_names, say))
+        lab = Machine(device_names, request.config_dir)
+        return Recommendation(search_for(request, Path(folder) if folder is not None else new_place(), lab, say))
 
 
 # ---------------------------------------------------------------------------------------- arguments

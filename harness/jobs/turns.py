@@ -45,6 +45,14 @@ MOST_DISTURBED = 2.0
 Say = Callable[[str], None]
 
 
+class Ended(HarnessError):
+    """The process of a job died, failed or gives no answer; ``name`` is the job's."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 @dataclass(frozen=True)
 class Entrant:
     """A job that takes part: the folder with its ``job.json``, and the threads that it was given."""
@@ -86,13 +94,13 @@ class Standing:
 
     def turn(self, number: int, seconds: float) -> list[float]:
         """Lets it track for ``seconds``; returns the seconds of each update. Raises HarnessError if it died."""
-        send_order(self._connection, "turn", number, seconds)
+        send_order(self._connection, "turn", number, seconds, self.name)
         answer = receive(self._connection, ANSWER_SECONDS + seconds, self.name)
         return [float(value) for value in answer["seconds"]]
 
     def boxes(self, number: int) -> list[list[float]]:
         """The boxes of a piece of video. Raises HarnessError if its process died."""
-        send_order(self._connection, "boxes", number, 0.0)
+        send_order(self._connection, "boxes", number, 0.0, self.name)
         return list(receive(self._connection, ANSWER_SECONDS, self.name)["boxes"])
 
     def close(self) -> None:
@@ -101,24 +109,24 @@ class Standing:
         children.end(self._child, patience=1.0)
 
 
-def send_order(connection: Connection, kind: str, number: int, seconds: float) -> None:
-    """Tells a job to run a turn, or to tell its boxes. Raises HarnessError if its process is gone."""
+def send_order(connection: Connection, kind: str, number: int, seconds: float, name: str) -> None:
+    """Tells a job to run a turn, or to tell its boxes. Raises Ended if its process is gone."""
     try:
         send(connection, kind, {"turn": number, "seconds": seconds})
     except OSError as error:
-        raise HarnessError(f"its process ended ({error}).") from error
+        raise Ended(name, f"the process of {name} ended ({error}).") from error
 
 
 def receive(connection: Connection, seconds: float, name: str) -> dict[str, Any]:
-    """The next message of a job's process. Raises HarnessError if it failed, died or says nothing for so long."""
+    """The next message of a job's process. Raises Ended if it failed, died or says nothing for so long."""
     if not wait([connection], seconds):
-        raise HarnessError(f"{name} gave no answer within {seconds:.0f} s.")
+        raise Ended(name, f"{name} gave no answer within {seconds:.0f} s.")
     try:
         message = json.loads(connection.recv_bytes())
     except (EOFError, OSError) as error:
-        raise HarnessError(f"the process of {name} died.") from error
+        raise Ended(name, f"the process of {name} died.") from error
     if message["kind"] == "failed":
-        raise HarnessError(str(message["message"]))
+        raise Ended(name, str(message["message"]))
     return dict(message)
 
 
@@ -215,18 +223,19 @@ def _measure_loaded(found: Turns, entrants: Sequence[Entrant], seconds: float, s
                 break
 
 
-def add_round(found: Turns, ways: Sequence[Standing], seconds: float = TURN_SECONDS) -> None:
+def add_round(found: Turns, ways: Sequence[Standing], seconds: float = TURN_SECONDS, number: int | None = None) -> None:
     """One round: every way once, in an order that changes from round to round, then once more in the reverse order.
 
     Args:
         found: Gets the round.
         ways: Those that take part.
         seconds: Least length of a turn.
+        number: Of the round, which decides order and piece of video; by default the next one of ``found``.
 
     Raises:
-        HarnessError: A way's process ended.
+        Ended: A way's process ended.
     """
-    number = len(found.rounds)
+    number = len(found.rounds) if number is None else number
     shift = number % len(ways)
     order = [*ways[shift:], *ways[:shift]]
     watch = FamilyWatch()

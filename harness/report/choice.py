@@ -53,11 +53,21 @@ def objectives(maximize: list[str], minimize: list[str]) -> list[Objective]:
             entry = catalog().find(name)
             if entry is None:
                 known = [item.name for item in catalog() if not item.pattern]
-                raise ConfigError(f"unknown metric {name!r}{suggestion(name, known)}; python -m harness --help lists where metrics are described.")
+                raise ConfigError(f"unknown metric {name!r}{suggestion(name, known)}; docs/metrics.md lists them.")
             if entry.better and (entry.better == "higher") != higher:
                 raise ConfigError(f"{name} is better {entry.better}; use --{'minimize' if higher else 'maximize'} {name}.")
             found.append(Objective(name, higher))
     return found or [Objective("fps", True)]
+
+
+def requirements(texts: list[str]) -> list[Gate]:
+    """Requirements from the words of a command. Raises ConfigError where one is no condition or names an unknown metric."""
+    found = [gates.parse(text, "--require") for text in texts]
+    for gate in found:
+        if catalog().find(gate.metric) is None:
+            known = [item.name for item in catalog() if not item.pattern]
+            raise ConfigError(f"--require {gate.text!r}: unknown metric {gate.metric!r}{suggestion(gate.metric, known)}; docs/metrics.md lists them.")
+    return found
 
 
 def unmet(row: Row, requirements: list[Gate]) -> list[str]:
@@ -144,8 +154,17 @@ def _rank(row: Row, wanted: Objective) -> float:
     return -value if wanted.higher else value
 
 
+PLAIN = ("none", "cpu")
+COUNTING = ("device", "hint", "threads")
+CALIBRATED = 2
+"""What quantisation weighs: it needs calibration data, and another model to keep."""
+
+
 def complexity(row: Row) -> int:
-    """How much there is to set up: quantised, a hint, settings of its own; fewer is simpler."""
+    """How much there is to set up: quantisation, a hint, a device, threads, settings of the backend; fewer is simpler."""
     results = row.job.results
-    steps = [results.choice("quantization") not in ("", "none"), results.choice("hint") not in ("", "none")]
-    return sum(steps) + len(results.overrides)
+    weight = 0 if results.choice("quantization") in ("", "none") else CALIBRATED
+    for text in dict.fromkeys(results.overrides):
+        key, _, value = text.lstrip("+").partition("=")
+        weight += (key in COUNTING or key.startswith("backend.")) and value not in PLAIN
+    return weight

@@ -52,12 +52,12 @@ class Gate:
         return _TESTS[self.op](value, self.limit)
 
 
-def parse(text: str) -> Gate:
-    """Raises ConfigError with the grammar where ``text`` is not a condition."""
+def parse(text: str, option: str = "--fail-if") -> Gate:
+    """A condition from its text; ``option`` is what it was given to. Raises ConfigError with the grammar where it is none."""
     match = _RULE.match(text)
     if not match:
         raise ConfigError(
-            f"--fail-if {text!r} is not a condition; write METRIC < NUMBER (also <=, >, >=), the number as 0.95x (ratio "
+            f"{option} {text!r} is not a condition; write METRIC < NUMBER (also <=, >, >=), the number as 0.95x (ratio "
             "to the baseline), -5% (relative change), -0.01 or +0.01 (difference) or 20 (the value itself)."
         )
     number = match["number"].replace(" ", "")
@@ -66,7 +66,7 @@ def parse(text: str) -> Gate:
     if not math.isfinite(float(number)):
         raise ConfigError(f"--fail-if {text!r}: the limit is not finite; write a number such as 0.6.")
     if kind == "ratio" and float(number) <= 0:
-        raise ConfigError(f"--fail-if {text!r}: a ratio is positive; write for example 0.95x.")
+        raise ConfigError(f"{option} {text!r}: a ratio is positive; write for example 0.95x.")
     return Gate(text.strip(), match["metric"], match["op"], float(number), kind)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from harness.core import plugins
 from harness.core.errors import ConfigError, tolerated
 from harness.present.section import Section
-from harness.report import ope, rounds
+from harness.report import ope, recommended, rounds
 from harness.scoring.compared import Comparison
 
 Maker = Callable[[Comparison], Iterable[Section]]
@@ -43,7 +43,7 @@ def _makers(found: Comparison) -> list[Maker]:
         if name in tasks and importlib.util.find_spec(f"{module}.{MODULE}") is not None
     ]
     makers: list[Maker] = [importlib.import_module(module).sections for module in modules]
-    return [*makers, rounds.sections, ope.sections, *(_of_plugin(plugin) for plugin in plugins.found("sections"))]
+    return [recommended.sections, *makers, rounds.sections, ope.sections, *(_of_plugin(plugin) for plugin in plugins.found("sections"))]
 
 
 def _of_plugin(plugin: plugins.Plugin) -> Maker:

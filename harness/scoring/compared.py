@@ -5,6 +5,7 @@ The types alone: ``harness.report`` finds jobs and compares them, a task's ``sec
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -154,6 +155,39 @@ class Contest:
         return any(all(name in item.seconds for name in ids) for item in self.rounds)
 
 
+@dataclass(frozen=True)
+class Advice:
+    """Which of the runs of one machine to deploy, in words and as identities of runs.
+
+    Attributes:
+        kind: ``answer``, ``tie``, ``pareto``, ``none`` (nothing fits) or ``again`` (the machine was too disturbed to tell).
+        sentence: The answer.
+        chosen: Identities of the runs that it names, the recommended one first; of ``none`` the nearest.
+        judged: Identities of all runs that could have been chosen.
+        objectives: Metrics with whether they should be high.
+        requirements: The conditions as they were written.
+        limits: (metric, limit) of the conditions on a value or a difference, the latter as the value that it comes to.
+        dropped: Why each other run was not chosen, by its identity.
+        changes: Sentences on what would change the answer.
+        steps: (title, command) of what to do with it.
+        untried: (candidate, reason) of those that were dropped before they were measured whole.
+        machine: The letter of the machine, where there are several.
+    """
+
+    kind: str
+    sentence: str
+    chosen: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()
+    objectives: tuple[tuple[str, bool], ...] = ()
+    requirements: tuple[str, ...] = ()
+    limits: tuple[tuple[str, float], ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
+    steps: tuple[tuple[str, str], ...] = ()
+    untried: tuple[tuple[str, str], ...] = ()
+    machine: str = ""
+
+
 @dataclass
 class Comparison:
     """What was compared, against which baseline, and what came of it."""
@@ -166,6 +200,8 @@ class Comparison:
     warnings: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     """Configurations of an older sweep that the newer one lacks."""
+    advice: list[Advice] = field(default_factory=list)
+    """What to deploy, one answer a machine, where somebody asked for it."""
 
     @property
     def well(self) -> list[Row]:

@@ -39,14 +39,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--significant", action="store_true", help="a relative condition counts only if the whole 95 %% interval meets it"
     )
+    parser.add_argument(
+        "--recommend", action="store_true", help="also say which of the runs to deploy, an answer a machine; exit with 1 if none fits"
+    )
+    objectives_into(parser, "with --recommend: ")
     parser.add_argument("--outputs", metavar="DIR", type=Path, default=Path("outputs"), help="where run ids are looked for")
 
 
+def objectives_into(parser: argparse.ArgumentParser, when: str = "") -> None:
+    """Adds the options of a recommendation: what should be high or low, and what must hold."""
+    parser.add_argument("--maximize", nargs="+", default=[], action="extend", metavar="METRIC", help=f"{when}should be high (default: fps)")
+    parser.add_argument("--minimize", nargs="+", default=[], action="extend", metavar="METRIC", help=f"{when}should be low")
+    parser.add_argument(
+        "--require",
+        nargs="+",
+        default=[],
+        action="extend",
+        metavar="CONDITION",
+        help=f"{when}must hold: 'latency_ms/p99 <= 33' (the value), 'ao >= -0.01' (signed: the difference), 'fps >= 2x' (the ratio)",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
+    from harness.core.errors import ConfigError
     from harness.core.files import new_folder
-    from harness.report import comparison, gates, pairs, sources, summary
+    from harness.report import advice, choice, comparison, gates, pairs, sources, summary
 
     conditions = [gates.parse(text) for text in args.fail_if]
+    if not args.recommend and (args.maximize or args.minimize or args.require):
+        raise ConfigError("--maximize, --minimize and --require say what to recommend; add --recommend.")
+    wanted_best = choice.objectives(args.maximize, args.minimize)
+    requirements = choice.requirements(args.require)
     with ExitStack() as stack:
         scored = score_files([*args.runs, *([args.baseline] if args.baseline else [])], stack)
         jobs = find(args.runs, args.outputs, stack, scored)
@@ -57,11 +80,17 @@ def run(args: argparse.Namespace) -> int:
                 jobs.insert(0, wanted[0])
             baseline = comparison.find_baseline(jobs, wanted, args.baseline)
         folder = args.out or new_folder(args.outputs / "comparisons" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
-        words = [*args.runs, *(["--baseline", args.baseline] if args.baseline else [])]
+        words = [*args.runs, *(["--baseline", args.baseline] if args.baseline else []), *(["--recommend"] if args.recommend else [])]
+        for option, values in (("--maximize", args.maximize), ("--minimize", args.minimize), ("--require", args.require)):
+            words += [option, *values] if values else []
         command = " ".join(["python -m harness compare", *map(shlex.quote, words)])
         title = f"Comparison of {len(jobs)} run{'s' if len(jobs) != 1 else ''}"
         groups = [sources.resolve(word, args.outputs) for word in args.runs if Path(word).is_dir() and sources.is_jobs(Path(word))]
-        if not args.baseline and len(groups) == len(args.runs) and pairs.are_sweeps(groups):
+        if args.recommend:
+            found = comparison.compare(jobs, baseline)
+            found.advice = advice.advise_each(found, wanted_best, requirements)
+            made = summary.write_comparison(found, folder, title, command)
+        elif not args.baseline and len(groups) == len(args.runs) and pairs.are_sweeps(groups):
             found = comparison.compare_sweeps(*groups)
             made = summary.write_comparison(found, folder, f"{args.runs[1]} against {args.runs[0]}", command)
         else:
@@ -75,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"Gate: {sentence}")
     if conditions and not stopped:
         print(f"Gate: passed ({', '.join(gate.text for gate in conditions)}).")
-    return 1 if stopped else 0
+    unfit = any(told.kind == "none" for told in made.comparison.advice)
+    return 1 if stopped or unfit else 0
 
 
 def score_files(words: list[str], stack: ExitStack) -> dict[str, Job]:

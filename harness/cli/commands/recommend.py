@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
+import sys
 from pathlib import Path
 
+from harness.cli.commands.compare import objectives_into
 from harness.core.errors import ConfigError
 
 SUMMARY = "the configuration to deploy here: searched, proven, given as one command"
@@ -18,11 +21,7 @@ EXAMPLE = 'python -m harness recommend tracker=smat_demo --maximize fps --requir
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings of all candidates; search=default, cpu, gpu, wide")
-    parser.add_argument("--maximize", nargs="+", default=[], action="extend", metavar="METRIC", help="should be high (default: fps)")
-    parser.add_argument("--minimize", nargs="+", default=[], action="extend", metavar="METRIC", help="should be low")
-    parser.add_argument(
-        "--require", nargs="+", default=[], action="extend", metavar="CONDITION", help="must hold: 'latency_ms/p99 <= 33', 'ao >= -0.01'"
-    )
+    objectives_into(parser)
     parser.add_argument("--minutes", type=float, default=15.0, help="for all of it (default: 15)")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="for its files; an unfinished search there is continued")
@@ -31,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from harness.jobs.recommend.run import recommend
+    from harness.jobs.probing import device_names
+    from harness.jobs.recommend.answer import call_of
+    from harness.jobs.recommend.lab import Machine
+    from harness.jobs.recommend.run import new_place, recommend
     from harness.jobs.recommend.state import Request
     from harness.machine.progress import say
 
@@ -46,11 +48,20 @@ def run(args: argparse.Namespace) -> int:
             fixed.append(text)
     if not 0 < args.minutes < math.inf:
         raise ConfigError(f"--minutes is {args.minutes:g}; accepted: a number above 0.")
+    config_dir = str(Path(args.config_dir).resolve()) if args.config_dir else None
     request = Request(
-        tuple(fixed), search, tuple(args.maximize), tuple(args.minimize), tuple(args.require), args.minutes, args.seed,
-        str(Path(args.config_dir).resolve()) if args.config_dir else None,
-    )  # fmt: skip
-    found = recommend(request, args.folder, devices, say)
+        tuple(fixed), search, tuple(args.maximize), tuple(args.minimize), tuple(args.require), args.minutes, args.seed, config_dir
+    )
+    folder = args.folder or new_place()
+    try:
+        found = recommend(request, folder, Machine(device_names, config_dir), say)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; what was measured is kept. Go on by: {call_of(request)} --folder {shlex.quote(str(folder))}", file=sys.stderr)
+        return 130
+    except ConfigError:
+        if not args.folder and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
     print(found.text())
     print(f"\nreport: {found.folder / 'report.html'}; why not the others: {found.folder / 'recommendation.md'}")
     if args.export is not None and found.run:
@@ -60,15 +71,3 @@ def run(args: argparse.Namespace) -> int:
         export(load(found.folder / found.run), args.export)
         print(f"exported to {args.export}")
     return 1 if found.kind == "none" else 0
-
-
-def devices() -> list[str]:
-    """The devices that a backend can run on here, in the words of ``device=``."""
-    from harness.cli.commands import devices as probing
-
-    found = {"cpu"}
-    for target in probing.backends().values():
-        answer = probing.probe(target)
-        if not isinstance(answer, str):
-            found |= {str(row["device"]).split(".")[0].lower() for row in answer}
-    return sorted(found)

@@ -1,28 +1,26 @@
-"""The answer of a search: a sentence, a command, a YAML file to keep, why each other candidate was dropped."""
+"""The end of a search: the answer with its command and a YAML file to keep, the report, the record in MLflow."""
 
 from __future__ import annotations
 
 import csv
 import io
 import shlex
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.catalog import GROUP_NAMES
-from harness.core.files import write_text
-from harness.jobs.recommend.state import Request, State
-from harness.report import choice
-from harness.report.choice import Choice, Objective
-from harness.report.columns import value_of
-from harness.report.gates import Gate
-from harness.scoring.compared import Comparison, Row
-from harness.scoring.intervals import bracket
+from harness.core.files import write_json, write_text
+from harness.core.results import VERDICT_FILE
+from harness.jobs.recommend.search import Search
+from harness.jobs.recommend.state import Entry, Request, State
+from harness.jobs.sweep import keep_verdicts
+from harness.report import advice
+from harness.scoring.compared import Advice
 
 YAML_FILE = "conf/experiment/recommended.yaml"
 TEXT_FILE = "recommendation.md"
 TABLE_FILE = "candidates.csv"
-P99 = "latency_ms/p99"
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,12 @@ class Answer:
         sentence: The answer in one sentence.
         command: The command that runs the recommended configuration; empty where nothing fits.
         call: The command of the search itself.
-        overrides: The recommended settings.
-        changes: Sentences on what would change the answer.
-        dropped: Why each other candidate was dropped, by its settings.
         folder: Where everything lies.
         run: The folder of the recommended run; empty where nothing fits.
+        overrides: The recommended settings.
+        steps: (title, command) of what to do with it.
+        changes: Sentences on what would change the answer.
+        dropped: Why each other candidate was dropped, by its settings.
     """
 
     kind: str
@@ -48,6 +47,7 @@ class Answer:
     folder: Path
     run: str = ""
     overrides: list[str] = field(default_factory=list)
+    steps: list[tuple[str, str]] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     dropped: dict[str, str] = field(default_factory=dict)
 
@@ -58,89 +58,61 @@ class Answer:
     def text(self) -> str:
         """For a terminal and as Markdown."""
         lines = [self.sentence]
-        if self.command:
-            lines += ["", "Run it:", f"    {self.command}", "Keep it:", f"    {keeping(self.folder)}"]
-        lines += ["", *(f"- {line}" for line in self.changes)] if self.changes else []
+        for title, command in self.steps:
+            lines += ["", f"{title}:", f"    {command}"]
+        lines += ["", "What would change the answer:", *(f"- {line}" for line in self.changes)] if self.changes else []
         return "\n".join(lines)
 
 
-def make(
-    request: Request, folder: Path, state: State, found: Comparison, chosen: Choice, wanted: list[Objective], requirements: list[Gate]
-) -> Answer:
-    """Words the answer and writes its files beside the state."""
-    by_place = {entry.place: entry for entry in state.entries if entry.place}
-    best = chosen.rows[0] if chosen.rows and chosen.kind != "none" else None
-    entry = by_place.get(best.job.folder.name) if best is not None else None
-    overrides = entry.overrides if entry is not None else []
-    command = " ".join(["python -m harness", *map(shlex.quote, (*request.fixed, *overrides))]) if entry is not None else ""
-    dropped = {item.name: item.reason for item in state.entries if item.status == "dropped"}
-    shown = {row.shown: by_place[row.job.folder.name].name for row in found.rows if row.job.folder.name in by_place}
-    dropped |= {shown.get(name, name): reason for name, reason in chosen.dropped.items()}
-    made = Answer(
-        chosen.kind, sentence(found, chosen, wanted), command, call_of(request), folder,
-        best.job.folder.name if best is not None else "", overrides, what_changes(found, chosen, wanted, requirements, by_place), dropped,
-    )  # fmt: skip
-    write_text(folder / TEXT_FILE, f"# Recommendation\n\n{made.text()}\n\n## Why not the others\n\n{_reasons(dropped)}")
-    write_text(folder / TABLE_FILE, _table(state))
-    if entry is not None:
-        write_text(folder / YAML_FILE, experiment_yaml(request, overrides, made.sentence))
+def conclude(search: Search) -> Answer:
+    """Chooses, and writes the answer, the report and the record; what fails of the latter is a warning, since the answer is known."""
+    found = search.compared()
+    chosen, told = advice.advise(found, search.objectives, search.requirements, search.eligible(found))
+    places = {entry.place: entry for entry in search.state.entries if entry.place}
+    best = chosen.rows[0].job.folder.name if chosen.rows and chosen.kind != "none" else ""
+    made = worded(search.request, search.folder, search.state, told, places.get(best))
+    names = {row.job.id: places[row.job.folder.name].name for row in found.rows if row.job.folder.name in places}
+    made.dropped.update({names[identity]: reason for identity, reason in told.dropped.items()})
+    if chosen.kind == "tie":
+        made.dropped.update({names[row.job.id]: "a tie with the recommended one, which is simpler" for row in chosen.rows[1:]})
+    write(made, search.request, search.state)
+    search.state.answer = made.plain()
+    search.save()
+    untried = tuple((entry.name, entry.reason) for entry in search.state.entries if entry.status == "dropped")
+    found.advice = [replace(told, steps=tuple(made.steps), untried=untried)]
+    found.headlines = [made.sentence]
+    search.lab.report(found, search.folder, f"Recommendation: {made.sentence}", made.call, search.say)
+    keep_verdicts(search.folder, found)
+    write_json(search.folder / VERDICT_FILE, {"headlines": [made.sentence], "kind": made.kind, "leader": made.run})
+    config = found.rows[0].job.results.config
+    search.lab.publish(search.folder, [row.job.folder for row in found.rows], config, made.kind == "none", search.say)
     return made
 
 
-def sentence(found: Comparison, chosen: Choice, wanted: list[Objective]) -> str:
-    """``openvino, int8, threads=2: 3.7 [3.6, 3.8] times torch, AO -0.002 [-0.006, +0.002], p99 11.2 ms.``"""
-    if not chosen.rows:
-        return "Nothing fits: no candidate could be measured."
-    first = chosen.rows[0]
-    if chosen.kind == "none":
-        return f"Nothing fits. Nearest: {described(found, first, wanted)}; it lacks {', '.join(chosen.lacks)}."
-    if chosen.kind == "again":
-        return (
-            f"Not decided: others used the machine while the final was measured. Fastest as far as can be told: "
-            f"{described(found, first, wanted)}. Run it again when the machine is quiet."
-        )
-    text = described(found, first, wanted)
-    if chosen.kind == "tie":
-        others = "; ".join(row.shown for row in chosen.rows[1:])
-        return f"{text}. A tie with {others}; this is the simplest of them."
-    if chosen.kind == "pareto":
-        others = "; ".join(described(found, row, wanted) for row in chosen.rows[1:])
-        return f"{text}. None is best in all: also {others}."
-    return f"{text}."
+def worded(request: Request, folder: Path, state: State, told: Advice, entry: Entry | None) -> Answer:
+    """The answer of a search with its commands; ``entry`` is the recommended candidate, None where nothing fits."""
+    dropped = {item.name: item.reason for item in state.entries if item.status == "dropped"}
+    if entry is None:
+        return Answer(told.kind, told.sentence, "", call_of(request), folder, changes=list(told.changes), dropped=dropped)
+    command = " ".join(["python -m harness", *map(shlex.quote, (*request.fixed, *entry.overrides))])
+    further = f" --config-dir {shlex.quote(request.config_dir)}" if request.config_dir else ""
+    steps = [
+        ("Run it", f"{command}{further}"),
+        ("Run it from the kept YAML file", f"python -m harness --config-dir {shlex.quote(str(folder / 'conf'))} experiment=recommended"),
+        ("Export it", f"python -m harness export {shlex.quote(str(folder / entry.place))} -o recommended"),
+    ]
+    return Answer(
+        told.kind, told.sentence, command, call_of(request), folder, entry.place, entry.overrides, steps, list(told.changes), dropped
+    )
 
 
-def described(found: Comparison, row: Row, wanted: list[Objective]) -> str:
-    """A run with the figures that matter."""
-    parts = []
-    if row.ratio is not None and found.base is not None:
-        parts.append(f"{bracket(row.ratio, 2)} times the reference ({found.base.job.results.choice('backend')})")
-    if "ao" in row.difference:
-        parts.append(f"AO {bracket(row.difference['ao'], 3, signed=True)}")
-    if P99 in row.job.metrics:
-        parts.append(f"p99 {row.job.metrics[P99]:.1f} ms")
-    for item in wanted:
-        value = value_of(row, item.metric)
-        if item.metric not in ("ao", P99) and value is not None:
-            parts.append(f"{item.metric} {value:.4g}")
-    return f"{row.job.results.name}: {', '.join(parts)}"
-
-
-def what_changes(
-    found: Comparison, chosen: Choice, wanted: list[Objective], requirements: list[Gate], by_place: dict[str, Any]
-) -> list[str]:
-    """What the answer would be without each requirement, and which objective would give another one."""
-    rows = [row for row in found.well if row.job.folder.name in by_place]
-    now = chosen.rows[0].job.folder if chosen.rows and chosen.kind != "none" else None
-    lines = []
-    for gate in requirements:
-        without = choice.choose(found, wanted, [item for item in requirements if item is not gate], rows)
-        if without.kind != "none" and without.rows and without.rows[0].job.folder != now:
-            lines.append(f"Without '{gate.text}': {described(found, without.rows[0], wanted)}.")
-    if now is not None and [item.metric for item in wanted] == ["fps"] and any("ao" in row.job.metrics for row in rows):
-        other = choice.choose(found, [Objective("ao", True)], requirements, rows)
-        if other.rows and other.kind != "none" and other.rows[0].job.folder != now:
-            lines.append(f"If accuracy mattered more than speed: {described(found, other.rows[0], wanted)}.")
-    return lines
+def write(made: Answer, request: Request, state: State) -> None:
+    """Writes the answer's files beside the state."""
+    reasons = "".join(f"- {name}: {reason}.\n" for name, reason in made.dropped.items()) or "There were none.\n"
+    write_text(made.folder / TEXT_FILE, f"# Recommendation\n\n{made.text()}\n\n## Why not the others\n\n{reasons}")
+    write_text(made.folder / TABLE_FILE, _table(state, made.dropped))
+    if made.run:
+        write_text(made.folder / YAML_FILE, experiment_yaml(request, made.overrides, made.sentence))
 
 
 def call_of(request: Request) -> str:
@@ -148,12 +120,10 @@ def call_of(request: Request) -> str:
     words = ["python -m harness recommend", *map(shlex.quote, request.fixed), f"search={request.search}"]
     for option, values in (("--maximize", request.maximize), ("--minimize", request.minimize), ("--require", request.require)):
         words += [option, *map(shlex.quote, values)] if values else []
-    return " ".join([*words, f"--minutes {request.minutes:g}"])
-
-
-def keeping(folder: Path) -> str:
-    """The command that runs the kept YAML file."""
-    return f"python -m harness --config-dir {shlex.quote(str(folder / 'conf'))} experiment=recommended"
+    words += [f"--minutes {request.minutes:g}"]
+    words += [f"--seed {request.seed}"] if request.seed else []
+    words += [f"--config-dir {shlex.quote(request.config_dir)}"] if request.config_dir else []
+    return " ".join(words)
 
 
 def experiment_yaml(request: Request, overrides: list[str], said: str) -> str:
@@ -163,10 +133,9 @@ def experiment_yaml(request: Request, overrides: list[str], said: str) -> str:
         key, _, value = text.partition("=")
         settings[key.lstrip("+~")] = value
     groups = {key: value for key, value in settings.items() if key in GROUP_NAMES}
-    lines = ["# @package _global_", f"# {said}", "defaults:"]
-    lines += [f"  - override /{key}: {value}" for key, value in groups.items()] or ["  - _self_"]
-    if groups:
-        lines.append("  - _self_")
+    lines = ["# @package _global_", f"# {said}", f"# found by: {call_of(request)}", "defaults:"]
+    lines += [f"  - override /{key}: {value}" for key, value in groups.items()]
+    lines.append("  - _self_")
     tree: dict[str, Any] = {}
     for key, value in settings.items():
         if key in groups or key.startswith("hydra."):
@@ -187,14 +156,10 @@ def _yaml(tree: dict[str, Any], depth: int) -> list[str]:
     return lines
 
 
-def _reasons(dropped: dict[str, str]) -> str:
-    return "".join(f"- {name}: {reason}.\n" for name, reason in dropped.items()) or "There were none.\n"
-
-
-def _table(state: State) -> str:
+def _table(state: State, dropped: dict[str, str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["candidate", "settings", "status", "run", "reason"])
-    for entry in state.entries:
-        writer.writerow([entry.number, entry.name, entry.status, entry.place, entry.reason])
+    for entry in sorted(state.entries, key=lambda item: item.number):
+        writer.writerow([entry.number, entry.name, entry.status, entry.place, entry.reason or dropped.get(entry.name, "")])
     return out.getvalue()

@@ -1,89 +1,177 @@
-"""The race: candidates loaded side by side in heats; what is clearly slower than one that computes the same is dropped."""
+"""The race: candidates loaded side by side in heats; what is clearly slower than one that computes the same is dropped.
+
+Which heat comes next, and how far it is, depends on the state alone, so that a race that was killed goes on as if it had not been.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.core.errors import HarnessError
 from harness.jobs import turns
+from harness.jobs.recommend.lab import Lab
 from harness.jobs.recommend.state import Entry, State
-from harness.jobs.turns import Entrant, Standing, Turns
+from harness.jobs.turns import Ended, Entrant, Standing
 from harness.report.contest import settings
 from harness.scoring import race
 
 PIECES = (0, 1, 2)
 """Pieces of video on which two candidates must give the same boxes to count as computing the same."""
-TURN_SECONDS = 0.12
-MOST_ROUNDS = 14
+TURN_SECONDS = 0.1
+MOST_ROUNDS = 10
 """Of a heat: those that are not told apart by then go on together."""
+MOST_LEADERS = 4
+"""Survivors that meet the next heat: they link its speeds with those before."""
+NEAR_LIMIT = 0.8
+"""Share of a limit from which a tail latency decides, not the speed alone."""
 Save = Callable[[], None]
 Say = Callable[[str], None]
+Prepare = Callable[[Entry], Entrant | None]
+"""Prepares a candidate; of one that cannot be run None, and the entry is dropped."""
+Choose = Callable[[State, int], None]
+"""Turns so many spare candidates of a space too large to race into waiting ones."""
 
 
-def run(state: State, entrants: dict[int, Entrant], deadline: float, tail_matters: bool, save: Save, say: Say) -> None:
+@dataclass(frozen=True)
+class Rules:
+    """What may be dropped for its speed.
+
+    Attributes:
+        drops: Whether speed alone may decide at all: not where something is asked for that it says nothing of, as memory.
+        alike: Whether all candidates count as computing the same: nothing is asked for but speed.
+        tail: Limit of a tail latency in seconds; 0: shorter tails are wished without a limit; None: tails do not matter.
+    """
+
+    drops: bool = True
+    alike: bool = False
+    tail: float | None = None
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a race is run on.
+
+    Attributes:
+        lab: The machine.
+        prepare: Prepares a candidate.
+        rules: What may be dropped.
+        save: Keeps the state; called after every round.
+        say: Gets lines for people.
+        choose: Chooses among spare candidates.
+    """
+
+    lab: Lab
+    prepare: Prepare
+    rules: Rules
+    save: Save
+    say: Say = lambda text: None
+    choose: Choose = lambda state, count: None
+
+
+def run(state: State, course: Course, deadline: float) -> None:
     """Races all waiting candidates, heat by heat; the survivors of each go into the next one.
 
     Args:
-        state: Gets rounds, kinds and what is dropped.
-        entrants: The candidates that could be prepared, by number.
-        deadline: When the race has to end, by the monotonic clock.
-        tail_matters: Whether a requirement or objective is about a tail latency.
-        save: Called after every round.
-        say: Gets lines for people.
+        state: Gets rounds, heats, kinds and what is dropped.
+        course: What it is run on.
+        deadline: When the race has to end, by the lab's clock.
     """
-    waiting = [entry for entry in state.alive() if entry.number in entrants]
-    survivors: list[Entry] = []
-    while waiting and time.monotonic() < deadline:
-        room = turns.MOST_SIDE_BY_SIDE - min(len(survivors), turns.MOST_SIDE_BY_SIDE // 2)
-        heat, waiting = [*survivors[: turns.MOST_SIDE_BY_SIDE - room], *waiting[:room]], waiting[room:]
-        rest = survivors[turns.MOST_SIDE_BY_SIDE - room :]
-        say(f"heat of {len(heat)} candidates, {len(waiting)} waiting")
-        share = deadline if not waiting else time.monotonic() + (deadline - time.monotonic()) * len(heat) / (len(heat) + len(waiting))
-        run_heat(state, heat, entrants, share, tail_matters, save)
-        survivors = [*rest, *(entry for entry in heat if entry.status != "dropped")]
-        survivors.sort(key=lambda entry: race.means(state.race_rounds(), [str(entry.number)])[str(entry.number)])
-    for entry in waiting:
-        entry.drop("the time was up before its turn came; give more minutes")
-    save()
+    while course.lab.now() < deadline or not any(heat["done"] for heat in state.heats):  # the first one is always run
+        heat = next_heat(state, course)
+        course.save()
+        if not heat:
+            break
+        waiting = [entry for entry in state.alive() if entry.status == "waiting" and entry not in heat]
+        course.say(f"heat {len(state.heats)}: {len(heat)} candidates, {len(waiting)} waiting")
+        left = deadline - course.lab.now()
+        run_heat(state, heat, course, course.lab.now() + left * len(heat) / (len(heat) + len(waiting)))
+    for entry in state.alive():
+        if entry.status == "waiting":
+            entry.drop("the time was up before its turn came; give more minutes")
+        if entry.status == "spare":
+            entry.drop("not tried: the space is too large to race, and the sampler chose others")
+    course.save()
 
 
-def run_heat(
-    state: State, heat: Sequence[Entry], entrants: dict[int, Entrant], deadline: float, tail_matters: bool, save: Save
-) -> None:
+def next_heat(state: State, course: Course) -> list[Entry]:
+    """The candidates of the heat that is under way, or of a new one; none if all have raced."""
+    if state.heats and not state.heats[-1]["done"]:
+        entries = [state.entry(number) for number in state.heats[-1]["numbers"]]
+        return [entry for entry in entries if entry.status != "dropped" and course.prepare(entry) is not None]
+    survivors = [entry for entry in state.alive() if entry.status == "racing"]
+    means = race.means(state.race_rounds(), [str(entry.number) for entry in survivors])
+    survivors.sort(key=lambda entry: (means[str(entry.number)], entry.number))
+    room = turns.MOST_SIDE_BY_SIDE - min(len(survivors), MOST_LEADERS)
+    if not any(entry.status == "waiting" for entry in state.entries):
+        course.choose(state, room)
+    new: list[Entry] = []
+    for entry in state.entries:
+        if entry.status == "waiting" and len(new) < room and course.prepare(entry) is not None:
+            new.append(entry)
+    if not new:
+        return []
+    heat = [*(entry for entry in survivors[:MOST_LEADERS] if course.prepare(entry) is not None), *new]
+    state.heats.append({"numbers": [entry.number for entry in heat], "done": False})
+    return heat
+
+
+def run_heat(state: State, heat: Sequence[Entry], course: Course, deadline: float) -> None:
     """One heat: loads its candidates, marks those that are the same in force or compute the same, and races the rest."""
     lost: dict[str, str] = {}
-    with turns.standing([entrants[entry.number] for entry in heat], lost) as ways:
+    number = len(state.heats) - 1
+    rules, lab = course.rules, course.lab
+    entrants = {entry.number: entrant for entry in heat if (entrant := course.prepare(entry)) is not None}
+    with lab.standing(list(entrants.values()), lost) as ways:
         by_name = {way.name: way for way in ways}
         for entry in heat:
             if str(entry.number) in lost:
-                entry.drop(f"could not be loaded: {lost[str(entry.number)]}")
-        running = [entry for entry in heat if str(entry.number) in by_name]
-        for entry in running:
+                entry.drop(f"could not be loaded: {lost[str(entry.number)].rstrip('.')}")
+        running = identified(state, [entry for entry in heat if str(entry.number) in by_name], by_name, entrants)
+        course.save()
+        while running and _goes_on(state, number, running, rules, lab.now() < deadline):
+            add_round(state, number, [by_name[str(entry.number)] for entry in running], lab)
+            running = [entry for entry in running if entry.status != "dropped"]
+            if rules.drops:
+                drop_beaten(state, number, running, rules)
+            running = [entry for entry in running if entry.status != "dropped"]
+            course.save()
+    state.heats[number]["done"] = True
+    course.save()
+
+
+def _goes_on(state: State, number: int, running: Sequence[Entry], rules: Rules, in_time: bool) -> bool:
+    """Whether a heat needs another round: every survivor gets the fewest that decide, also one that is alone in its kind."""
+    done = len(state.race_rounds(number))
+    kinds = {_class(entry, rules) for entry in running}
+    undecided = rules.drops and len(running) > len(kinds)
+    return done < race.LEAST_ROUNDS or (undecided and done < MOST_ROUNDS and in_time)
+
+
+def identified(
+    state: State, running: list[Entry], by_name: Mapping[str, Standing], entrants: Mapping[int, Entrant]
+) -> list[Entry]:
+    """Asks candidates what they compute and which settings are in force; of those that are the same in force one stays."""
+    for entry in running:
+        try:
             identify(entry, by_name[str(entry.number)], entrants[entry.number].threads)
             entry.status = "racing"
-        drop_equals(state, running)
-        running = [entry for entry in running if entry.status != "dropped"]
-        rounds = 0
-        while len(running) > len({entry.kind for entry in running}) and rounds < MOST_ROUNDS and time.monotonic() < deadline:
-            add_round(state, [by_name[str(entry.number)] for entry in running])
-            rounds += 1
-            drop_beaten(state, running, tail_matters)
-            running = [entry for entry in running if entry.status != "dropped"]
-            save()
-        while running and rounds < race.LEAST_ROUNDS:  # every survivor has a speed, also one that is alone in its kind
-            add_round(state, [by_name[str(entry.number)] for entry in running])
-            rounds += 1
-            save()
+        except HarnessError as error:
+            entry.drop(f"ended while it was loaded: {str(error).rstrip('.')}")
+    drop_equals(state, running)
+    return [entry for entry in running if entry.status != "dropped"]
 
 
 def identify(entry: Entry, way: Standing, threads: int) -> None:
     """Asks a candidate what it computes and which settings are in force."""
+    if entry.kind:
+        return
     boxes = [way.boxes(number) for number in PIECES]
     entry.kind = hashlib.sha256(json.dumps(boxes).encode()).hexdigest()[:16]
     force = {"artifact": way.artifact, "effective": settings(way.effective), "threads": threads}
@@ -93,41 +181,60 @@ def identify(entry: Entry, way: Standing, threads: int) -> None:
 def drop_equals(state: State, running: Sequence[Entry]) -> None:
     """Of candidates that are the same in force the one with the fewest settings stays: no measurement is needed."""
     for entry in running:
-        same = [other for other in state.alive() if other.in_force == entry.in_force and other is not entry]
+        alike = [other for other in state.entries if other.in_force == entry.in_force and other is not entry]
+        beaten = next((other for other in alike if other.beaten), None)
+        if beaten is not None:
+            entry.drop(f"the same in force as {beaten.name}, which is slower than others")
+            continue
+        same = [other for other in alike if other.status != "dropped"]
         if any((len(other.settings), other.number) < (len(entry.settings), entry.number) for other in same):
             first = min(same, key=lambda other: (len(other.settings), other.number))
             entry.drop(f"the same in force as {first.name}")
 
 
-def add_round(state: State, ways: Sequence[Standing]) -> None:
-    """One round of the race, with the tail of each candidate's frames."""
-    found = Turns([way.name for way in ways])
+def add_round(state: State, heat: int, ways: Sequence[Standing], lab: Lab) -> None:
+    """One round of the race, with the tail of each candidate's frames; a candidate whose process ends is dropped."""
     try:
-        turns.add_round(found, ways, TURN_SECONDS)
-    except HarnessError as error:
-        for entry in state.alive():
-            if str(entry.number) in {way.name for way in ways} and str(entry.number) in str(error):
-                entry.drop(f"ended while it was measured: {error}")
+        found = lab.round(ways, len(state.race_rounds(heat)), TURN_SECONDS)
+    except Ended as error:
+        state.entry(int(error.name)).drop(f"ended while it was measured: {str(error).rstrip('.')}")
         return
-    samples = found.records[0]["samples"]
-    tail = {name: float(np.percentile(np.concatenate([np.asarray(turn) for turn in own]), 99)) for name, own in samples.items()}
-    state.rounds.append({"seconds": dict(found.rounds[0].seconds), "tail": tail, "quiet": found.rounds[0].quiet})
+    state.rounds.append({"heat": heat, "seconds": dict(found.rounds[0].seconds), "tail": tails(found.records[0]), "quiet": found.rounds[0].quiet})
 
 
-def drop_beaten(state: State, running: Sequence[Entry], tail_matters: bool) -> None:
+def tails(record: Mapping[str, Any]) -> dict[str, float]:
+    """The 99th percentile of each way's frames in a round, in seconds."""
+    samples = record["samples"]
+    return {name: float(np.percentile(np.concatenate([np.asarray(turn) for turn in own]), 99)) for name, own in samples.items()}
+
+
+def drop_beaten(state: State, heat: int, running: Sequence[Entry], rules: Rules) -> None:
     """Drops what is clearly slower than a candidate that computes the same."""
     names = [str(entry.number) for entry in running]
-    kinds = {str(entry.number): entry.kind for entry in running}
-    recent = [item for item in state.race_rounds() if all(name in item.seconds for name in names)]
-    if len(recent) < race.LEAST_ROUNDS:
+    rounds = [item for item in state.race_rounds(heat) if all(name in item.seconds for name in names)]
+    if len(rounds) < race.LEAST_ROUNDS:
         return
-    if not any(item.quiet for item in recent[-race.LEAST_ROUNDS :]):
-        recent = [type(item)(item.seconds, True) for item in recent]  # never quiet: pairs still share what disturbs them
-    spared = state.tails() if tail_matters else None
+    if not any(item.quiet for item in rounds[-race.LEAST_ROUNDS :]):
+        rounds = [type(item)(item.seconds, True) for item in rounds]  # never quiet: pairs still share what disturbs them
     by_name = {str(entry.number): entry for entry in running}
-    for name, leader in race.beaten(recent, names, kinds, spared).items():
-        means = race.means(recent, [name, leader])
-        by_name[name].drop(f"{means[name] / means[leader]:.2f} times the time of {by_name[leader].name}, which computes the same")
+    kinds = {name: _class(entry, rules) for name, entry in by_name.items()}
+    for name, leader in race.beaten(rounds, names, kinds, _spared(state, names, rules)).items():
+        means = race.means(rounds, [name, leader])
+        same = "" if rules.alike else ", which computes the same"
+        by_name[name].beaten = True
+        by_name[name].drop(f"{means[name] / means[leader]:.2f} times the time of {by_name[leader].name}{same}")
+
+
+def _class(entry: Entry, rules: Rules) -> str:
+    return "" if rules.alike else entry.kind
+
+
+def _spared(state: State, names: Sequence[str], rules: Rules) -> dict[str, float] | None:
+    """The tails of candidates, where they decide: all that are well within the limit count as equally long."""
+    if rules.tail is None:
+        return None
+    floor = NEAR_LIMIT * rules.tail
+    return {name: max(tail, floor) for name, tail in state.tails(names).items()}
 
 
 def folder_of(folder: Path, number: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ class Request:
         minimize: Metrics that should be low.
         require: Conditions that must hold, in the grammar of the gates.
         minutes: For all of it.
-        seed: Of what is drawn.
+        seed: Of what is drawn: the order in which candidates race, and which of a large space do.
         config_dir: A further folder of YAML groups.
     """
 
@@ -47,7 +48,7 @@ class Entry:
     """A candidate and what became of it.
 
     ``status``: ``waiting``, ``racing``, ``dropped`` (with the ``reason``), ``finalist``. ``kind`` is what it computes: the digest of its
-    boxes on a few pieces of video. ``place`` is its folder below the search's, once it is a finalist.
+    boxes on a few pieces of video. ``beaten``: it was dropped for its speed, and so is whatever is the same in force. ``place`` is its folder below the search's, once it is a finalist.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Entry:
     reason: str = ""
     kind: str = ""
     in_force: str = ""
+    beaten: bool = False
     place: str = ""
 
     @property
@@ -68,6 +70,11 @@ class Entry:
         """As Hydra takes them."""
         return [f"{key}={value}" for key, value in self.settings]
 
+    @property
+    def options(self) -> dict[str, str]:
+        """Its settings by key."""
+        return dict(self.settings)
+
     def drop(self, reason: str) -> None:
         """Takes it out of the race."""
         self.status, self.reason = "dropped", reason
@@ -75,12 +82,21 @@ class Entry:
 
 @dataclass
 class State:
-    """The whole search: its request, candidates, the rounds of the race, how far it is, and its answer."""
+    """The whole search: its request, candidates, and all that was measured.
+
+    ``heats``: the candidates of each heat by number, and whether it has ended. ``rounds``: those of the race, each with its heat.
+    ``accuracy``: kind -> the folder of the run in parallel mode that tells its accuracy; ``inaccurate``: those dropped for it, the
+    fastest first. ``final``: the rounds of the final.
+    """
 
     request: dict[str, Any]
     entries: list[Entry] = field(default_factory=list)
     rounds: list[dict[str, Any]] = field(default_factory=list)
+    heats: list[dict[str, Any]] = field(default_factory=list)
     raced: bool = False
+    accuracy: dict[str, str] = field(default_factory=dict)
+    inaccurate: list[int] = field(default_factory=list)
+    final: list[dict[str, Any]] = field(default_factory=list)
     spent_s: float = 0.0
     answer: dict[str, Any] = field(default_factory=dict)
 
@@ -101,7 +117,10 @@ class State:
         raw = read_record(folder / STATE_FILE)
         try:
             entries = [Entry(**item) for item in raw["entries"]]
-            found = cls(raw["request"], entries, raw["rounds"], bool(raw["raced"]), float(raw["spent_s"]), raw["answer"])
+            found = cls(
+                dict(raw["request"]), entries, list(raw["rounds"]), list(raw["heats"]), bool(raw["raced"]), dict(raw["accuracy"]),
+                list(raw["inaccurate"]), list(raw["final"]), float(raw["spent_s"]), dict(raw["answer"]),
+            )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{folder / STATE_FILE} is damaged ({error!r}); start a new search in another folder.") from error
         if {**found.request, "minutes": 0} != {**request.plain(), "minutes": 0}:
@@ -112,14 +131,18 @@ class State:
         """The candidates that may still win."""
         return [entry for entry in self.entries if entry.status != "dropped"]
 
-    def race_rounds(self) -> list[Round]:
-        """The rounds of the race, candidates named by their numbers."""
-        return [Round(item["seconds"], bool(item["quiet"])) for item in self.rounds]
+    def entry(self, number: int) -> Entry:
+        """A candidate by its number."""
+        return next(item for item in self.entries if item.number == number)
 
-    def tails(self) -> dict[str, float]:
-        """The longest hundredth of each candidate's frames in the race, in seconds (median over rounds)."""
-        found: dict[str, list[float]] = {}
+    def race_rounds(self, heat: int | None = None) -> list[Round]:
+        """The rounds of the race or of one heat, candidates named by their numbers."""
+        return [Round(item["seconds"], bool(item["quiet"])) for item in self.rounds if heat is None or item["heat"] == heat]
+
+    def tails(self, names: Sequence[str]) -> dict[str, float]:
+        """The longest hundredth of each candidate's frames in the race, in seconds (median over rounds); infinite without any."""
+        found: dict[str, list[float]] = {name: [] for name in names}
         for item in self.rounds:
             for name, value in item["tail"].items():
                 found.setdefault(name, []).append(float(value))
-        return {name: sorted(values)[len(values) // 2] for name, values in found.items()}
+        return {name: sorted(values)[len(values) // 2] if values else float("inf") for name, values in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import shutil
@@ -25,6 +26,9 @@ SKIPPED = (
     *("rounds", "sequences", "tracks", "model"),
 )
 """Not uploaded as they are: bookkeeping, what ``resume`` needs, tracks (as one archive), models (once per key)."""
+TABLE_FILES = ("candidates.csv", "trials.csv")
+ANSWER_FILES = ("recommendation.md", "recommend.json", "tuning.md", "tune.json", *TABLE_FILES, "turns.json", "conf")
+"""What a search for a configuration, or for the tracker's numbers, leaves in its folder."""
 UNLOGGED = ("resume", "mlflow")
 """Sections that say how a run was kept, not what was run."""
 STAMP = (1980, 1, 1, 0, 0, 0)
@@ -202,11 +206,19 @@ def stage_job(folder: Path, results: Results, staged: Path) -> list[str]:
     return names
 
 
-def stage_sweep(sweep: Path, staged: Path) -> None:
-    """The parent run's files: the summary, the page and its pictures."""
-    for name in ("summary.csv", "summary.md", "report.html", "sweep.json", "plots"):
+def stage_sweep(sweep: Path, staged: Path) -> list[str]:
+    """The parent run's files: the summary, the page and its pictures, of a search its answer; returns the tables that MLflow draws."""
+    for name in ("summary.csv", "summary.md", "report.html", "sweep.json", "plots", *ANSWER_FILES):
         if (sweep / name).exists():
             _copy(sweep / name, staged / name)
+    names = []
+    for path in (sweep / name for name in TABLE_FILES):
+        if path.is_file():
+            with open(path, encoding="utf-8", newline="") as file:
+                head, *rows = csv.reader(file)
+            names.append(f"tables/{path.stem}.json")
+            write_text(staged / names[-1], json.dumps({"columns": head, "data": rows}))
+    return names
 
 
 def digests(staged: Path) -> dict[str, str]:

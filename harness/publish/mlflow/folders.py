@@ -221,8 +221,10 @@ def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
     for part in chunks(metrics, 900):
         store.log_batch(run_id, metrics=part)
     with tempfile.TemporaryDirectory() as scratch:
-        content.stage_sweep(sweep, Path(scratch))
+        tables = content.stage_sweep(sweep, Path(scratch))
         files = _upload(store, run, Path(scratch), target, _known_files(sweep, run, target))
+    if tables:
+        store.set_tag(run_id, "mlflow.loggedArtifacts", _table_tag(tables))
     ended = max((content.milliseconds(results.ended) for results in _results_of(sweep)), default=0)
     store.set_terminated(run_id, "FINISHED" if state == "ok" else "FAILED", ended or None)
     store.set_tag(run_id, COMPLETE_TAG, state)

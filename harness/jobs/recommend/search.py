@@ -1,0 +1,73 @@
+"""A search under way: its request, folder, state and machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.jobs.recommend.lab import Lab, Say
+from harness.jobs.recommend.state import Request, State
+from harness.report.choice import Objective
+from harness.report.comparison import compare
+from harness.report.gates import Gate
+from harness.report.sources import load
+from harness.scoring.compared import Comparison, Row
+
+REFERENCE = "0"
+"""The folder of the run that differences are against."""
+
+COMPARING = "quantization.compare_seconds="
+
+
+@dataclass
+class Search:
+    """A search under way: its request, folder, state, machine, and what was parsed of the request."""
+
+    request: Request
+    folder: Path
+    state: State
+    lab: Lab
+    say: Say
+    objectives: list[Objective]
+    requirements: list[Gate]
+    started: float = field(default=-1.0)
+
+    def __post_init__(self) -> None:
+        self.started = self.lab.now()
+
+    @property
+    def deadline(self) -> float:
+        """When the time is up, by the lab's clock."""
+        return self.started + max(0.0, self.request.minutes * 60 - self.state.spent_s)
+
+    def save(self) -> None:
+        """Keeps the state."""
+        now = self.lab.now()
+        self.state.spent_s += now - self.started
+        self.started = now
+        self.state.save(self.folder)
+
+    def compose(self, overrides: list[str]) -> dict[str, Any]:
+        """The configuration of a job of the search."""
+        return self.lab.compose([*self.request.fixed, *overrides])
+
+    def whole(self, overrides: list[str]) -> dict[str, Any]:
+        """The configuration of a job that is measured whole: int8's own comparison with fp32 is left out, as differences are told anyway."""
+        given = any(text.startswith(COMPARING) for text in self.request.fixed)
+        return self.compose(overrides if given else [*overrides, f"{COMPARING}0"])
+
+    def compared(self, *further: Path) -> Comparison:
+        """The reference and the finalists so far, compared; ``further`` are folders of jobs to put beside them."""
+        places = dict.fromkeys([REFERENCE, *(entry.place for entry in self.state.entries if entry.place)])
+        jobs = [load(self.folder / name, self.folder, name) for name in sorted(places, key=int) if self.measured(name)]
+        return compare([*jobs, *(load(folder, self.folder, folder.name) for folder in further)])
+
+    def measured(self, place: str) -> bool:
+        """Whether a finalist has a result."""
+        return (self.folder / place / "results.json").is_file()
+
+    def eligible(self, found: Comparison) -> list[Row]:
+        """The finalists among the rows; the reference counts if it is a candidate itself."""
+        places = {entry.place for entry in self.state.entries if entry.status == "finalist"}
+        return [row for row in found.well if row.job.folder.parent == self.folder and row.job.folder.name in places]
