@@ -91,8 +91,12 @@ class Vot(BenchmarkDataset):
         folder = entry.annotation.parent
         if child(folder, "sequence") is not None or child(folder, "color") is not None:
             return 2
-        first = read_lines(entry.annotation)[0].text
-        return 2 if first[0] in "mM" or first.replace(",", " ").split()[4:] else 0
+        try:
+            lines = read_lines(entry.annotation)
+        except DataError:
+            return 0  # what is no text is told by whoever reads it
+        first = lines[0].text if lines else ""
+        return 2 if first and (first[0] in "mM" or first.replace(",", " ").split()[4:]) else 0
 
 
 def trajectory(track: Track) -> str:

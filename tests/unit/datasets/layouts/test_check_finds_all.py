@@ -10,6 +10,7 @@ from fakes import tiny_dataset
 from hostile.damages import DAMAGES
 
 from harness.core.errors import DataError
+from harness.datasets.auto.dataset import candidates
 from harness.datasets.folder import Folder
 from harness.datasets.layouts.checking import check_split
 from harness.imaging.decoding import read_image
@@ -54,3 +55,13 @@ def test_what_a_job_refuses_the_check_finds(sound: Path, tmp_path: Path, name: s
     DAMAGES[name](root / "val")
     if refused := refusal(root):
         assert complaints(root), refused
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "\x00", "a b\n"])
+def test_no_layout_trips_over_an_annotation_that_is_none(sound: Path, tmp_path: Path, text: str) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(sound, root)
+    for path in root.rglob("groundtruth.txt"):
+        path.write_text(text)
+    candidates(root)
+    candidates(root / "val")
