@@ -213,6 +213,9 @@ def main() -> int:
         print(f"{tracker}: {len(search.state.alive())} candidates, prepared in {time.monotonic() - begin:.0f} s", flush=True)
         grid = Grid(search, measure_grid(search, given.seconds))
         print(f"{tracker}: the grid took {grid.seconds:.0f} s", flush=True)
+        if not any(grid.speed(str(number)) for number in grid.entries):
+            print(f"{tracker}: no speed of the grid has an interval: others used the machine, or --seconds is under 4; start anew when it is quiet.")
+            return 1
         for seed in range(given.seeds):
             shared = None if given.apart else race(lab, words, work / tracker / f"race{seed}", seed, given.minutes)
             for number, require in enumerate(SETS[: given.sets]):
