@@ -25,9 +25,9 @@ from harness.scoring import race
 PIECES = (0, 1, 2)
 """Pieces of video on which two candidates must give the same boxes to count as computing the same."""
 TURN_SECONDS = 0.1
-MOST_ROUNDS = 10
-"""Of a heat: those that are not told apart by then go on together."""
-MOST_LEADERS = 4
+MOST_ROUNDS = 6
+"""Of a heat: those that are not told apart by then go on together; further rounds of the same processes would tell little."""
+MOST_LEADERS = 3
 """Survivors that meet the next heat: they link its speeds with those before."""
 NEAR_LIMIT = 0.8
 """Share of a limit from which a tail latency decides, not the speed alone."""
