@@ -43,7 +43,7 @@ def load_class(target: str, base: type[T], where: str) -> type[T]:
         ) from error
     except HarnessError:
         raise
-    except Exception as error:  # whatever a user's own module raises
+    except (Exception, SystemExit) as error:  # whatever a user's own module raises
         raise ConfigError(f"{where}.target names module {module_name!r}, whose import failed: {told(error)}.") from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type) or not issubclass(found, base):

@@ -98,7 +98,7 @@ def read_ahead(path: Path) -> None:
     """Asks the system to fetch a file soon, without waiting for it; where that cannot be asked, nothing happens."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            handle = os.open(path, os.O_RDONLY)
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer would block the opening
             try:
                 os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
             finally:

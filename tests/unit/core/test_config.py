@@ -114,3 +114,10 @@ def test_at_least_with_a_count_that_no_run_would_end_with_names_both_ends() -> N
         at_least(1_000_000_001, 1, "task.warmup")
     at_least(1_000_000, 1, "task.warmup")
     at_least(None, 1, "task.warmup")
+
+
+def test_load_class_of_a_module_that_ends_the_process_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError, match="whose import failed: SystemExit"):
+        load_class("leaving.Own", Base, "tracker")

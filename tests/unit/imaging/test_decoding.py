@@ -180,3 +180,8 @@ def test_reading_ahead_never_fails(tmp_path: Path) -> None:
     decoding.read_ahead(tmp_path / "gone.jpg")
     (tmp_path / "here.jpg").write_bytes(b"1")
     decoding.read_ahead(tmp_path / "here.jpg")
+
+
+def test_read_ahead_of_a_pipe_does_not_wait_for_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "frame.jpg")
+    decoding.read_ahead(tmp_path / "frame.jpg")
