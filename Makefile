@@ -25,7 +25,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip show torch >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet $(TORCH)
 	if $(BIN)/python -m pip show torch | grep -q "^Version: $(TORCH:torch==%=%)"; then cp constraints.txt $(VENV)/constraints.txt; \
 	else grep -v '^torch==' constraints.txt > $(VENV)/constraints.txt; fi
-	$(BIN)/python -m pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[test,dev,docs,fast,cluster,server]'
+	$(BIN)/python -m pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[test,dev,docs,fast,cluster,server,trax]'
 	touch $@
 
 env: $(VENV)/ready  ## make the environment in .venv
