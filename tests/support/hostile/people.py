@@ -135,7 +135,7 @@ def yaml_files() -> Iterator[Case]:
 
 
 def _codes(name: str) -> tuple[int, ...]:
-    return (2,)
+    return (0, 2) if name == "defaults that name itself" else (2,)  # under another name it builds on a tracker that is there
 
 
 def modules() -> Iterator[Case]:
