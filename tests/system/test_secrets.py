@@ -65,7 +65,6 @@ def test_no_file_database_log_or_message_holds_the_password_of_a_server(tmp_path
             call("share", "sweep", "-o", "bundle.zip")
             call("import", "bundle.zip", "--no-mlflow")
             call("export", "sweep/0", "-o", "exported")
-            call("resume=sweep", f"mlflow.uri={address}", code=2)
             call("--cfg", "job", *job, "mlflow=server", f"mlflow.uri={address}")
             call("-v", *job, "mlflow=server", f"mlflow.uri={wrong}", "hydra.run.dir=told")
             call("mlflow=server", f"mlflow.uri=nonsense://{USER}:{SECRET}@x", "dataset=folder", f"dataset.root={data}", code=2)
