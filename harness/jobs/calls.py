@@ -18,7 +18,7 @@ from harness.jobs import compose, folders, launchers, resume, rounds, runner, sw
 from harness.jobs.compose import Plan
 from harness.jobs.experiment import build_experiment
 from harness.jobs.resume import Call
-from harness.jobs.task import JobTask, log_job, objectives, rounds_of
+from harness.jobs.task import JobTask, draw_sheets, log_job, objectives, rounds_of
 from harness.machine.progress import say
 from harness.publish import mlflow as mlflow_log
 
@@ -208,10 +208,13 @@ def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecor
     target = mlflow_log.target_of(results.config)
     found = None
     if results.status == "ok":
+        fresh = rounds_of(results.config) > 1 or not (folder / "plots").is_dir()
         with tolerated("warning: the run could not be summarised", say):
             found = _summary(folder, on_summary)
             sweeps.keep_verdicts(folder, found.comparison)
-    log_job(folder, None, redraw=rounds_of(results.config) > 1)  # after the report, which belongs to the record
+        if fresh:
+            draw_sheets(folder)
+    log_job(folder, None)  # after the report, which belongs to the record, and has drawn its plots
     if cost := runner.fixed_cost(results):
         say(cost)
     return JobRecord(folder, results, target, found)

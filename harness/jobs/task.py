@@ -178,9 +178,16 @@ def log_job(folder: Path, sweep: Path | None, redraw: bool = False) -> None:
 
 def draw(folder: Path) -> None:
     """A finished job's plots, and sheets of its worst and median sequence where it was scored."""
-    from harness.report import plots, render
+    from harness.report import plots
 
     with tolerated("warning: not all plots were drawn", say):
         plots.job_plots(folder, lambda text: say(f"warning: {text}"))
+    draw_sheets(folder)
+
+
+def draw_sheets(folder: Path) -> None:
+    """Sheets of frames alone: the report of a single run has its plots already."""
+    from harness.report import render
+
     with tolerated("warning: no sheets of sequences were drawn", say), contextlib.suppress(DataError):
         render.job_pictures(folder)  # the frames may be gone, or the job may have no boxes

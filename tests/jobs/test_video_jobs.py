@@ -16,7 +16,7 @@ def run(tmp_path, prepared, *words):
     for value in range(0, 120, 10):
         writer.write(np.full((48, 64, 3), value, np.uint8))
     writer.release()
-    return harness(*SETTINGS, f"prepare.cache={prepared}", "hydra.run.dir=run", *words, cwd=tmp_path)
+    return harness(*SETTINGS, f"prepare.cache={prepared}", "hydra.run.dir=run", *words, cwd=tmp_path, pictures=True)
 
 
 def test_a_clip_is_tracked(tmp_path, prepared):
