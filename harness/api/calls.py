@@ -227,7 +227,8 @@ def recommend(
             config_dir=str(Path(place).resolve()) if place is not None else None,
         )
         lab = Machine(device_names, request.config_dir)
-        return Recommendation(search_for(request, Path(folder) if folder is not None else new_place(), lab, say))
+        found = search_for(request, Path(folder) if folder is not None else new_place(), lab, say)
+        return Recommendation(found, request.fixed)
 
 
 # ---------------------------------------------------------------------------------------- arguments

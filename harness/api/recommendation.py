@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,10 +16,12 @@ class Recommendation:
 
     Args:
         answer: The answer of the search.
+        fixed: The settings that hold for all candidates.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, fixed: Sequence[str] = ()) -> None:
         self._answer = answer
+        self._fixed = list(fixed)
 
     @property
     def sentence(self) -> str:
@@ -32,8 +35,8 @@ class Recommendation:
 
     @property
     def overrides(self) -> list[str]:
-        """The recommended settings: ``harness.run(*overrides)``."""
-        return list(self._answer.overrides)
+        """The recommended settings, with those that hold for all candidates: ``harness.run(*overrides)``."""
+        return [*self._fixed, *self._answer.overrides]
 
     @property
     def dropped(self) -> dict[str, str]:
