@@ -148,6 +148,8 @@ def execute(call: Call, on_summary: OnSummary | None = None) -> JobRecord | Swee
     task = JobTask()
     if not plan.folder.strip():
         raise ConfigError(f"hydra.{'sweep' if plan.multirun else 'run'}.dir is empty; give the folder to write to, or leave it out.")
+    if resumes(wanted):
+        resume.check_kind(Path(plan.folder), plan.multirun)
     check_plan(plan, task)
     if plan.timed:
         compose.settle(plan, new_folder(Path(plan.folder)))

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import DataError
+from harness.core.errors import ConfigError, DataError
 from harness.core.files import read_record, write_json
 
 LAST = Path("outputs/last.json")
 COMMAND_FILE = "command.json"
-COMPARING = "turns."
-"""Keys that change how jobs are compared and nothing that they measure: given alone, the rest is as it was."""
+STEERING = ("turns", "mlflow", "objective")
+"""Sections that say how runs are kept and compared, and decide nothing that they measure: given alone, the rest is as it was."""
 PLACES = ("hydra.run.dir", "hydra.sweep.dir")
 
 
@@ -96,11 +96,22 @@ def continued(call: Call) -> Call:
         )
     record = _read_call(folder / COMMAND_FILE)
     own = [text for text in call.overrides if key_of(text) != "resume"]
-    if all(key_of(text).startswith(COMPARING) for text in own):
+    if all(key_of(text).partition(".")[0] in STEERING for text in own):
         own = [*record["overrides"], *own]
         call = replace(call, multirun=bool(record["multirun"]), config_dir=record["config_dir"])
     own = [text for text in own if key_of(text) not in ("resume", *PLACES)]
     return replace(call, overrides=(*own, *(f"{key}={quoted(folder)}" for key in ("resume", *PLACES))))
+
+
+def check_kind(folder: Path, multirun: bool) -> None:
+    """Raises ConfigError if a sweep is to go on in a single run's folder, or a single run in a sweep's."""
+    kept = bool(_read_call(folder / COMMAND_FILE)["multirun"]) if (folder / COMMAND_FILE).is_file() else multirun
+    if kept != multirun:
+        kinds = ("a sweep", "a single run") if kept else ("a single run", "a sweep")
+        raise ConfigError(
+            f"resume={folder}: that folder holds {kinds[0]}, and these settings make {kinds[1]}; give resume={folder} alone, or all the "
+            f"settings of {kinds[0]}{' with -m' if kept else ''}."
+        )
 
 
 def _read_call(path: Path) -> dict[str, Any]:

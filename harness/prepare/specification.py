@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from harness.core.errors import ConfigError, HarnessError, told
+from harness.core.errors import ConfigError, HarnessError, in_words, told
 from harness.core.interfaces import GraphSpec, Source, TrackerSpec
 
 T = TypeVar("T")
@@ -39,6 +39,8 @@ def _ask(what: str, question: Callable[[], T]) -> T:
         return question()
     except HarnessError:
         raise
+    except OSError as error:
+        raise ConfigError(f"{what} failed: {in_words(error, 'see to that file or its name')}") from error
     except Exception as error:  # whatever a user's own code raises
         raise ConfigError(f"{what} failed: {told(error)}.") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.core.errors import WeightsError
+from harness.core.errors import WeightsError, in_words
 from harness.core.files import at_home
 
 RANDOM = "random"
@@ -20,6 +20,10 @@ def weights_path(weights: str, advice: str) -> Path:
         path = Path(__file__).resolve().parent.parent / weights.removeprefix(PACKAGE)
     else:
         path = at_home(weights).absolute()
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # a name that is too long
+        raise WeightsError(f"tracker.weights: {in_words(error, 'give the path of a file')} {advice}") from error
+    if not there:
         raise WeightsError(f"tracker.weights is {weights}, but there is no file {path}. {advice}")
     return path

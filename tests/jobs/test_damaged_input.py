@@ -88,7 +88,7 @@ def test_a_cut_clip_is_tracked_with_a_warning_that_names_both_numbers(place: Pat
     whole = patch_clip(place / "whole.avi", codec, 20).read_bytes()
     (place / name).write_bytes(whole[: int(len(whole) * share)])
     found, told = track_clip(place, name, "cut")
-    frames = found.dataset["frames"]
+    frames = int(found.dataset["frames"])
     assert 0 < frames < 20
     assert f"{frames} frames were decoded of the 20 that the clip announces" in told
     assert any("announces" in warning for warning in found.warnings)
@@ -105,7 +105,7 @@ def test_cached_frames_of_a_clip_that_were_lost_are_decoded_again(tmp_path: Path
     words = [*OWN, f"prepare.cache={prepared}", "dataset=video", "dataset.path=walk.mp4", "dataset.init_box=[20,30,30,30]"]
     assert harness(*words, "hydra.run.dir=one", cwd=tmp_path).returncode == 0
     for number in (10, 11):
-        next((tmp_path / "outputs/cache/video").glob(f"*/{number:08d}.jpg")).unlink()
+        next((tmp_path / "outputs/cache/video").glob(f"*/{number:08d}.png")).unlink()
     done = harness(*words, "hydra.run.dir=two", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     one, two = (Results.load(tmp_path / name) for name in ("one", "two"))

@@ -81,7 +81,7 @@ def test_check_dataset(tmp_path):
     assert "registration at http" in done.stdout
     absent = harness("check-dataset", root, "--split", "val", cwd=tmp_path)
     assert absent.returncode == 2
-    assert "nothing is downloaded" in absent.stderr
+    assert "data/val does not exist; --split names a folder in" in absent.stderr
 
 
 @pytest.mark.shared

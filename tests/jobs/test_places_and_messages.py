@@ -59,7 +59,7 @@ def test_a_folder_named_like_a_variable_is_refused_at_once(tmp_path: Path) -> No
     place.mkdir()
     done = process(cwd=place)
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1 and "d${HOME}: Hydra takes ${...} for a variable; rename the folder" in done.stderr
+    assert done.stderr.count("\n") == 1 and "d${HOME}) contains ${, which settings take for a reference; change to another folder." in done.stderr
     assert list(place.iterdir()) == []
 
 
@@ -161,11 +161,11 @@ def test_a_folder_given_as_a_clip_is_answered_with_what_to_use(tmp_path: Path) -
 def test_jobs_of_a_sweep_over_numbers_are_named_with_their_keys(tmp_path: Path, prepared: Path) -> None:
     patch_split(tmp_path / "base", ["alpha"])
     with_cache(tmp_path, prepared)
-    words = [*OWN, "dataset=folder", "dataset.root=base", "mlflow=off", "-m", "seed=0,1", "threads=1,2", "hydra.sweep.dir=sw"]
+    words = [*OWN, "dataset=folder", "dataset.root=base", "mlflow=off", "-m", "seed=0,1", "task.warmup=1,2", "hydra.sweep.dir=sw"]
     done = harness(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     names = [Results.load(tmp_path / f"sw/{number}").name for number in range(4)]
-    assert names == ["seed=0 threads=1", "seed=0 threads=2", "seed=1 threads=1", "seed=1 threads=2"]
+    assert names == ["seed=0 warmup=1", "seed=0 warmup=2", "seed=1 warmup=1", "seed=1 warmup=2"]
 
 
 # -------------------------------------------------------------------------------- names in pictures

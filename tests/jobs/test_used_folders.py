@@ -84,3 +84,21 @@ def test_two_commands_never_share_a_folder(place: Path) -> None:
         done = harness(*OWN, "mlflow=off", "-m", "seed=0,1", "hydra.sweep.dir=both", cwd=place)
     assert done.returncode == 2
     assert "another command is running in both" in done.stderr
+
+
+def test_a_single_run_does_not_go_on_in_the_folder_of_a_sweep(place: Path) -> None:
+    sweep = harness(*OWN, "-m", "backend=onnx", "seed=1,2", "mlflow=off", "hydra.sweep.dir=sw", cwd=place)
+    assert sweep.returncode == 0, sweep.stderr
+    before = sorted(path.relative_to(place) for path in (place / "sw").rglob("*"))
+    single = harness(*OWN, "backend=onnx", "mlflow=off", "resume=sw", cwd=place)
+    assert single.returncode == 2
+    assert "that folder holds a sweep, and these settings make a single run; give resume=" in single.stderr
+    assert sorted(path.relative_to(place) for path in (place / "sw").rglob("*")) == before
+
+
+def test_resume_with_a_store_alone_goes_on_with_the_settings_that_the_folder_keeps(place: Path) -> None:
+    sweep = harness(*OWN, "-m", "backend=onnx", "seed=1,2", "mlflow=off", "hydra.sweep.dir=sw", cwd=place)
+    assert sweep.returncode == 0, sweep.stderr
+    again = harness("resume=sw", "mlflow=local", cwd=place)
+    assert again.returncode == 0, again.stderr
+    assert {run["seed"] for run in runs(place).values() if "seed" in run} == {"1", "2"}

@@ -40,7 +40,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("looked_at")
     sweep = scored_sweep(folder)
     write_json(folder / "outputs/last.json", {"folder": str(sweep)})
-    done = harness("compare", sweep, "--out", sweep, cwd=folder)
+    done = harness("compare", sweep, "--out", sweep, cwd=folder, pictures=True)
     assert done.returncode == 0, done.stderr
     assert harness("sync", sweep, cwd=folder).returncode == 0
     return folder

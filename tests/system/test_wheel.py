@@ -23,8 +23,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"} | PIP
     words = ["-m", "pip", "wheel", ".", "--no-deps", "--verbose", "--wheel-dir", str(folder)]
-    done = subprocess.run([sys.executable, *words], cwd=source, env={**os.environ, **PIP}, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, *words], cwd=source, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = folder.glob("*.whl")
     return wheel, done.stdout + done.stderr

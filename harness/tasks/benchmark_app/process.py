@@ -65,17 +65,18 @@ class Settings:
 class Report:
     """One run: times in milliseconds, ``throughput`` in inferences per second; ``percentile_ms`` is the one asked for.
 
-    ``total_ms`` is the duration of the timed loop; ``settings`` are the properties of the compiled model, as text.
+    ``total_ms`` is the duration of the timed loop; ``settings`` are the properties of the compiled model, as text. On MULTI the
+    app tells no latencies: they are None.
     """
 
     throughput: float
     first_ms: float | None
     read_ms: float | None
     compile_ms: float | None
-    percentile_ms: float
-    average_ms: float
-    min_ms: float
-    max_ms: float
+    percentile_ms: float | None
+    average_ms: float | None
+    min_ms: float | None
+    max_ms: float | None
     total_ms: float
     iterations: int
     requests: int
@@ -219,6 +220,7 @@ def parse(raw: Mapping[str, Any], log: str, wall_s: float = 0.0) -> Report:
     results, setup = raw.get("execution_results", {}), raw.get("configuration_setup", {})
     if results.get("error"):
         raise BackendError(f"benchmark_app reports: {results['error']}")
+    silent = str(setup.get("target device", "")).startswith("MULTI") and "avg latency" not in results
     percentile = next((value for key, value in results.items() if key.startswith("latency (")), None)
     try:
         return Report(
@@ -226,10 +228,10 @@ def parse(raw: Mapping[str, Any], log: str, wall_s: float = 0.0) -> Report:
             first_ms=_number(results.get("first inference time (ms)")),
             read_ms=_number(results.get("read model time (ms)")),
             compile_ms=_number(results.get("compile model time (ms)")),
-            percentile_ms=float(percentile if percentile is not None else results["avg latency"]),
-            average_ms=float(results["avg latency"]),
-            min_ms=float(results["min latency"]),
-            max_ms=float(results["max latency"]),
+            percentile_ms=None if silent else float(percentile if percentile is not None else results["avg latency"]),
+            average_ms=None if silent else float(results["avg latency"]),
+            min_ms=None if silent else float(results["min latency"]),
+            max_ms=None if silent else float(results["max latency"]),
             total_ms=float(results["total execution time (ms)"]),
             iterations=int(results["total number of iterations"]),
             requests=int(setup["number of parallel infer requests"]),

@@ -131,8 +131,8 @@ def _app_run(report: app.Report, seconds: int) -> AppRun:
         report.first_ms or 0.0,
         report.read_ms or 0.0,
         report.compile_ms or 0.0,
-        report.min_ms,
-        report.max_ms,
+        report.min_ms or 0.0,
+        report.max_ms or 0.0,
     )
 
 

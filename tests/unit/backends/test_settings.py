@@ -10,8 +10,9 @@ import pytest
 from harness.backends.onnx.backend import Onnx
 from harness.backends.openvino.backend import OpenVino
 from harness.backends.torch.backend import Torch
+from harness.core.config import build
 from harness.core.errors import BackendError, ConfigError, DeviceError, SkipJob
-from harness.core.interfaces import Artifact
+from harness.core.interfaces import Artifact, Backend
 
 BACKENDS: dict[str, type[Any]] = {"torch": Torch, "onnx": Onnx, "openvino": OpenVino}
 
@@ -38,8 +39,8 @@ def test_a_device_that_the_machine_has_not_is_reported(artifacts: dict[str, Arti
 def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"backend\.streams is 0"):
         OpenVino(streams=0)
-    with pytest.raises(ConfigError, match=r"backend\.optimization is 'most'"):
-        Onnx(optimization="most")
+    with pytest.raises(ConfigError, match=r"backend\.optimization is 'most'; accepted: .*disable.*basic.*extended.*all"):
+        build({"target": "harness.backends.onnx.backend.Onnx", "optimization": "most"}, Backend, "backend")  # type: ignore[type-abstract]
     with pytest.raises(ConfigError, match="threads is 0"):
         Torch(threads=0)
 

@@ -100,6 +100,15 @@ def test_report_that_lacks_a_figure_is_refused(key):
         app.parse({**REPORT, "execution_results": results}, LOG)
 
 
+def test_report_of_a_list_of_devices_has_no_latencies():
+    results = {name: value for name, value in REPORT["execution_results"].items() if "latency" not in name}
+    setup = {**REPORT["configuration_setup"], "target device": "MULTI:CPU"}
+    found = app.parse({"execution_results": results, "configuration_setup": setup}, LOG)
+    assert (found.throughput, found.percentile_ms, found.average_ms, found.min_ms, found.max_ms) == (50.0, None, None, None, None)
+    with pytest.raises(BackendError, match="avg latency"):
+        app.parse({"execution_results": results, "configuration_setup": {**setup, "target device": "AUTO:CPU"}}, LOG)
+
+
 def test_error_inside_the_report_is_ours():
     with pytest.raises(BackendError, match="device is lost"):
         app.parse({"execution_results": {"error": "device is lost"}}, "")
