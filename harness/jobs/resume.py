@@ -13,8 +13,8 @@ from harness.core.files import read_record, write_json
 
 LAST = Path("outputs/last.json")
 COMMAND_FILE = "command.json"
-STEERING = ("turns", "mlflow", "objective")
-"""Sections that say how runs are kept and compared, and decide nothing that they measure: given alone, the rest is as it was."""
+COMPARING = "turns."
+"""Keys that change how jobs are compared and nothing that they measure: given alone, the rest is as it was."""
 PLACES = ("hydra.run.dir", "hydra.sweep.dir")
 
 
@@ -96,7 +96,7 @@ def continued(call: Call) -> Call:
         )
     record = _read_call(folder / COMMAND_FILE)
     own = [text for text in call.overrides if key_of(text) != "resume"]
-    if all(key_of(text).partition(".")[0] in STEERING for text in own):
+    if all(key_of(text).startswith(COMPARING) for text in own):
         own = [*record["overrides"], *own]
         call = replace(call, multirun=bool(record["multirun"]), config_dir=record["config_dir"])
     own = [text for text in own if key_of(text) not in ("resume", *PLACES)]

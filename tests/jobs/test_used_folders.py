@@ -94,11 +94,3 @@ def test_a_single_run_does_not_go_on_in_the_folder_of_a_sweep(place: Path) -> No
     assert single.returncode == 2
     assert "that folder holds a sweep, and these settings make a single run; give resume=" in single.stderr
     assert sorted(path.relative_to(place) for path in (place / "sw").rglob("*")) == before
-
-
-def test_resume_with_a_store_alone_goes_on_with_the_settings_that_the_folder_keeps(place: Path) -> None:
-    sweep = harness(*OWN, "-m", "backend=onnx", "seed=1,2", "mlflow=off", "hydra.sweep.dir=sw", cwd=place)
-    assert sweep.returncode == 0, sweep.stderr
-    again = harness("resume=sw", "mlflow=local", cwd=place)
-    assert again.returncode == 0, again.stderr
-    assert {run["seed"] for run in runs(place).values() if "seed" in run} == {"1", "2"}

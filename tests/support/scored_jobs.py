@@ -35,6 +35,8 @@ def scored_sweep(folder: Path, jobs: int = 3, sequences: int = 4, frames: int = 
         write_job(item, against, sweep / str(number), False, ["score", f"made_{number}"])
         results = Results.load(sweep / str(number))
         results.config["mlflow"] = {"name": "local", "root": str(folder / "mlruns"), "experiment": "harness", "uri": None}
+        chosen = {"backend": "onnx", "device": "cpu", "hint": "latency", "quantization": "none"}
+        results.config |= {"threads": 1, **{group: {"name": name} for group, name in chosen.items()}}
         results.environment["processor"] = "Drawn"
         results.save(sweep / str(number))
     names = [str(number) for number in range(jobs)]
