@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -40,6 +40,7 @@ PATIENCE = {
     "AWS_MAX_ATTEMPTS": "2",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """A store that cannot be reached must not delay a job: results are on disk, and ``sync`` sends them. Whoever needs other limits sets them."""
@@ -58,7 +59,7 @@ def client(target: Target) -> Any:
         os.environ.setdefault(name, value)
     if target.kind == "server":
         _reach(target.tracking_uri)
-        _authenticate(target.address)
+        _authenticate(target)
         _open_once(target.address)
     import mlflow
 
@@ -121,12 +122,10 @@ def _open_once(address: str) -> None:
         raise StoreError(f"cannot open the MLflow database {secrets.public(address)} ({said})") from error
 
 
-def _authenticate(address: str) -> None:
+def _authenticate(target: Target) -> None:
     """Hands the credentials of an http(s) address to MLflow by its own variables, so that they stand in no message."""
-    parts = urlsplit(address)
-    if parts.scheme in ("http", "https") and parts.username:
-        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
-        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+    if target.credentials is not None:
+        os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = target.credentials
 
 
 def wait_until_ready(target: Target, seconds: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from harness.core import secrets
 from harness.core.errors import DataError, HarnessError, StoreError
@@ -55,8 +55,21 @@ class Target:
 
     @property
     def address(self) -> str:
-        """The address that MLflow gets, with credentials where the given address had some."""
-        return secrets.whole(self.tracking_uri)
+        """The address that MLflow gets, with credentials if the given address had some.
+
+        User and password of an http(s) address are left out: MLflow prints the addresses of runs, and gets both by its own variables.
+        """
+        whole = secrets.whole(self.tracking_uri)
+        parts = urlsplit(whole)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.scheme in ("http", "https") else whole
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """User and password of an http(s) address; None if it has none."""
+        parts = urlsplit(secrets.whole(self.tracking_uri))
+        if parts.scheme not in ("http", "https") or not parts.username:
+            return None
+        return unquote(parts.username), unquote(parts.password or "")
 
 
 def escaped(folder: Path) -> str:
