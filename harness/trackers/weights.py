@@ -247,6 +247,8 @@ def load(path: Path) -> dict[str, Tensor]:
         else:
             tensors = _state_dict(_read_pickled(path))
             state = {name: item.tensor() if isinstance(item, _View) else item for name, item in tensors.items()}
+    except MemoryError as error:
+        raise WeightsError(f"{path} is not a set of weights: it claims to hold more than fits into memory. Was the download complete?") from error
     except OSError as error:
         raise WeightsError(f"the weights {path} cannot be read ({error.strerror or error}).") from error
     except Exception as error:  # a damaged pickle may raise almost anything, and all of it means the same
