@@ -43,7 +43,7 @@ def disturb(seed: int) -> None:
 @contextlib.contextmanager
 def stranger() -> Iterator[None]:
     """Lets a process work for random moments that is not a descendant of this one, so that it counts as other load."""
-    start = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL).pid)"
+    start = "import sys, subprocess as s; print(s.Popen(sys.argv[1:], stdout=s.DEVNULL, stderr=s.DEVNULL).pid)"  # it outlives this one
     words = [sys.executable, "-c", start, sys.executable, "-m", "benchmarks.equal_jobs", "--work"]
     pid = int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
     try:
