@@ -67,6 +67,25 @@ def write_bytes(path: Path, data: bytes) -> Path:
     return path
 
 
+def temporary_beside(path: Path, suffix: str) -> Path:
+    """Makes an empty file in the folder of ``path``, for a writer that takes a name; it is renamed to ``path`` once it is whole.
+
+    Args:
+        path: The file that is to be.
+        suffix: Of the temporary name, if the writer goes by it (``.mp4``).
+
+    Raises:
+        StoreError: The folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(suffix=suffix, prefix=f".{path.stem}.", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror}); choose a folder that can be written.") from error
+    return Path(name)
+
+
 def put_in_place(source: Path, target: Path) -> None:
     """Renames ``source`` to ``target``, which it replaces. Raises OSError.
 

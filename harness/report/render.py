@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.errors import ConfigError, DataError, StoreError
-from harness.core.files import file_mode, write_bytes
+from harness.core.files import file_mode, temporary_beside, write_bytes
 from harness.core.interfaces import Boxes, Dataset, Image, Sequence
 from harness.core.names import as_portable
 from harness.imaging.decoding import read_image
@@ -241,13 +240,7 @@ def write_film(source: Sequence, layers: list[Layer], path: Path, fps: float = F
     count = min(len(source.frames), max(len(layer.boxes) for layer in layers))
     width = read_image(Path(source.frames[0]), "bgr").shape[1]
     width = 2 * (min(max(width, SMALLEST), LARGEST) // 2)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(suffix=".mp4", prefix=f".{path.stem}.", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror}); choose a folder that can be written.") from error
-    temporary = Path(name)
+    temporary = temporary_beside(path, ".mp4")
     try:
         if not _by_ffmpeg(_pictures(source, layers, list(range(count)), width), temporary, fps):
             _by_opencv(_pictures(source, layers, list(range(count)), width), temporary, fps)

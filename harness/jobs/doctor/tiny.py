@@ -15,7 +15,7 @@ SIZE = 32
 
 @dataclass
 class Tiny(TrackerSpec):
-    """Three convolutions on an image of 32x32 pixels, with random weights. It is prepared like any tracker, and tracks nothing."""
+    """Three convolutions on an image of 32x32 pixels, with random weights. It is prepared like any tracker, but cannot track."""
 
     name: str = "tiny"
 
@@ -30,8 +30,8 @@ class Tiny(TrackerSpec):
         return Source("torch", "harness.jobs.doctor.network:build")
 
     def start(self, sessions: Mapping[str, Session]) -> Tracker:
-        """Raises ConfigError: it is no tracker."""
-        raise ConfigError("this graph is there to try backends; it tracks nothing.")
+        """Raises ConfigError, since this graph cannot track."""
+        raise ConfigError("this graph only checks that a backend works; it cannot track.")
 
     @property
     def random_weights(self) -> bool:

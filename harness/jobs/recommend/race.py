@@ -230,7 +230,7 @@ def _class(entry: Entry, rules: Rules) -> str:
 
 
 def _spared(state: State, names: Sequence[str], rules: Rules) -> dict[str, float] | None:
-    """The tails of candidates, where they decide: all that are well within the limit count as equally long."""
+    """The tail latencies of candidates if a limit on them matters, else None; all that are far below the limit count as equal."""
     if rules.tail is None:
         return None
     floor = NEAR_LIMIT * rules.tail

@@ -6,9 +6,8 @@ and back, so that the machine's drift hits all alike; benchmark_app itself runs 
 
 from __future__ import annotations
 
-import contextlib
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -31,6 +30,7 @@ from harness.core.interfaces import (
 )
 from harness.core.records import Scoring
 from harness.imaging.decoding import decoder_name
+from harness.machine.collection import no_collection
 from harness.tasks.benchmark_app import process as app
 from harness.tasks.explain_gap import ladder as gap_ladder
 from harness.tasks.explain_gap.bench import Bench
@@ -81,7 +81,8 @@ class ExplainGap(Task):
         bench = Bench.prepare(self, context)
         rounds, runs = [], []
         context.progress.start("rounds", self.rounds)
-        with _no_collection():
+        gc.collect()
+        with no_collection():
             for number in range(self.rounds):
                 found, report = bench.round(reverse=bool(number % 2))
                 rounds.append(found)
@@ -134,16 +135,3 @@ def _app_run(report: app.Report, seconds: int) -> AppRun:
         report.min_ms or 0.0,
         report.max_ms or 0.0,
     )
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """No garbage collection inside a timed frame."""
-    collecting = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 from collections.abc import Iterator, Mapping, Sequence as Seq
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from harness.core.config import at_least
 from harness.core.errors import ConfigError, TrackingError
 from harness.core.interfaces import Context, Dataset, Metrics, Task, TaskResult, TrackerSpec
 from harness.core.records import Scoring
+from harness.machine.collection import no_collection
 from harness.machine.energy import NONE, Meter, meter
 from harness.machine.environment import machine
 from harness.machine.sensors import sensors_of
@@ -82,7 +82,7 @@ class Soak(Task):
             store.begin(samples, counters.names)
             context.progress.start("soak, seconds", round(total - done))
             probe = _Shown(MachineProbe(counters, sensors_of(device), parts(samples) + 1), context, round(total - done))
-            with store.appending() as keep, _uncollected():
+            with store.appending() as keep, no_collection():
                 samples += watch(self._updates(context, runner), total, probe, perf_counter, keep, done)
             context.progress.close()
         return self.result(samples, counters, context.tracker.random_weights, store.counters())
@@ -158,18 +158,6 @@ class Soak(Task):
             scoring=Scoring(protocol="none", random_weights=random_weights),
         )
         return TaskResult(found | energy, [SAMPLES], {}, record, warnings)
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without collections of garbage: one inside a timed frame would be charged to the tracker."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 class _Shown:

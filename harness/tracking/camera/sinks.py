@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
-import tempfile
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -17,7 +15,7 @@ import cv2
 import numpy as np
 
 from harness.core.errors import StoreError, in_words
-from harness.core.files import file_mode, put_in_place, write_bytes, write_text
+from harness.core.files import file_mode, put_in_place, temporary_beside, write_bytes, write_text
 from harness.core.interfaces import Boxes, Image
 from harness.imaging.decoding import Color
 
@@ -182,13 +180,7 @@ class Film(_Behind):
     def __init__(self, path: Path, fps: Callable[[], float]) -> None:
         self._path, self._fps, self._writer, self._count = path, fps, None, 0
         self._size = (0, 0)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(suffix=".mp4", prefix=f".{path.stem}.", dir=path.parent)
-            os.close(handle)
-        except OSError as error:
-            raise StoreError(f"{path} cannot be written ({error.strerror}); choose a folder that can be written.") from error
-        self._temporary = Path(name)
+        self._temporary = temporary_beside(path, ".mp4")
         super().__init__()
 
     _writer: Any
