@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from command_line import harness, with_cache
 from fakes import tiny_dataset
+from patch_sequences import patch_clip
 from scored_jobs import give_model, scored_sweep
 from small_jobs import SMALL
 from store_records import records
@@ -95,6 +96,12 @@ def same_boxes(exported: Path, job: Path, sequence: Path, to: Path) -> None:
     drawn = run_alone(exported / "track.py", sequence, "--init", truth, "-o", to, "--out", film)
     assert drawn.returncode == 0, drawn.stderr
     assert int(cv2.VideoCapture(str(film)).get(cv2.CAP_PROP_FRAME_COUNT)) == len(expected)
+    clip = patch_clip(to.with_name("cut.avi"), "MJPG", 20)
+    whole = clip.read_bytes()
+    clip.write_bytes(whole[: int(len(whole) * 0.6)])
+    cut = run_alone(exported / "track.py", clip, "--init", truth)
+    assert cut.returncode == 0, cut.stderr
+    assert f"frames were decoded of the 20 that {clip} announces; it is cut or damaged" in cut.stderr
     camera = run_alone(exported / "track.py", "77", "--init", truth)
     assert camera.returncode == 1
     assert "nor the number of a camera" in camera.stderr
