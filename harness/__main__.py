@@ -9,6 +9,9 @@ import sys
 def main() -> int:
     """Entry of the console script too."""
     open_streams()
+    from harness.machine.collection import collect_seldom
+
+    collect_seldom()
     from harness.cli.main import main as run
 
     return run(sys.argv[1:])

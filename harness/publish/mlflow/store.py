@@ -20,8 +20,9 @@ from filelock import FileLock, Timeout
 from harness.core import secrets
 from harness.core.catalog import catalog
 from harness.core.errors import StoreError, first_words
+from harness.publish.mlflow import schema
 from harness.publish.mlflow.place import check_database, moved_from
-from harness.publish.mlflow.target import Target, check_writable, escaped
+from harness.publish.mlflow.target import DATABASE, Target, check_writable, escaped
 
 ID_TAG = "harness.id"
 COMPLETE_TAG = "harness.complete"
@@ -73,11 +74,22 @@ def client(target: Target) -> Any:
     check_database(root)
     with _lock(root / ".create.lock"), no_stray_folder(root):
         try:
-            found = mlflow.MlflowClient(tracking_uri=target.address)
-            found.search_experiments(max_results=1)
+            found = _opened(root / DATABASE, target.address)
         except Exception as error:  # MLflow's, its database's and its migrations' errors share no base class
             raise StoreError(f"the MLflow store in {root} cannot be opened ({first_words(error)}); restore it from a copy, or choose another folder.") from error
     _check_place(root)
+    return found
+
+
+def _opened(database: Path, address: str) -> Any:
+    """A client on a local store, whose database is made if it is not there."""
+    import mlflow
+
+    made = not database.exists() and not schema.begin(database, mlflow.__version__)
+    found = mlflow.MlflowClient(tracking_uri=address)
+    found.search_experiments(max_results=1)
+    if made:
+        schema.keep(database, mlflow.__version__)
     return found
 
 
