@@ -75,6 +75,15 @@ def in_words(error: OSError, remedy: str = "choose another folder") -> str:
     return f"{error.strerror or error}{where}; {'free space or ' if full else ''}{remedy}."
 
 
+def in_one_line(text: str) -> str:
+    """``text`` with control characters as escapes: a name with a line break or a terminal's commands in it stays a name.
+
+    >>> in_one_line("a\\nb does not exist")
+    'a\\\\nb does not exist'
+    """
+    return "".join(sign if sign.isprintable() or sign == " " else sign.encode("unicode_escape", "surrogatepass").decode() for sign in text)
+
+
 def reason(error: Exception) -> str:
     """An exception of anybody's as the end of a sentence: ours as it stands, another's with its kind, in one line."""
     if isinstance(error, HarnessError):
