@@ -153,7 +153,7 @@ def wait_until_ready(target: Target, seconds: float) -> None:
         except urllib.error.HTTPError as error:
             if error.code not in (502, 503, 504):
                 return  # it answers: whatever it says of this page, it is up
-        except OSError:
+        except (OSError, HTTPException, ValueError):  # nobody there, or what is there speaks something else
             pass
         time.sleep(0.5)
 

@@ -132,10 +132,12 @@ def check_uri(uri: str) -> None:
 
 
 def _has_place(uri: str) -> bool:
-    """Whether host and port of an address can be read."""
+    """Whether host and port of an address can be read, and nothing in it must be written percent-encoded."""
     try:
         parts = urlsplit(uri)
-        return parts.port is None or parts.port > 0
+        (parts.hostname or "").encode("idna")
+        http = parts.scheme in ("http", "https")
+        return (parts.port is None or parts.port > 0) and not (http and not (uri.isascii() and uri.isprintable() and " " not in uri))
     except ValueError:
         return False
 

@@ -73,6 +73,8 @@ def kind_of(address: str) -> Kind:
         return "stream"
     if scheme is not None:
         raise DataError(f"{secrets.masked(address)} has the scheme {scheme[1]}, which is not known; accepted: {', '.join(SCHEMES)}.")
+    if path.exists():
+        raise DataError(f"{address} is neither a regular file nor a folder (a pipe or a device); give a video file or a folder of images.")
     raise DataError(f"{address} does not exist; give a video file, a folder of images, the number of a camera, or an address (rtsp://, http://).")
 
 

@@ -15,7 +15,7 @@ OPTIONS = (
     "history --last 0", "history --last -5", f"history --last {BIG}", "history --last 1.5", "history --last nan", "history --since nan",
     "history --since -1d", "history --since 1e400d", f"history --since {BIG}d", "history --since ''", "history --since 30", "history --since ٣d",
     "history --metric ''", "history --metric ../../x", "history --metric nothing", "history --metric '\n'", "history foo", "history =", "history =1",
-    "history nothing=1", "history backend=", "history backend=nobody", "history ''", "history --nothing", "history --outputs ''",
+    "history nothing=1", "history backend=", "history backend=nobody", "history ''", "history --nothing", 
     "history --root ''", "history --out ''",
     "prune", "prune --older-than", "prune --older-than -1d", "prune --older-than nan", "prune --older-than 0", "prune --older-than ''",
     f"prune --older-than {BIG}w", "prune --older-than 1d --keep nothing", "prune --older-than 1d --keep ''", "prune --older-than 1d --keep",
@@ -33,20 +33,20 @@ OPTIONS = (
     "doctor --seconds -1", "doctor --seconds 0", "doctor --seconds nan", "doctor --seconds inf", "doctor --seconds x", "doctor more", "devices more", "devices --json=5",
     "export runs -o ''", "export runs -o w --best nothing", "export runs -o w --best ''", "export runs -o w --budget -1", "export runs -o w --budget nan",
     "export runs -o w --budget x", "export runs -o w --budget 0", "export runs/0 -o data", "export runs/0 -o data/val/list.txt", "export nobody -o w",
-    "import data/val/list.txt", "import runs", "import ''", "import nowhere.zip --out ''", "import data --root ''",
+    "import runs", "import ''", "import nowhere.zip --out ''", "import data --root ''",
     "share runs -o x.txt", "share runs -o ''", "share runs", "share runs -o .zip/x", "share '' -o x.zip", "share data -o x.zip", "share runs runs nobody -o x.zip",
     "score data --dataset data --split ../..", "score runs/0 --dataset ''", "score runs/0 --dataset data --layout foo", "score runs/0 --dataset data --protocol foo",
     "score runs/0 --dataset data --invalid-truth foo", "score runs/0 --dataset data --sequences nobody", "score runs/0 --dataset data --split nowhere",
     "score runs/0 --dataset data/val/list.txt", "score", "score ''",
-    "check-dataset data --split ''", "check-dataset data --layout ''", "check-dataset data/val/list.txt", "check-dataset ''", "check-dataset data more",
-    "pack runs/0 -o ''", "pack runs/0 --layout foo", "pack runs/0 --dataset nowhere", "pack ''", "validate ''", "validate nowhere --dataset nowhere", "validate runs --split ../../..",
+    "check-dataset data --layout ''", "check-dataset data/val/list.txt", "check-dataset ''", "check-dataset data more",
+    "pack runs/0 -o ''", "pack runs/0 --layout foo", "pack runs/0 --dataset nowhere", "pack ''", "validate nowhere --dataset nowhere", "validate runs --split ../../..",
     "convert runs/0 --to pysot -o ''", "convert runs/0 --to otb -o data", "convert runs/0 --to otb -o data/val/list.txt", "convert '' --to otb -o x", "convert runs/0 --to '' -o x",
     "render runs/0 -s", "render runs/0 -s ''", "render '' -s worst", "render data -s worst", "render runs/0 -s 'a\nb'",
     "compare runs --baseline ''", "compare runs --maximize fps", "compare runs --recommend --maximize nothing", "compare runs --recommend --maximize ''",
     "compare runs --recommend --minimize fps", "compare runs --recommend --require ''", "compare runs --recommend --require 'fps >= nan'",
     "compare runs --recommend --require 'fps >='", "compare runs --recommend --require '>= 5'", "compare runs --recommend --require 'fps = 5'",
     "compare runs --fail-if 'fps < infx'", "compare runs --fail-if 'fps < -nan%'", "compare runs --fail-if", "compare 'a\nb'", "compare '\x1b[31mred'", "compare '\\xff'",
-    "compare 00000000", "compare ~nobody/x", "compare runs --outputs nowhere 123456", "sync ''", "sync runs/0/results.json", "sync runs --uri 'http://x y'",
+    "compare 00000000", "compare ~nobody/x", "compare runs --outputs nowhere 123456", "sync runs/0/results.json", "sync runs --uri 'http://x y'",
     "repair --root ''", "repair more", "ui --root ''", "ui --port 1.5", "ui --port ''", f"ui --port {BIG}", "ui --experiment ''",
     "recommend --minutes 0", "recommend --minutes inf", "recommend --minutes x", f"recommend --seed {BIG}x", "recommend --require ''", "recommend --require 'fps > nan'",
     "recommend --require 'nothing >= 5'", "recommend --maximize fps --minimize fps", "recommend --maximize ''", "recommend foo", "recommend ''", "recommend =", "recommend search=",
@@ -62,6 +62,15 @@ OPTIONS = (
     "tune tracker.window_influence tracker=nobody --on x", "tune tracker.window_influence --config-dir nowhere --on x", "tune tracker.window_influence dataset=folder dataset.root=nowhere --on x",
 )  # fmt: skip
 """Commands that are all mistakes: exit code 2, whatever lies in ``runs`` and ``data``."""
+
+MAY_END_OTHERWISE = (
+    "history --outputs ''", "import data/val/list.txt", "check-dataset data --split ''", "validate ''", "sync ''", "sync runs --uri http://☃", "sync runs --uri http://127.0.0.1:1/☃",
+    f"sync runs --uri http://{'a' * 70}", "sync runs --uri http://a..b", "sync runs --uri http://user:pa/ss@127.0.0.1:1", "sync runs --uri mysql://127.0.0.1:1/x",
+    "sync runs --uri postgresql://127.0.0.1:1/x", "sync runs --uri databricks://nobody", "sync runs --uri sqlite:///", "sync runs --uri sqlite:///runs/0/results.json",
+    "sync runs --uri 'sqlite:///x?mode=foo'", "sync runs --uri sqlite:///nowhere/at/all/x.db", "sync runs --uri http://127.0.0.1:1/?a=b#c", "score runs/0 --mlflow http://127.0.0.1:1",
+    "score runs/0 --mlflow foo", "score runs/0 --mlflow ''", "score runs/0 --experiment ''", "import x.zip --uri http://127.0.0.1:1", "sync runs --root x --experiment " + "e" * 600,
+)  # fmt: skip
+"""Commands with which the folder here, or nothing, may be meant, or whose work fails."""
 
 KINDS: dict[str, Callable[[Path], object]] = {
     "a FIFO": os.mkfifo, "a link to /dev/zero": lambda path: path.symlink_to("/dev/zero"), "a link to itself": lambda path: path.symlink_to(path.name),
@@ -93,6 +102,8 @@ def others() -> Iterator[Case]:
     """All of them."""
     for text in OPTIONS:
         yield Case("options", text[:90], tuple(shlex.split(text)), needs=("runs", "data"))
+    for text in MAY_END_OTHERWISE:
+        yield Case("options", text[:90], tuple(shlex.split(text)), needs=("runs", "data"), codes=(0, 1, 2))
     for number, text in enumerate(ARGUMENTS):
         for name, make in KINDS.items():
             yield Case("arguments", f"{text} ({number}) is {name}", tuple(shlex.split(text)), _all_of(make), codes=(0, 1, 2), needs=("runs", "data"))
