@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.cli.words import parse
 from harness.core import plugins, secrets
-from harness.core.errors import ConfigError, HarnessError, exit_code_of, exit_code_of_system, in_one_line, in_words, unexpected
+from harness.core.errors import ConfigError, HarnessError, exit_code_of, exit_code_of_system, in_one_line, in_words, loop_of_links, unexpected
 
 if TYPE_CHECKING:
     from harness.report.summary import Summary
@@ -75,8 +75,9 @@ def _told(words: list[str], verbose: bool) -> int:
     except Exception as error:
         if verbose:
             traceback.print_exc()
-        tell(unexpected(error))
-        return 1
+        looped = loop_of_links(error)
+        tell(looped or unexpected(error))
+        return 2 if looped else 1
 
 
 def tell(sentence: str) -> None:

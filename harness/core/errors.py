@@ -84,6 +84,12 @@ def in_one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign == " " else sign.encode("unicode_escape", "surrogatepass").decode() for sign in text)
 
 
+def loop_of_links(error: Exception) -> str:
+    """A sentence about a link that leads back to itself, which ``Path.resolve`` tells as a RuntimeError; empty for any other error."""
+    found = re.match(r"Symlink loop from '(.*)'", str(error)) if isinstance(error, RuntimeError) else None
+    return f"{found[1]} is a link that leads back to itself; give the file or folder that is meant." if found else ""
+
+
 def reason(error: Exception) -> str:
     """An exception of anybody's as the end of a sentence: ours as it stands, another's with its kind, in one line."""
     if isinstance(error, HarnessError):
