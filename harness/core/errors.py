@@ -139,7 +139,7 @@ def unexpected(error: Exception) -> str:
 
 def first_words(error: Exception, most: int = 200) -> str:
     """The first line of what a library says, without the names of its classes: ``disk I/O error``."""
-    lines = str(error).strip().splitlines()
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result")]  # SQLAlchemy's preface
     said = re.sub(r"\([\w.]*(Error|Exception)\)\s*", "", lines[0] if lines else "").strip()
     return said[:most] or type(error).__name__
 

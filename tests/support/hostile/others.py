@@ -85,7 +85,7 @@ ARGUMENTS = (
     "score x --dataset data", "score runs/0 --dataset x", "score runs/0 --dataset data --split val --mlflow off --out x", "validate x", "validate x.zip", "pack x -o b.zip", "pack runs/0 -o x",
     "convert x --to otb -o w", "convert runs/0 --to otb -o x", "check-dataset x", "check-dataset data --split x", "repair --root x", "ui --root x --no-browser", "ui x --no-browser",
     "history --outputs x --root x", "history --outputs runs --root x --out x", "prune --older-than 1d --outputs x --root x", "track x --json --box 1,1,5,5",
-    "track x.mp4 --json --box 1,1,5,5", "track x --json --box 1,1,5,5 --config-dir x", "recommend --folder x tracker=nobody", "recommend --config-dir x",
+    "track x.mp4 --json --box 1,1,5,5", "track x --json --box 1,1,5,5 --config-dir x", "recommend --folder x tracker=nobody", "recommend --config-dir x tracker=nobody",
     "tune tracker.window_influence --on a --folder x dataset=folder dataset.root=x", "resume=x", "hydra.run.dir=x resume=x", "--config-dir x",
 )  # fmt: skip
 """Commands of which an argument is something else; ``x`` and ``x.zip``, ``x.mp4`` are that."""
@@ -95,7 +95,7 @@ READERS = ("compare runs --out c", "history --outputs runs --root x", "share run
            "sync runs --root store", "resume=runs", "convert runs/0 --to pysot -o w", "export runs -o w")  # fmt: skip
 
 SIGNS = ("'", '"', "${x}", "%", "%41", "?", "#", "=", ",", "[x]", "{x}", "a b", "~", "*", "\\", "$HOME", "`x`", "&", ";", "\t", "\n", "\x1b[1m", "\x07", "é", "☃", "\udcff",
-         "--x", "-", ".", "..x", "x" * 200, "a:b", "<b>", "|", "!", "(", "+", "@", "null", "1", "true", "on")  # fmt: skip
+         "--x", "-", "..x", "x" * 200, "a:b", "<b>", "|", "!", "(", "+", "@", "null", "1", "true", "on")  # fmt: skip
 
 
 def others() -> Iterator[Case]:
@@ -173,7 +173,7 @@ def _stores() -> Iterator[Case]:
                          "an option": {"words": ["-m"], "overrides": ["-m", "-m"], "multirun": False, "config_dir": "nowhere"},
                          "lines": {"words": ["a\nb"], "overrides": ["a\nb=1"], "multirun": True, "config_dir": None}}.items():  # fmt: skip
         setup = lambda folder, record=record: (folder / "runs/command.json").write_text(json.dumps(record))  # noqa: E731
-        yield Case("own places", f"command.json asks for {name}", ("resume=runs",), setup, needs=("runs",))
+        yield Case("own places", f"command.json asks for {name}", ("resume=runs",), setup, needs=("runs",), codes=(0, 2))
 
 
 def _all_of(make: Callable[[Path], object]) -> Callable[[Path], object]:
