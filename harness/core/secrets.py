@@ -18,7 +18,7 @@ VARIABLE = "HARNESS_ADDRESSES"
 """JSON: public address -> whole address."""
 MASK = "***"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.\-]*://"
-_WITH_USER = rf"(?:{_SCHEME}[^/?#\s'\"]*@|{_SCHEME}[^/?#\s'\"@:\[]+:(?!\d*(?:[/?#'\"\]),\s]|$))\S*@)"
+_WITH_USER = rf"(?:{_SCHEME}[^/?#\s'\"]*@|{_SCHEME}[^/?#\s'\"@:\[]+:(?!\d+(?:[/?#'\"\]),\s]|$)|\s|$)\S*@)"
 """An address up to its user-info's end: as it should be written, or ``user:`` with what is no port after it, up to the last ``@``."""
 _USER_INFO = re.compile(rf"(?P<whole>{_WITH_USER})")
 _QUERY = re.compile(r"(?P<key>[?&](?:[\w-]*(?:password|passwd|pwd|token|secret|credential|api_?key|access_?key)[\w-]*)=)[^&#\s'\"]+", re.I)

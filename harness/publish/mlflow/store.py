@@ -65,8 +65,9 @@ def client(target: Target) -> Any:
         _open_once(target.address)
     import mlflow
 
-    for name in ("alembic", "alembic.runtime.migration", "mlflow", "mlflow.store.db.utils"):
+    for name in ("alembic", "alembic.runtime.migration", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)  # importing mlflow sets its own levels
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints a traceback of what it raises, which we tell
     if target.kind != "local":
         return mlflow.MlflowClient(tracking_uri=target.address)
     root = Path(target.root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -110,8 +111,11 @@ def others() -> Iterator[Case]:
     for number, place in enumerate(INSIDE):
         for other, (name, make) in enumerate(KINDS.items()):
             text = READERS[(number + other) % len(READERS)]
-            yield Case("places in runs", f"{place} is {name}, {text.partition(' ')[0]}", tuple(shlex.split(text)), _instead(place, make), codes=(0, 1, 2), needs=("runs",))
+            yield Case("own places", f"{place} is {name}, {text.partition(' ')[0]}", tuple(shlex.split(text)), _instead(place, make), codes=(0, 1, 2), needs=("runs",))
     yield from _signs()
+    yield from _named()
+    yield from _ends()
+    yield from _pictures()
     yield from _environment()
     yield from _stores()
 
@@ -139,6 +143,90 @@ def _renamed(sign: str) -> Callable[[Path], object]:
         place.mkdir()
         for name in ("runs", "data"):
             (folder / name).rename(place / name)
+
+    return setup
+
+
+def _named() -> Iterator[Case]:
+    """Jobs on sequences, in folders, and of configurations with odd names."""
+    from harness.jobs.resume import quoted
+
+    for sign in SIGNS:
+        if len(sign) > 100:
+            continue
+        name = repr(sign)
+        yield Case("places", f"a job on a sequence {name}", job("mlflow=local", "task.mode=parallel"), _sequence(sign), codes=(0, 1, 2), needs=("data",))
+        yield Case("places", f"a job with data and run in {name}", job(f"dataset.root={quoted(sign + '/data')}", f"hydra.run.dir={quoted(sign + '/out')}", "mlflow=local"), _moved(sign), codes=(0, 1, 2), needs=("data",))
+
+
+def _sequence(sign: str) -> Callable[[Path], object]:
+    def setup(folder: Path) -> None:
+        split = folder / "data/val"
+        (split / "seq_1").rename(split / sign)
+        (split / "list.txt").write_bytes(os.fsencode(f"{sign}\nseq_2\n"))
+
+    return setup
+
+
+def _moved(sign: str) -> Callable[[Path], object]:
+    def setup(folder: Path) -> None:
+        (folder / sign).mkdir()
+        (folder / "data").rename(folder / sign / "data")
+
+    return setup
+
+
+BLOCKED = ("report.html", "summary.csv", "summary.md", "plots", "verdicts.json", "sweep.json", "multirun.yaml", "turns.json", "0/plots", "0/results.json", "0/tracks", "0/worker.log",
+           "0/job.json", "0/frames.parquet", "0/mlflow.json", "0/sequences", "0/agreement.json", "0/.hydra", "0/report.html", "0", ".run.lock", "command.json")  # fmt: skip
+
+
+def _ends() -> Iterator[Case]:
+    """A folder or a file lies where a sweep writes: what can be written is written, and the rest is told."""
+    for place in BLOCKED:
+        words = ("-m", *job("seed=1,2", "hydra.sweep.dir=swept", "mlflow=local", "dataset.limit=1"))
+        words = (*words[1:], words[0])
+        yield Case("ends", f"a folder at {place}", words, _blocking(place, True), codes=(0, 1, 2), needs=("data",))
+        yield Case("ends", f"a file at {place}", words, _blocking(place, False), codes=(0, 1, 2), needs=("data",))
+
+
+def _blocking(place: str, as_folder: bool) -> Callable[[Path], object]:
+    def setup(folder: Path) -> None:
+        path = folder / "swept" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if as_folder:
+            (path / "x").mkdir(parents=True)
+        else:
+            path.write_text("x")
+
+    return setup
+
+
+def _pictures() -> Iterator[Case]:
+    """Images of odd shapes and depths, as all frames of a sequence or as one of them."""
+    import cv2
+    import numpy as np
+
+    def image(shape: tuple[int, ...], kind: type = np.uint8) -> np.ndarray:
+        return np.full(shape, 7, kind)
+
+    odd = {"1x1": image((1, 1, 3)), "20000x10": image((10, 20000, 3)), "10x20000": image((20000, 10, 3)), "2x2": image((2, 2, 3)), "grey": image((48, 64)),
+           "with alpha": image((48, 64, 4)), "of 16 bits": image((48, 64, 3), np.uint16), "grey of 16 bits": image((48, 64), np.uint16), "of floats": image((48, 64, 3), np.float32)}  # fmt: skip
+    for name, pixels in odd.items():
+        ending = ".tiff" if pixels.dtype == np.float32 else ".png"
+        data = cv2.imencode(ending, pixels)[1].tobytes()
+        for which in ("all frames", "a frame"):
+            for mode in ("serial", "parallel"):
+                words = job(f"task.mode={mode}", "mlflow=local")
+                yield Case("images", f"{which} {name}, {mode}", words, _painted(data, which == "all frames"), codes=(0, 1, 2), needs=("data",))
+
+
+def _painted(data: bytes, every: bool) -> Callable[[Path], object]:
+    def setup(folder: Path) -> None:
+        for path in sorted((folder / "data/val/seq_1").glob("*.jpg"))[slice(None) if every else slice(2, 3)]:
+            path.write_bytes(data)
+        if every:
+            (folder / "data/val/seq_1/groundtruth.txt").write_text("0,0,1,1\n" * 4)
+            (folder / "data/val/seq_1/meta_info.ini").unlink()
 
     return setup
 
