@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.cli.words import parse
 from harness.core import plugins, secrets
-from harness.core.errors import ConfigError, HarnessError, exit_code_of, exit_code_of_system, in_one_line, in_words, loop_of_links, unexpected
+from harness.core.errors import (
+    ConfigError,
+    HarnessError,
+    exit_code_of,
+    exit_code_of_system,
+    in_one_line,
+    in_words,
+    loop_of_links,
+    unexpected,
+)
 
 if TYPE_CHECKING:
     from harness.report.summary import Summary

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ OPTIONS = (
     "history --last 0", "history --last -5", f"history --last {BIG}", "history --last 1.5", "history --last nan", "history --since nan",
     "history --since -1d", "history --since 1e400d", f"history --since {BIG}d", "history --since ''", "history --since 30", "history --since ٣d",
     "history --metric ''", "history --metric ../../x", "history --metric nothing", "history --metric '\n'", "history foo", "history =", "history =1",
-    "history nothing=1", "history backend=", "history backend=nobody", "history ''", "history --nothing", 
+    "history nothing=1", "history backend=", "history backend=nobody", "history ''", "history --nothing",
     "history --root ''", "history --out ''",
     "prune", "prune --older-than", "prune --older-than -1d", "prune --older-than nan", "prune --older-than 0", "prune --older-than ''",
     f"prune --older-than {BIG}w", "prune --older-than 1d --keep nothing", "prune --older-than 1d --keep ''", "prune --older-than 1d --keep",
