@@ -76,11 +76,7 @@ def in_words(error: OSError, remedy: str = "choose another folder") -> str:
 
 
 def in_one_line(text: str) -> str:
-    """``text`` with control characters as escapes: a name with a line break or a terminal's commands in it stays a name.
-
-    >>> in_one_line("a\\nb does not exist")
-    'a\\\\nb does not exist'
-    """
+    """``text`` with control characters as escapes: a name with a line break or a terminal's commands in it stays a name."""
     return "".join(sign if sign.isprintable() or sign == " " else sign.encode("unicode_escape", "surrogatepass").decode() for sign in text)
 
 
