@@ -12,8 +12,9 @@ import tempfile
 import time
 from collections.abc import Collection, Mapping
 from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -135,7 +136,7 @@ LARGEST_TEXT = 256 << 20
 """Bytes of the largest text file that is read; records and annotations are far smaller."""
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Opens a file to be read, without waiting: a pipe that nobody writes to would block for ever.
 
     Raises:
