@@ -56,6 +56,7 @@ def test_a_group_that_is_given_a_number_is_one_sentence(word: str) -> None:
         make_plan([word], False, None, [])
 
 
+@pytest.mark.posix
 def test_a_pipe_among_the_settings_is_told_before_anything_waits_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "own.yaml")
     with pytest.raises(ConfigError, match=r"own\.yaml is not a regular file"):
