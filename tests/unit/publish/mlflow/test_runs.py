@@ -62,7 +62,7 @@ def test_runs_that_ended_well_come_with_results_and_intervals_and_without_sample
 def test_an_experiment_chooses_its_runs(logged: Path, store: Path, tmp_path: Path) -> None:
     (folder,) = fetched(address(store, "nightly"), tmp_path / "kept", print)
     assert Results.load(folder).id == Results.load(logged / "sweep/3").id
-    with pytest.raises(DataError, match="has no experiment 'nightlie'; it has: .*harness, nightly"):
+    with pytest.raises(DataError, match=r"has no experiment 'nightlie'; it has: .*harness, nightly"):
         fetched(address(store, "nightlie"), tmp_path / "kept", print)
 
 
