@@ -52,7 +52,7 @@ def fetched(target: Target, folder: Path, tell: Callable[[str], None]) -> list[P
     places = {folder / f"{run.info.run_id}-{run.data.tags[COMPLETE_TAG]}": run for run in runs}
     missing = [(place, run) for place, run in places.items() if not (place / RESULTS_FILE).is_file()]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        faults = list(pool.map(lambda item: _fetch(*item, target), missing))
+        faults = list(pool.map(lambda item: _fetch(item[0], item[1], target), missing))
     _tell_faults([(run.info.run_id, fault) for (_, run), fault in zip(missing, faults, strict=True) if fault], tell)
     return [place for place in places if (place / RESULTS_FILE).is_file()]
 
