@@ -12,7 +12,7 @@ TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 # tests run in a worker per core, each worker on its own core
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo test test-unit test-jobs test-system test-portable check docs bench ui env system clean help
+.PHONY: demo test test-unit test-jobs test-system test-portable check lint docs bench ui env system clean help
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -52,11 +52,15 @@ test-system: env  ## the tests that kill processes, start servers and clusters, 
 	$(PYTEST) tests/system
 
 check: env  ## lint, types and import rules alone
+	@$(MAKE) --no-print-directory --jobs 3 types-win32 types-darwin types-linux lint
+
+lint:
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/mypy --platform win32
-	$(BIN)/mypy --platform darwin
 	$(BIN)/lint-imports
+
+# each system has a cache of its own: mypy throws away what was found for another one
+types-%:
+	$(BIN)/mypy --platform $* --cache-dir .mypy_cache/$*
 
 bench: env  ## the benchmarks: writes benchmarks/latest.json and prints a table
 	$(BIN)/python -m benchmarks.run

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,11 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # what is small is slower with threads; jobs set their own in their processes
 
 
+import command_line  # noqa: E402
+import ready_children  # noqa: E402
+import ready_store  # noqa: E402
+
+
 def shared_folder() -> Path:
     """The shared material: HARNESS_SHARED, by default ``../shared`` from the repository's root."""
     return Path(os.environ.get("HARNESS_SHARED") or ROOT.parent / "shared")
@@ -55,16 +61,49 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the session and all its workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "common"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(common: Path) -> Path:
     """One cache of prepared models for the session and all its workers, for tests whose subject is not preparing.
 
     Give it as ``prepare.cache``, or as a folder's own (``command_line.with_cache``). It is safe for several processes, as any
     cache of the harness is.
     """
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
+    folder = common / "prepared"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def imports(common: Path) -> Iterator[ready_children.Ready]:
+    """A worker's process that keeps the imports of commands and children ready; it starts with the first module of ``ready``."""
+    ready = ready_children.Ready(stores=common)
+    yield ready
+    ready.stop()
+
+
+@pytest.fixture(scope="module")
+def ready(imports: ready_children.Ready, common: Path) -> Iterator[None]:
+    """Within a module that uses it, children begin with their imports made, and MLflow's stores with their tables.
+
+    It is for what ``command_line.harness`` and the Python interface do in this process; what ``command_line.process`` starts is as a person's.
+    """
+    with imports.given(), ready_store.ready_stores(common):
+        yield
+
+
+@pytest.fixture
+def without_pictures() -> Iterator[None]:
+    """Runs and comparisons that a test makes in this process have no pictures: drawing is most of what they cost."""
+    with command_line.undrawn():
+        yield
 
 
 @pytest.fixture(scope="session")

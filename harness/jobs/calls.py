@@ -271,6 +271,5 @@ def _summary(folder: Path, on_summary: OnSummary | None) -> Summary:
 
     found = summarise(folder)
     if on_summary is not None:
-        with tolerated("warning: the summary could not be shown", say):
-            on_summary(folder, found)
+        on_summary(folder, found)
     return found

@@ -15,7 +15,8 @@ from harness.jobs import calls
 from harness.jobs.compose import make_plan
 from harness.jobs.task import objective_of
 
-OFF = ["dataset=folder", "dataset.split=val", "task.warmup=1", "mlflow=off", "tracker=standing"]
+pytestmark = pytest.mark.usefixtures("without_pictures")
+OFF = ["dataset=folder", "dataset.split=val", "task.warmup=1", "mlflow=off", "tracker=standing", "turns.seconds=0"]
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from command_line import process, with_cache
 from doc_blocks import blocks, pages
+from ready_children import Ready
 
-SHORT = ["mlflow=off", "dataset.limit=1", "quantization.subset_size=8", "turns.seconds=0"]
+SHORT = ["mlflow=off", "dataset.limit=1", "quantization.subset_size=8", "quantization.compare_seconds=0.5", "turns.seconds=0"]
 """Put behind the words of jobs."""
 
 
@@ -22,6 +23,8 @@ def runnable(page: Path) -> list[tuple[str, int]]:
     return found
 
 
+WHOLE = "python -m harness"
+"""The command that is a process from Python's start on, and draws; all others begin ready and draw nothing."""
 PAGES = [page for page in pages() if runnable(page)]
 
 
@@ -30,14 +33,15 @@ def is_job(words: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_command_of_the_page_does_what_it_says(page: Path, tmp_path: Path, prepared: Path) -> None:
+def test_every_command_of_the_page_does_what_it_says(page: Path, tmp_path: Path, prepared: Path, imports: Ready) -> None:
     with_cache(tmp_path, prepared)
     for command, code in runnable(page):
         assert command.startswith("python -m harness"), command
         words = shlex.split(command, comments=True)[3:]
         job = is_job(words)
         known = [word for word in SHORT if job and not any(item.startswith(word.partition("=")[0]) for item in words)]
-        done = process(*words, *known, cwd=tmp_path, timeout=900)
+        run = process if command == WHOLE else imports.run
+        done = run(*words, *known, cwd=tmp_path, timeout=900)
         assert done.returncode == code, f"{command}\n{done.stdout}\n{done.stderr}"
 
 

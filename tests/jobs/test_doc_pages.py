@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from command_line import ROOT
 from doc_pages import follow
+from fakes import tiny_dataset
+from ready_children import Ready
 
 LOCAL = ["mlflow=off"]
 
@@ -20,21 +22,23 @@ def well(outcomes: list) -> None:
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def task(tmp_path_factory: pytest.TempPathFactory, prepared: Path, imports: Ready) -> Path:
     """The folder in which the page on tasks was followed; the pages on metrics and sections go on from there."""
     folder = tmp_path_factory.mktemp("task")
-    well(follow("docs/add-a-task.md", folder, *LOCAL, "hydra.sweep.dir=outputs/it"))
+    well(follow("docs/add-a-task.md", folder, prepared, imports, *LOCAL, "hydra.sweep.dir=outputs/it"))
     return folder
 
 
 def copied(task: Path, folder: Path) -> Path:
     """A copy, so that the pages on metrics and sections do not see each other's package."""
-    shutil.copytree(task, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("it"))
+    shutil.copytree(task, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("it", "cache"))
     return folder
 
 
-def test_the_page_on_backends_gives_the_boxes_of_onnx_runtime(tmp_path: Path) -> None:
-    well(follow("docs/add-a-backend.md", tmp_path, *LOCAL, "hydra.sweep.dir=outputs/it"))
+def test_the_page_on_backends_gives_the_boxes_of_onnx_runtime(tmp_path: Path, prepared: Path, imports: Ready) -> None:
+    root = tiny_dataset(tmp_path / "data", 1, size=(160, 120))  # ONNX's own evaluator takes its time over a frame
+    few = ["dataset=folder", f"dataset.root={root}", "dataset.split=val"]
+    well(follow("docs/add-a-backend.md", tmp_path, prepared, imports, *LOCAL, *few, "hydra.sweep.dir=outputs/it"))
     table = pd.read_csv(tmp_path / "outputs/it/summary.csv")
     assert list(table["backend"]) == ["onnx", "reference"]
     assert table["agreement/mean_iou"][1] > 0.999
@@ -42,8 +46,8 @@ def test_the_page_on_backends_gives_the_boxes_of_onnx_runtime(tmp_path: Path) ->
     assert described["runtime"].endswith("reference evaluator")
 
 
-def test_the_page_on_data_sets_tracks_every_clip_and_scores_it(tmp_path: Path) -> None:
-    well(follow("docs/add-a-dataset.md", tmp_path, *LOCAL, "hydra.run.dir=outputs/it"))
+def test_the_page_on_data_sets_tracks_every_clip_and_scores_it(tmp_path: Path, prepared: Path, imports: Ready) -> None:
+    well(follow("docs/add-a-dataset.md", tmp_path, prepared, imports, *LOCAL, "hydra.run.dir=outputs/it"))
     found = json.loads((tmp_path / "outputs/it/results.json").read_text())
     assert set(found["sequences"]) == {"clip_1", "clip_2"}
     assert found["dataset"]["frames"] == 16 and found["metrics"]["ao"] > 0.5
@@ -58,9 +62,9 @@ def test_the_page_on_tasks_measures_starts(task: Path) -> None:
     assert found["metrics"]["starting/ms"] == pytest.approx(500 * (seconds[9] + seconds[10]))
 
 
-def test_the_page_on_metrics_gives_a_column_and_a_gate(task: Path, tmp_path: Path) -> None:
+def test_the_page_on_metrics_gives_a_column_and_a_gate(task: Path, tmp_path: Path, prepared: Path, imports: Ready) -> None:
     place = copied(task, tmp_path)
-    outcomes = follow("docs/add-a-metric.md", place, *LOCAL)
+    outcomes = follow("docs/add-a-metric.md", place, prepared, imports, *LOCAL)
     well(outcomes)
     _, sweep, gate = outcomes
     assert "start ms" in sweep.stdout and "starts/s" not in sweep.stdout
@@ -68,9 +72,9 @@ def test_the_page_on_metrics_gives_a_column_and_a_gate(task: Path, tmp_path: Pat
     assert "start ms" in (place / "outputs/gate/report.html").read_text()
 
 
-def test_the_page_on_sections_is_in_the_report(task: Path, tmp_path: Path) -> None:
+def test_the_page_on_sections_is_in_the_report(task: Path, tmp_path: Path, prepared: Path, imports: Ready) -> None:
     place = copied(task, tmp_path)
-    well(follow("docs/add-a-section.md", place, *LOCAL))
+    well(follow("docs/add-a-section.md", place, prepared, imports, *LOCAL))
     page = (place / "outputs/started/report.html").read_text()
     assert "How long a start takes" in page and "The first start warms up and is left out." in page
     assert "slowest start ms" in (place / "outputs/started/summary.md").read_text()

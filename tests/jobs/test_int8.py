@@ -21,10 +21,10 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
     folder = tmp_path_factory.mktemp("int8")
     tiny_dataset(folder / "data", sequences=3, frames=12)
-    return folder
+    return with_cache(folder, prepared)
 
 
 def words(place: Path) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from command_line import PATH, ROOT, harness, process
+from command_line import PATH, ROOT, harness, process, with_cache
 from fakes import standing_conf, tiny_dataset
 
 
@@ -168,7 +168,8 @@ def test_a_store_that_cannot_be_written_is_reported_before_the_work(tmp_path: Pa
     assert not list(tmp_path.glob("outputs/*/*/results.json"))
 
 
-def test_the_page_on_trackers_of_ones_own_works_word_for_word(tmp_path: Path) -> None:
+def test_the_page_on_trackers_of_ones_own_works_word_for_word(tmp_path: Path, prepared: Path) -> None:
+    with_cache(tmp_path, prepared)
     text = (ROOT / "docs/add-a-tracker.md").read_text()
     files = re.findall(r"```\w+\n# file: (\S+)\n(.*?)```", text, re.DOTALL)
     conf = ["myconf/tracker/mine.yaml", "myconf/tracker/onestream.yaml", "myconf/tracker/follow.yaml"]

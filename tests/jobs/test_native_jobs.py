@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
-from command_line import PATH, harness
+from command_line import PATH, harness, with_cache
 from fakes import standing_conf, tiny_dataset
 from foreign_trackers import FOREIGN, PROGRAM, REPO
 
@@ -48,9 +48,9 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], str]:
+def sweep(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> tuple[Path, list[str], str]:
     """A sweep's folder, its trackers, and what it printed; one of the trackers dies in mid-sequence."""
-    folder = tmp_path_factory.mktemp("native")
+    folder = with_cache(tmp_path_factory.mktemp("native"), prepared)
     names = ["standing", "dying", "matching", "ostrackish", "mil", *(["program"] if TRAX else [])]
     done = harness(
         *words(folder), "-m", f"tracker={','.join(names)}", "backend=onnx,native", "task.repetitions=1",
@@ -139,8 +139,8 @@ def test_nothing_of_a_tracker_is_left_when_its_job_is_interrupted(tmp_path: Path
 
 
 @pytest.mark.shared
-def test_foreign_trackers_run_beside_nanotrack(shared: Path, tmp_path: Path) -> None:
-    conf = words(tmp_path)
+def test_foreign_trackers_run_beside_nanotrack(shared: Path, tmp_path: Path, prepared: Path) -> None:
+    conf = words(with_cache(tmp_path, prepared))
     (tmp_path / "conf/tracker/nano.yaml").write_text(
         f"defaults: [nanotrack]\nname: nano\nweights: {shared / 'nanotrack/v3/nanotrackv3.pth'}\n"
     )

@@ -8,21 +8,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import harness, process
+from command_line import harness, with_cache
 from doc_pages import commands_of
 from fakes import tiny_dataset
 
 
 @pytest.fixture(scope="module")
-def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def followed(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """The folder in which both sweeps ran, and what the page's last command printed."""
-    place = tmp_path_factory.mktemp("nightly")
+    place = with_cache(tmp_path_factory.mktemp("nightly"), prepared)
     tiny_dataset(place / "data", 2, size=(160, 120))
     data = ["dataset=folder", "dataset.root=data", "dataset.split=val", "mlflow=off", "turns.seconds=0.5"]
     commands = [shlex.split(command.removeprefix("python -m harness ")) for command in commands_of("docs/nightly-gate.md")]
     assert [words[0] for words in commands] == ["-m", "-m", "compare"]
     for words in commands[:2]:
-        done = process(*words, *data, cwd=place)
+        done = harness(*words, *data, cwd=place)
         assert done.returncode == 0, done.stderr
     return place, harness(*commands[2], cwd=place)
 

@@ -21,6 +21,8 @@ from fakes import standing_conf, tiny_dataset
 import harness
 from harness.core.errors import DataError, SkipJob
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 @pytest.fixture
 def place(tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

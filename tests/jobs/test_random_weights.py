@@ -19,12 +19,12 @@ from harness.jobs.experiment import build_experiment
 from harness.machine.progress import Silent
 from harness.prepare.steps import realise
 
-cache, root = Path(sys.argv[1]), sys.argv[2]
+cache, root, exporter = Path(sys.argv[1]), *sys.argv[2:]
 found = {}
 for version in ("v1", "v2", "v3"):
     for backend in ("torch", "onnx", "openvino"):
         words = ["tracker=nanotrack", f"tracker.version={version}", "tracker.weights=random", f"backend={backend}", "mlflow=off"]
-        words += ["dataset=folder", f"dataset.root={root}", "dataset.split=val", f"prepare.cache={cache}", "threads=1"]
+        words += ["dataset=folder", f"dataset.root={root}", "dataset.split=val", f"prepare.cache={cache}", "threads=1", f"prepare.exporter={exporter}"]
         experiment = build_experiment(make_plan(words, False, None, []).jobs[0][1])
         artifact = realise(experiment.step(), cache, Silent(), 1)
         experiment.backend.open(artifact)
@@ -34,11 +34,11 @@ print(json.dumps(found))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("isa", ["", "AVX2"])
-def test_nanotrack_is_prepared_for_every_backend_whatever_the_instructions(isa: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("isa", "exporter"), [("", "dynamo"), ("AVX2", "torchscript")])
+def test_nanotrack_is_prepared_for_every_backend_whatever_the_instructions(isa: str, exporter: str, tmp_path: Path) -> None:
     root = tiny_dataset(tmp_path / "data")
     variables = dict(os.environ) | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
-    words = [sys.executable, "-c", PREPARE, str(tmp_path / "cache"), str(root)]
+    words = [sys.executable, "-c", PREPARE, str(tmp_path / "cache"), str(root), exporter]
     done = subprocess.run(words, capture_output=True, text=True, env=variables, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.strip().splitlines()[-1])

@@ -14,15 +14,10 @@ from fakes import standing_conf, tiny_dataset
 from harness.jobs.compose import make_plan
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def words(tmp_path: Path, cache: Path) -> list[str]:
-    """A job of the standing tracker on tiny frames, its models shared by this module."""
-    with_cache(tmp_path, cache)
+def words(tmp_path: Path, prepared: Path) -> list[str]:
+    """A job of the standing tracker on tiny frames, its models are shared."""
+    with_cache(tmp_path, prepared)
     root, conf = tiny_dataset(tmp_path / "data", sequences=2), standing_conf(tmp_path / "conf")
     return ["--config-dir", str(conf), "tracker=standing", "dataset=folder", f"dataset.root={root}", "dataset.split=val", "backend=torch"]
 

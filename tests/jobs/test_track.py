@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from command_line import PATH, harness, process
+from command_line import PATH, harness
 from mjpeg_stream import Stream, clip, jpegs_of, serving
 
 from harness.core.results import read_frames
@@ -21,8 +21,14 @@ BOX = "20,30,30,24"
 FAST = ("backend=onnx", "threads=1")
 
 
-def track(tmp_path, prepared, *words, **environment):
-    return process("track", *words[:1], *FAST, *words[1:], f"prepare.cache={prepared}", cwd=tmp_path, DISPLAY="", WAYLAND_DISPLAY="", **environment)
+@pytest.fixture(scope="module")
+def track(imports, prepared):
+    """Runs ``track`` in a folder."""
+
+    def run(folder, *words):
+        return imports.run("track", *words[:1], *FAST, *words[1:], f"prepare.cache={prepared}", cwd=folder, DISPLAY="", WAYLAND_DISPLAY="")
+
+    return run
 
 
 def boxes(done):
@@ -40,19 +46,19 @@ def place(tmp_path_factory, prepared):
     return folder
 
 
-def test_a_file_gives_the_boxes_of_the_data_set(place, prepared):
-    done = track(place, prepared, "clip.avi", "--box", BOX, "--json")
+def test_a_file_gives_the_boxes_of_the_data_set(place, track):
+    done = track(place, "clip.avi", "--box", BOX, "--json")
     assert done.returncode == 0, done.stderr
     wanted = read_frames(place / "run")[["x", "y", "w", "h"]].to_numpy()
     assert (np.round(boxes(done), 3) == wanted).all() and len(wanted) == 30
     assert "30 frames of clip.avi, 0 dropped" in done.stderr and "the source ended" in done.stderr
 
 
-def test_a_stream_gives_the_boxes_of_the_data_set_and_keeps_its_password(place, prepared):
+def test_a_stream_gives_the_boxes_of_the_data_set_and_keeps_its_password(place, track):
     stream = Stream(jpegs_of(place / "clip.avi"), guarded=True)
     with serving(stream) as address:
         secret = address.replace("http://", "http://me:geheim77@")
-        done = track(place, prepared, secret, "--box", BOX, "--json", "--every-frame")
+        done = track(place, secret, "--box", BOX, "--json", "--every-frame")
     assert done.returncode == 0, done.stderr
     wanted = read_frames(place / "run")[["x", "y", "w", "h"]].to_numpy()
     assert (np.round(boxes(done), 3) == wanted).all()
@@ -60,13 +66,13 @@ def test_a_stream_gives_the_boxes_of_the_data_set_and_keeps_its_password(place, 
     assert "geheim77" not in done.stderr + done.stdout and "127.0.0.1" in done.stderr
 
 
-def test_film_and_recording_are_written(place, prepared):
-    done = track(place, prepared, "clip.avi", "--box", BOX, "--out", "film.mp4", "--record", "kept")
+def test_film_and_recording_are_written(place, track):
+    done = track(place, "clip.avi", "--box", BOX, "--out", "film.mp4", "--record", "kept")
     assert done.returncode == 0 and done.stdout == "", done.stderr
     assert (place / "film.mp4").stat().st_size > 0
     assert (place / "kept/list.txt").read_text() == "clip_001\n"
     assert "boxes: made by smat_demo on onnx, not by a person" in (place / "kept/clip_001/meta_info.ini").read_text()
-    again = track(place, prepared, "kept/clip_001", "--box", BOX, "--json")
+    again = track(place, "kept/clip_001", "--box", BOX, "--json")
     truth = np.loadtxt(place / "kept/clip_001/groundtruth.txt", delimiter=",")
     assert np.asarray(boxes(again)).tolist() == truth.tolist()
 
@@ -83,8 +89,8 @@ def test_film_and_recording_are_written(place, prepared):
         (("clip.avi", "--box", BOX, "--json", "backend=onx"), 2, "onx"),
     ],
 )
-def test_what_goes_wrong_is_one_sentence(place, prepared, words, code, message):
-    done = track(place, prepared, *words)
+def test_what_goes_wrong_is_one_sentence(place, track, words, code, message):
+    done = track(place, *words)
     assert done.returncode == code, done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and message in errors[0] and "Traceback" not in done.stderr

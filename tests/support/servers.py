@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ready_store
 
 START_SECONDS = 240
 
@@ -50,8 +51,15 @@ def stop(child: subprocess.Popen[bytes]) -> None:
             return
 
 
-def start_mlflow(folder: Path, port: int, store: str, artifacts: str, **environment: str) -> subprocess.Popen[bytes]:
-    """A tracking server that hands artifacts through, as the one in deploy/ does; returns when it answers."""
+def start_mlflow(
+    folder: Path, port: int, store: str, artifacts: str, empty: Path | None = None, **environment: str
+) -> subprocess.Popen[bytes]:
+    """A tracking server that hands artifacts through, as the one in deploy/ does; returns when it answers.
+
+    A new SQLite store begins as a copy of the empty one in the folder ``empty`` (``ready_store``), if given.
+    """
+    if empty is not None and not Path(store.removeprefix("sqlite:///")).exists():
+        ready_store.fill(Path(store.removeprefix("sqlite:///")), empty)
     log = folder / f"server-{port}.log"
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--artifacts-destination", artifacts]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]

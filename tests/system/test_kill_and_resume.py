@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
-from command_line import PATH, harness
+from command_line import PATH, harness, with_cache
 from fakes import standing_conf, tiny_dataset
+from ready_children import Ready
 
 KILLS = 20
 SLOW_TRACKER = '''
@@ -37,9 +39,9 @@ class SlowTracker(StandingTracker):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
     """A folder with data, tracker, configuration, a prepared model, and an unbroken run in ``outputs/whole``."""
-    folder = tmp_path_factory.mktemp("kill")
+    folder = with_cache(tmp_path_factory.mktemp("kill"), prepared)
     tiny_dataset(folder / "data", sequences=10, frames=12)
     standing_conf(folder / "conf")
     (folder / "slow_tracker.py").write_text(SLOW_TRACKER)
@@ -65,43 +67,37 @@ def accuracy(folder: Path) -> dict[str, float]:
     return {name: metrics[name] for name in ("ao", "sr50", "sr75", "mao")}
 
 
-def kill_group(child: subprocess.Popen[bytes]) -> None:
-    """kill -9 for the parent and for its measuring child, which has a group of its own."""
-    found = subprocess.run(["pgrep", "-P", str(child.pid)], capture_output=True, text=True, check=False)
-    for number in [*found.stdout.split(), str(child.pid)]:
-        try:
-            os.kill(int(number), signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    child.wait()
+def begun(python: Ready, place: Path, command: list[str]) -> Any:
+    """A run that has begun; its measuring child ends with it, as children do."""
+    return python.begin(*command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, PYTHONPATH=f"{PATH}:{place}")
 
 
 @pytest.mark.slow
-def test_killed_runs_end_like_an_unbroken_one(place: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": f"{PATH}:{place}", "HARNESS_PROGRESS": "off"}
+def test_killed_runs_end_like_an_unbroken_one(place: Path, imports: Ready) -> None:
     generator = random.Random(20)
     kills = attempts = 0
     out = None
+    start = time.monotonic()
+    assert begun(imports, place, words(place, "outputs/timed")).wait() == 0
+    whole_seconds = time.monotonic() - start
     while kills < KILLS:
         attempts += 1
         assert attempts < 6 * KILLS, "runs end before they can be killed"
         if out is None:
-            out, again = place / f"outputs/cut-{attempts}", []
+            out, again = place / f"outputs/cut-{attempts}", False
             command = words(place, str(out))
         else:
-            again = [f"resume={out}"]
-            command = [*words(place, str(out)), *again]
+            again = True
+            command = [*words(place, str(out)), f"resume={out}"]
         before = {path: path.stat().st_mtime_ns for path in out.glob("sequences/*.json")}
-        child = subprocess.Popen(
-            [sys.executable, "-m", "harness", *command], cwd=place, env=environment,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
         # anywhere between the start and a little after the end of an unbroken run's tracking
-        limit = time.monotonic() + generator.uniform(0.0, 1.0) * (2.5 if again else 6.0) + (1.5 if not again else 1.0)
+        limit = time.monotonic() + generator.uniform(0.1, 1.0) * whole_seconds * (0.7 if again else 1.0)
+        child = begun(imports, place, command)
         while child.poll() is None and time.monotonic() < limit:
             time.sleep(0.01)
         if child.poll() is None:
-            kill_group(child)
+            child.kill()
+            child.wait()
             kills += 1
         for path, changed in before.items():
             assert path.stat().st_mtime_ns == changed, f"{path.name} was complete and was tracked again"
@@ -118,25 +114,23 @@ def test_killed_runs_end_like_an_unbroken_one(place: Path) -> None:
         assert accuracy(out) == accuracy(place / "outputs/whole")
 
 
-def killed_once(place: Path, command: list[str], enough: Callable[[], bool]) -> None:
+def killed_once(python: Ready, place: Path, command: list[str], enough: Callable[[], bool]) -> None:
     """Starts a run and kills it, parent and child, as soon as ``enough`` of it is done."""
-    environment = {**os.environ, "PYTHONPATH": f"{PATH}:{place}", "HARNESS_PROGRESS": "off"}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "harness", *command], cwd=place, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    child = begun(python, place, command)
     deadline = time.monotonic() + 120
     while child.poll() is None and not enough():
         assert time.monotonic() < deadline, "the run does not begin"
         time.sleep(0.02)
     assert child.poll() is None, "the run ended before it could be killed"
-    kill_group(child)
+    child.kill()
+    child.wait()
 
 
-def test_a_killed_soak_goes_on_with_the_seconds_that_are_left(place: Path) -> None:
+def test_a_killed_soak_goes_on_with_the_seconds_that_are_left(place: Path, imports: Ready) -> None:
     out = place / "outputs/soak"
     samples = out / "soak.csv"
     soak = [*words(place, str(out)), "task=soak", "task.minutes=0.2"]
-    killed_once(place, soak, lambda: samples.is_file() and samples.read_text().count("\n") > 4)
+    killed_once(imports, place, soak, lambda: samples.is_file() and samples.read_text().count("\n") > 4)
     whole = samples.read_text().rpartition("\n")[0]
     left = time.time()
     time.sleep(2)
@@ -154,11 +148,11 @@ def test_a_killed_soak_goes_on_with_the_seconds_that_are_left(place: Path) -> No
     assert "interrupted after" in done.stdout
 
 
-def test_a_killed_search_for_the_capacity_makes_no_step_twice(place: Path) -> None:
+def test_a_killed_search_for_the_capacity_makes_no_step_twice(place: Path, imports: Ready) -> None:
     out = place / "outputs/capacity"
     steps = out / "capacity.json"
     quick = ["task=capacity", "task.fps=2", "task.deadline_ms=5000", "task.most=2", "task.least_s=2", "task.most_s=3"]
-    killed_once(place, [*words(place, str(out)), *quick], steps.is_file)
+    killed_once(imports, place, [*words(place, str(out)), *quick], steps.is_file)
     before = json.loads(steps.read_text())["steps"]
     done = harness("resume=last", cwd=place, PYTHONPATH=f"{PATH}:{place}")
     assert done.returncode == 0, done.stderr
@@ -168,10 +162,10 @@ def test_a_killed_search_for_the_capacity_makes_no_step_twice(place: Path) -> No
     assert after["metrics"]["capacity/streams"] in (0, 1, 2)  # others may have the machine's cores
 
 
-def test_a_killed_realtime_job_tracks_what_is_missing(place: Path) -> None:
+def test_a_killed_realtime_job_tracks_what_is_missing(place: Path, imports: Ready) -> None:
     out = place / "outputs/live"
     runs = lambda: sorted(out.glob("sequences/*/*.json"))  # noqa: E731
-    killed_once(place, [*words(place, str(out)), "task=realtime", "task.fps=[5,10]"], lambda: len(runs()) >= 3)
+    killed_once(imports, place, [*words(place, str(out)), "task=realtime", "task.fps=[5,10]"], lambda: len(runs()) >= 3)
     stamps = {path: path.stat().st_mtime_ns for path in runs()}
     done = harness("resume=last", cwd=place, PYTHONPATH=f"{PATH}:{place}")
     assert done.returncode == 0, done.stderr

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import PATH, process
+from command_line import PATH
 from fakes import standing_conf, tiny_dataset
+from ready_children import Ready
 
 TRACKER = '''
 """Standing, but it fails where it is told to, or takes its launcher's process with it."""
@@ -50,7 +51,7 @@ class Ended:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data, tracker and prepared models; each sweep gets a store of its own."""
+    """Data and tracker; each sweep gets a store of its own."""
     folder = tmp_path_factory.mktemp("launchers")
     tiny_dataset(folder / "data", sequences=2, frames=5)
     standing_conf(folder / "conf")
@@ -61,12 +62,30 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def swept(place: Path, name: str, *words: str) -> Ended:
+@dataclass
+class Sweeper:
+    """Runs sweeps in folders of their own: the command begins ready, what a launcher starts is started anew."""
+
+    place: Path
+    cache: Path
+    python: Ready
+
+    def __call__(self, name: str, *words: str) -> Ended:
+        return swept(self, name, *words)
+
+
+@pytest.fixture(scope="module")
+def sweep(place: Path, prepared: Path, imports: Ready) -> Sweeper:
+    return Sweeper(place, prepared, imports)
+
+
+def swept(sweep: Sweeper, name: str, *words: str) -> Ended:
+    place = sweep.place
     home = place / name
     home.mkdir()
-    done = process(
+    done = sweep.python.run(
         "--config-dir", place / "conf", "-m", "tracker=standing", "dataset=folder", f"dataset.root={place / 'data'}",
-        "dataset.split=val", "task.warmup=1", f"prepare.cache={place / 'cache'}", "hydra.sweep.dir=outputs/it", *words,
+        "dataset.split=val", "task.warmup=1", f"prepare.cache={sweep.cache}", "hydra.sweep.dir=outputs/it", *words,
         cwd=home, timeout=560, PYTHONPATH=f"{PATH}{os.pathsep}{place}", TMPDIR=str(home),
     )
     out = home / "outputs" / "it"
@@ -85,8 +104,8 @@ SWEEP = ("backend=torch", "tracker.fault=none,raise", "hint=none,throughput")
 
 
 @pytest.fixture(scope="module")
-def basic(place: Path) -> Ended:
-    found = swept(place, "basic", *SWEEP)
+def basic(sweep: Sweeper) -> Ended:
+    found = sweep("basic", *SWEEP)
     assert found.code == 1, found.stderr
     assert sorted(row["status"] for row in found.summary) == ["failed", "ok", "skipped", "skipped"]
     assert len(found.parents) == 1
@@ -102,9 +121,9 @@ def basic(place: Path) -> Ended:
         ("submitit", ["hydra/launcher=submitit_local"]),
     ],
 )
-def test_the_sweep_ends_as_with_the_basic_launcher(basic: Ended, place: Path, name: str, words: list[str]) -> None:
+def test_the_sweep_ends_as_with_the_basic_launcher(basic: Ended, sweep: Sweeper, name: str, words: list[str]) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="extra [cluster] is not installed")
-    found = swept(place, name, *SWEEP, *words)
+    found = sweep(name, *SWEEP, *words)
     assert found.code == basic.code, found.stderr
     assert found.summary == basic.summary
     assert found.errors == basic.errors
@@ -113,9 +132,9 @@ def test_the_sweep_ends_as_with_the_basic_launcher(basic: Ended, place: Path, na
 
 
 @pytest.mark.slow
-def test_a_job_whose_launcher_dies_is_a_failed_job(place: Path) -> None:
+def test_a_job_whose_launcher_dies_is_a_failed_job(sweep: Sweeper) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="extra [cluster] is not installed")
-    found = swept(place, "dying", "backend=torch", "tracker.fault=launcher,none", "hydra/launcher=submitit_local")
+    found = sweep("dying", "backend=torch", "tracker.fault=launcher,none", "hydra/launcher=submitit_local")
     assert found.code == 1, found.stderr
     assert [row["status"] for row in found.summary] == ["failed", "ok"]
     assert found.errors == ["Lost", ""]
@@ -125,9 +144,9 @@ def test_a_job_whose_launcher_dies_is_a_failed_job(place: Path) -> None:
 
 
 @pytest.mark.slow
-def test_further_rounds_are_measured_where_the_first_was(place: Path) -> None:
+def test_further_rounds_are_measured_where_the_first_was(place: Path, sweep: Sweeper) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="extra [cluster] is not installed")
-    found = swept(place, "rounds", "backend=torch", "task.repeats=2", "hydra/launcher=local", "hydra.launcher.n_jobs=2")
+    found = sweep("rounds", "backend=torch", "task.repeats=2", "hydra/launcher=local", "hydra.launcher.n_jobs=2")
     assert found.code == 0, found.stderr
     results = json.loads((place / "rounds/outputs/it/0/results.json").read_text())
     assert len(results["details"]["rounds"]) == 2

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from command_line import PATH, harness
+from command_line import harness
 from fakes import standing_conf, tiny_dataset
+from ready_children import Ready
 from servers import free_port, start_mlflow, stop
 from store_records import records
 
@@ -35,19 +34,16 @@ def finished_runs(database: Path) -> int:
 
 
 @pytest.mark.slow
-def test_a_server_that_dies_during_a_sweep(tmp_path: Path) -> None:
+def test_a_server_that_dies_during_a_sweep(tmp_path: Path, prepared: Path, common: Path, imports: Ready) -> None:
     root, conf, port = tiny_dataset(tmp_path / "data"), standing_conf(tmp_path / "conf"), free_port()
     store, kept = f"sqlite:///{tmp_path}/server.db", f"{tmp_path}/kept"
     uri = f"http://127.0.0.1:{port}"
     words = ["-m", "--config-dir", conf, "tracker=standing", "dataset=folder", f"dataset.root={root}",
              "dataset.split=val", "backend=torch", "seed=0,1,2", "mlflow=server", f"mlflow.uri={uri}",
-             "hydra.sweep.dir=outputs/it"]  # fmt: skip
-    server = start_mlflow(tmp_path, port, store, kept)
+             f"prepare.cache={prepared}", "hydra.sweep.dir=outputs/it"]  # fmt: skip
+    server = start_mlflow(tmp_path, port, store, kept, common)
     try:
-        sweep = subprocess.Popen(
-            [sys.executable, "-m", "harness", *map(str, words)], cwd=tmp_path, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONPATH": PATH},
-        )  # fmt: skip
+        sweep = imports.begin(*words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         until = time.monotonic() + 900
         while finished_runs(tmp_path / "server.db") < 1 and sweep.poll() is None and time.monotonic() < until:
             time.sleep(0.05)

@@ -34,7 +34,6 @@ class Onnx(Backend):
     aliases: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     usual_rounding: ClassVar[bool] = True
     profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
-    peak: ClassVar[str | None] = f"{PRODUCT}.profile:peak"
 
     provider: str | None = None
     spinning: bool = True

@@ -1,0 +1,177 @@
+"""A process that has made the imports of the harness's commands and children, and forks one for each that is asked for.
+
+``python ready_server.py SOCKET``: on the Unix socket it is given modules to run as ``python -m`` does, with their environment, folder and open
+files, and tells their exit status. A child ends with whoever asked for it. See ``ready_children``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+MODULES = (
+    "numpy", "cv2", "pandas", "pyarrow.parquet", "pydantic", "scipy.stats", "safetensors", "torch", "onnx", "onnxruntime", "openvino",
+    "hydra", "mlflow", "mlflow.store.tracking.sqlalchemy_store", "matplotlib.figure",
+    "harness.jobs.worker", "harness.jobs.stand", "harness.jobs.live", "harness.prepare.steps", "harness.tasks.evaluate.task",
+    "harness.tasks.realtime.task", "harness.tasks.capacity.task", "harness.tasks.soak.task", "harness.tasks.profile.task",
+    "harness.tasks.benchmark_app.task", "harness.backends.torch.session", "harness.backends.onnx.session",
+    "harness.backends.openvino.session", "harness.cli.main", "harness.jobs.sweep", "harness.report.render", "harness.publish.mlflow",
+)  # fmt: skip
+"""What is imported. None of it starts a thread by being imported."""
+MOST = 1 << 17
+"""Bytes of a request."""
+
+
+class Server:
+    """Answers requests until it is ended."""
+
+    def __init__(self, address: str) -> None:
+        self.address, self.own = address, os.getpid()
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.awake, self.woken = socket.socketpair()
+        for end in (self.awake, self.woken):
+            end.setblocking(False)
+        self.selector = selectors.DefaultSelector()
+        self.running: dict[int, socket.socket] = {}
+
+    def serve(self) -> None:
+        """Listens; a signal of a child's end wakes it."""
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.set_wakeup_fd(self.woken.fileno(), warn_on_full_buffer=False)
+        self.selector.register(self.listener, selectors.EVENT_READ, self._asked)
+        self.selector.register(self.awake, selectors.EVENT_READ, self._child_ended)
+        self.listener.bind(f"{self.address}.new")
+        self.listener.listen()
+        os.rename(f"{self.address}.new", self.address)
+        while True:
+            for key, _ in self.selector.select():
+                key.data(key.fileobj)
+
+    def _asked(self, listener: socket.socket) -> None:
+        asker, _ = listener.accept()
+        data, files, _, _ = socket.recv_fds(asker, MOST, 3)
+        if not data:  # whoever asked has gone
+            asker.close()
+            return
+        child = os.fork()
+        if child == 0:
+            self._leave(asker)
+            _become(json.loads(data), files, self.address)
+        for file in files:
+            os.close(file)
+        self.running[child] = asker
+        self.selector.register(asker, selectors.EVENT_READ, lambda _: self._asker_ended(child))
+        asker.send(json.dumps({"pid": child}).encode())
+
+    def _leave(self, asker: socket.socket) -> None:
+        """In a child: is no longer this server, and ends with it."""
+        from harness.machine import tied
+
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self.selector.close()
+        for end in (self.listener, self.awake, self.woken, asker, *self.running.values()):
+            end.close()
+        tied.arm(self.own, signal.SIGKILL)
+
+    def _asker_ended(self, child: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        self.selector.unregister(self.running[child])
+
+    def _child_ended(self, awake: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            awake.recv(4096)
+        while self.running:
+            child, status = os.waitpid(-1, os.WNOHANG)
+            if child == 0:
+                return
+            asker = self.running.pop(child)
+            with contextlib.suppress(KeyError):
+                self.selector.unregister(asker)
+            with contextlib.suppress(OSError):  # whoever asked may have gone
+                asker.send(json.dumps({"code": os.waitstatus_to_exitcode(status)}).encode())
+            asker.close()
+
+
+def _become(wanted: dict[str, Any], files: list[int], address: str) -> None:
+    """Runs a module as ``python -m`` would; does not return."""
+    code = 1
+    try:
+        os.setsid()
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+            os.close(file)
+        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, 1 if number == 2 else -1, closefd=False) for number, mode in enumerate("rww"))
+        os.environ.clear()
+        os.environ.update(wanted["environment"])
+        os.chdir(wanted["folder"])
+        found = [wanted["folder"], *wanted["environment"].get("PYTHONPATH", "").split(os.pathsep)]
+        sys.path[:] = list(dict.fromkeys([*filter(None, found), *sys.path]))
+        importlib.invalidate_caches()
+        tempfile.tempdir = None
+        with contextlib.ExitStack() as around:
+            if wanted["command"]:
+                _give(around, address, Path(wanted["command"]["stores"]), wanted["command"]["pictures"])
+            code = _run(wanted["module"], wanted["arguments"])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(BaseException):
+            threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the interpreter's end does
+            atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+
+
+def _give(around: contextlib.ExitStack, address: str, stores: Path, pictures: bool) -> None:
+    """A command's own children begin ready, too, and its stores with their tables; nothing is drawn unless wanted."""
+    from command_line import undrawn
+    from ready_children import Ready
+    from ready_store import ready_stores
+
+    around.enter_context(Ready(address).given())
+    around.enter_context(ready_stores(stores))
+    if not pictures:
+        around.enter_context(undrawn())
+
+
+def _run(module: str, arguments: list[str]) -> int:
+    import runpy
+
+    sys.argv = [module, *arguments]
+    sys.modules.pop(module, None)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as stop:
+        if stop.code is None or isinstance(stop.code, int):
+            return stop.code or 0
+        print(stop.code, file=sys.stderr)
+        return 1
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    for name in MODULES:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    Server(sys.argv[1]).serve()
