@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from typing import TextIO
 
 
 def main() -> int:
     """Entry of the console script too."""
     open_streams()
+    from harness.machine.collection import collect_seldom
+
+    collect_seldom()
     from harness.cli.main import main as run
 
-    return run(sys.argv[1:])
+    return let_go(run(sys.argv[1:]))
+
+
+def let_go(code: int) -> int:
+    """Writes out what waits in the standard streams; Python itself would complain of a reader that left or a full disk.
+
+    Args:
+        code: The exit code so far.
+
+    Returns:
+        The exit code: 1 where the output could not be written, though the work was done.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        try:
+            stream.flush()
+        except BrokenPipeError:  # a reader such as head has enough
+            _to_nowhere(stream)
+        except (OSError, ValueError) as error:
+            _to_nowhere(stream)
+            if name == "stdout" and isinstance(error, OSError):
+                code = code or 1
+                with contextlib.suppress(OSError):
+                    print(f"error: standard output cannot be written ({error.strerror}); send it elsewhere.", file=sys.stderr)
+    return code
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """Gives a stream a place that takes everything, for what is still in its buffer."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def open_streams() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import importlib
 import os
@@ -11,11 +12,20 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.cli.words import parse
 from harness.core import plugins, secrets
-from harness.core.errors import ConfigError, HarnessError, exit_code_of, exit_code_of_system, in_words, unexpected
+from harness.core.errors import (
+    ConfigError,
+    HarnessError,
+    exit_code_of,
+    exit_code_of_system,
+    in_one_line,
+    in_words,
+    loop_of_links,
+    unexpected,
+)
 
 if TYPE_CHECKING:
     from harness.report.summary import Summary
@@ -56,27 +66,33 @@ def _told(words: list[str], verbose: bool) -> int:
     except HarnessError as error:
         if verbose:
             traceback.print_exc()
-        print(f"error: {secrets.masked(str(error))}", file=sys.stderr)
+        tell(str(error))
         return exit_code_of(error)
     except KeyboardInterrupt:
         print("\ninterrupted; finished sequences are kept, and resume=last continues the run.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # a reader such as head has enough
         return 1
     except OSError as error:
         if verbose:
             traceback.print_exc()
-        print(f"error: {secrets.masked(in_words(error))}", file=sys.stderr)
+        tell(in_words(error))
         return exit_code_of_system(error)
     except MemoryError:
-        print("error: there is not enough memory for this; use a smaller data set, model or mode.", file=sys.stderr)
+        tell("there is not enough memory for this; use a smaller data set, model or mode.")
         return 1
     except Exception as error:
         if verbose:
             traceback.print_exc()
-        print(f"error: {secrets.masked(unexpected(error))}", file=sys.stderr)
-        return 1
+        looped = loop_of_links(error)
+        tell(looped or unexpected(error))
+        return 2 if looped else 1
+
+
+def tell(sentence: str) -> None:
+    """Prints an error: one line without secrets, in which control characters of names are escapes, so that they move no cursor."""
+    with contextlib.suppress(OSError):  # nobody can be told where stderr is a full disk or a reader that left
+        print(f"error: {in_one_line(secrets.masked(sentence))}", file=sys.stderr)
 
 
 def check_place() -> None:
@@ -104,6 +120,13 @@ def _is_command(words: list[str]) -> bool:
 
 
 # ------------------------------------------------------------------------------------------ commands
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises ConfigError where argparse would print the usage and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{self.prog.rpartition(' ')[2]}: {message.rstrip('.')}; {self.prog} --help tells what it takes.")
 
 
 def command_names() -> dict[str, str]:
@@ -147,7 +170,7 @@ def run_command(word: str, rest: list[str]) -> int:
             "(python -m harness --help)."
         )
     module = command_module(word)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"python -m harness {word}",
         description=module.__doc__ or module.SUMMARY,
         epilog=f"example: {module.EXAMPLE}",
@@ -156,7 +179,7 @@ def run_command(word: str, rest: list[str]) -> int:
     module.add_arguments(parser)
     try:
         arguments = parser.parse_intermixed_args(rest)
-    except SystemExit as stop:  # argparse has said what is wrong
+    except SystemExit as stop:  # --help
         return int(stop.code or 0)
     return int(module.run(arguments))
 
@@ -177,7 +200,7 @@ def run_jobs(words: list[str]) -> int:
     call = Call(tuple(parsed.overrides), parsed.multirun, parsed.config_dir, tuple(words))
     found = calls.execute(call, print_summary)
     if found.error:
-        print(f"error: {secrets.masked(found.error)}", file=sys.stderr)
+        tell(found.error)
     if isinstance(found, calls.SweepRecord) and found.target.kind != "off":
         where = "python -m harness ui" if found.target.kind == "local" else found.target.tracking_uri
         print(f"\nlook at it: {where}", file=sys.stderr)

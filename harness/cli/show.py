@@ -22,7 +22,8 @@ def show(words: Words) -> int:
     """
     from harness.jobs.compose import CONFIG_NAME, hydra_of, our_words
 
-    with hydra_of(words.config_dir) as (hydra, _), our_words():
+    said = io.StringIO()  # printed at the end: what cannot be printed is no fault of the configuration
+    with hydra_of(words.config_dir) as (hydra, _), our_words(), contextlib.redirect_stdout(said):
         if words.hydra_help:
             from hydra._internal.utils import get_args_parser
 
@@ -36,6 +37,7 @@ def show(words: Words) -> int:
                 hydra.show_cfg(CONFIG_NAME, words.overrides, words.cfg, words.package, words.resolve)
             else:
                 hydra.show_info(words.info, CONFIG_NAME, words.overrides)
+    print(said.getvalue(), end="")
     return 0
 
 

@@ -34,7 +34,8 @@ class Backend(ABC):
 
     The class itself is the light half of its product and imports no runtime. ``format`` names the artifact format it
     opens; ``precisions`` the artifact precisions it can run; ``profiler`` its layer profiler (``module:function``, called as
-    ``(backend, artifact, graph, inputs, warmup, scratch) -> LayerTimes``), None if it has none; ``deterministic``
+    ``(backend, artifact, graph, inputs, warmup, scratch) -> LayerTimes``), None if it has none; ``peak`` likewise what measures
+    the most operations a second that it reaches (``(backend, precision) -> float | None``); ``deterministic``
     whether the same inputs give the same outputs, run for run; ``packages`` those whose versions decide its outputs.
     """
 
@@ -42,6 +43,7 @@ class Backend(ABC):
     format: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]]
     profiler: ClassVar[str | None] = None
+    peak: ClassVar[str | None] = None
     deterministic: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ()
     title: ClassVar[str] = ""

@@ -285,6 +285,7 @@ METRICS: tuple[Metric, ...] = (
     _timing("gap", "gap/spread", "gap spread", "(largest - smallest) / median of a step over the rounds", unit="", digits=3),
     _timing("profile", "profile/plain_ms", "graph", "median time of an inference without a profiler", digits=2),
     _timing("profile", "profile/total_ms", "layers", "sum over all layers, with the profiler on", digits=2),
+    _timing("profile", "profile/limit_ms", "limit", "least time of all layers by what this machine reached in large products and copies", digits=2),
     _timing("profile", "profile/type_ms/*", "{}", "time of an inference in layers of type {}", digits=3),
 
     _other("cluster", "cluster/workers", "workers", "", "", 0, "worker processes that tracked", sequences=""),

@@ -75,6 +75,17 @@ def in_words(error: OSError, remedy: str = "choose another folder") -> str:
     return f"{error.strerror or error}{where}; {'free space or ' if full else ''}{remedy}."
 
 
+def in_one_line(text: str) -> str:
+    """``text`` with control characters as escapes: a name with a line break or a terminal's commands in it stays a name."""
+    return "".join(sign if sign.isprintable() or sign == " " else sign.encode("unicode_escape", "surrogatepass").decode() for sign in text)
+
+
+def loop_of_links(error: Exception) -> str:
+    """A sentence about a link that leads back to itself, which ``Path.resolve`` tells as a RuntimeError; empty for any other error."""
+    found = re.match(r"Symlink loop from '(.*)'", str(error)) if isinstance(error, RuntimeError) else None
+    return f"{found[1]} is a link that leads back to itself; give the file or folder that is meant." if found else ""
+
+
 def reason(error: Exception) -> str:
     """An exception of anybody's as the end of a sentence: ours as it stands, another's with its kind, in one line."""
     if isinstance(error, HarnessError):
@@ -124,7 +135,7 @@ def unexpected(error: Exception) -> str:
 
 def first_words(error: Exception, most: int = 200) -> str:
     """The first line of what a library says, without the names of its classes: ``disk I/O error``."""
-    lines = str(error).strip().splitlines()
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result")]  # SQLAlchemy's preface
     said = re.sub(r"\([\w.]*(Error|Exception)\)\s*", "", lines[0] if lines else "").strip()
     return said[:most] or type(error).__name__
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Collection, Mapping
 from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,20 @@ LARGEST_TEXT = 256 << 20
 """Bytes of the largest text file that is read; records and annotations are far smaller."""
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Opens a file to be read, without waiting: a pipe that nobody writes to would block for ever.
+
+    Raises:
+        DataError: It is a pipe, a device or a folder.
+        OSError: It is missing or cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise DataError(f"{path} is not a regular file (a pipe, device or folder); give a file.")
+    return open(handle, "rb")
+
+
 def read_regular(path: Path, most: int = LARGEST_TEXT) -> bytes:
     """The bytes of a regular file.
 
@@ -146,14 +161,10 @@ def read_regular(path: Path, most: int = LARGEST_TEXT) -> bytes:
         DataError: The file is missing, is no regular file, is larger, or cannot be read.
     """
     try:
-        # opened without waiting: a pipe that nobody writes to would block
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(handle, "rb") as file:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise DataError(f"{path} is not a regular file (a pipe, device or folder); give a file.")
-            if status.st_size > most:
-                raise DataError(f"{path} has {status.st_size >> 20} MiB, over the limit of {most >> 20}; give the right file.")
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > most:
+                raise DataError(f"{path} has {size >> 20} MiB, over the limit of {most >> 20}; give the right file.")
             return file.read()
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error

@@ -47,7 +47,9 @@ class Quantization:
 class LayerTime:
     """One operation as the runtime ran it: milliseconds of one inference (a mean), the precision it was computed in.
 
-    ``layer`` is True for the operations whose arithmetic int8 speeds up: convolutions and matrix products.
+    ``layer`` is True for the operations whose arithmetic int8 speeds up: convolutions and matrix products. ``operations`` of one
+    inference count a multiplication and an addition each (0 where only memory is moved), ``bytes`` every input, weight and
+    output once; None where the runtime does not tell.
     """
 
     name: str
@@ -55,15 +57,18 @@ class LayerTime:
     ms: float
     precision: str = ""
     layer: bool = False
+    operations: float | None = None
+    bytes: float | None = None
 
 
 @dataclass(frozen=True)
 class TypeTime:
-    """All operations of one type together: how many, and milliseconds of one inference."""
+    """All operations of one type together: how many, and milliseconds of one inference; ``operations`` as in ``LayerTime``."""
 
     type: str
     count: int
     ms: float
+    operations: float | None = None
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,21 @@ def _write_columns(path: Path, columns: Mapping[str, Array]) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    parquet.write_table(pyarrow.table(dict(columns)), path)
+    parquet.write_table(pyarrow.table({name: _column(np.asarray(values)) for name, values in columns.items()}), path)
+
+
+def _column(values: npt.NDArray[Any]) -> Any:
+    """A column as pyarrow holds it, made of its bytes: ``pyarrow.array`` would load pandas, only to see that it is not asked for."""
+    import pyarrow
+
+    if values.dtype.kind == "U":
+        texts = [text.encode() for text in values.tolist()]
+        ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
+        return pyarrow.Array.from_buffers(pyarrow.string(), len(texts), [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"".join(texts))])
+    if values.dtype.kind == "b":
+        return pyarrow.Array.from_buffers(pyarrow.bool_(), len(values), [None, pyarrow.py_buffer(np.packbits(values, bitorder="little"))])
+    whole = np.ascontiguousarray(values)
+    return pyarrow.Array.from_buffers(pyarrow.from_numpy_dtype(whole.dtype), len(whole), [None, pyarrow.py_buffer(whole)])
 
 
 def read_frames(folder: Path) -> pd.DataFrame:

@@ -12,18 +12,24 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 VARIABLE = "HARNESS_ADDRESSES"
 """JSON: public address -> whole address."""
 MASK = "***"
-_USER_INFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)[^/?#\s'\"]*@")
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.\-]*://"
+_WITH_USER = rf"(?:{_SCHEME}[^/?#\s'\"]*@|{_SCHEME}[^/?#\s'\"@:\[]+:(?!\d+(?:[/?#'\"\]),\s]|$)|\s|$)\S*@)"
+"""An address up to its user-info's end: as it should be written, or ``user:`` with what is no port after it, up to the last ``@``."""
+_USER_INFO = re.compile(rf"(?P<whole>{_WITH_USER})")
 _QUERY = re.compile(r"(?P<key>[?&](?:[\w-]*(?:password|passwd|pwd|token|secret|credential|api_?key|access_?key)[\w-]*)=)[^&#\s'\"]+", re.I)
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"]+")
+_ADDRESS = re.compile(rf"(?:{_WITH_USER}|{_SCHEME})[^\s'\"]+")
+_UNFIT = re.compile(r"[/?#\s'\"\\]")
+"""Signs that a user-info holds only percent-encoded."""
 
 
 def public(text: str) -> str:
     """``text`` with the user-info of every address in it left out and secret query values masked."""
-    return _QUERY.sub(rf"\g<key>{MASK}", _USER_INFO.sub(r"\g<scheme>", text))
+    return _QUERY.sub(rf"\g<key>{MASK}", _USER_INFO.sub(lambda found: f"{found['whole'].partition('://')[0]}://", text))
 
 
 def remember(text: str) -> str:
@@ -50,11 +56,21 @@ def masked(text: str) -> str:
     """``text`` for people: without the user-info of any address and without any remembered secret."""
     for address in _kept().values():
         text = text.replace(address, public(address))
-        user_info = re.match(r"[^:]+://([^/?#]*)@", address)
-        secret = user_info[1].partition(":")[2] if user_info else ""
-        if len(secret) > 2:
-            text = text.replace(secret, MASK)
+        secret = _user_info(address).partition(":")[2]
+        for form in {secret, unquote(secret)}:  # drivers of databases speak of the decoded one
+            if len(form) > 2:
+                text = text.replace(form, MASK)
     return public(text)
+
+
+def unfit(address: str) -> bool:
+    """Whether the credentials remembered for an address have signs that it holds only percent-encoded: it would be read wrongly."""
+    return bool(_UNFIT.search(_user_info(whole(address))))
+
+
+def _user_info(address: str) -> str:
+    found = _USER_INFO.match(address)
+    return found["whole"].partition("://")[2][:-1] if found else ""
 
 
 def hidden(value: Any) -> Any:

@@ -34,7 +34,9 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def check_folder(folder: Path) -> None:
-    """Raises ConfigError if a YAML file below ``folder`` has more values, aliases expanded, than anyone can use."""
+    """Raises ConfigError if ``folder`` is none, or a YAML file below it has more values, aliases expanded, than anyone can use."""
+    if not folder.is_dir():
+        raise ConfigError(f"--config-dir {folder} is not a folder; give the folder that holds your YAML groups.")
     for path in files_of(folder):
         if path.is_file():
             _check_size(path)

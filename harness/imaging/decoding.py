@@ -123,7 +123,7 @@ def decode(data: bytes, color: Color) -> Image | None:
         return None
     _check_pixels(data)
     if data[:2] == JPEG:
-        if data.find(END_OF_IMAGE, 2) < 0:
+        if data.rfind(END_OF_IMAGE, 2) < 0:  # from the end, where it is
             raise Damaged("a JPEG without its end marker")
         image = _decode_jpeg(data, color) if simplejpeg is not None else None
         if image is not None:

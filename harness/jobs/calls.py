@@ -271,5 +271,6 @@ def _summary(folder: Path, on_summary: OnSummary | None) -> Summary:
 
     found = summarise(folder)
     if on_summary is not None:
-        on_summary(folder, found)
+        with tolerated("warning: the summary could not be shown", say):
+            on_summary(folder, found)
     return found

@@ -7,8 +7,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from harness.core.files import read_json
 from harness.core.results import FRAMES_FILE, Results, read_frames, write_frames
 from harness.jobs.children import JobFailed, measure
@@ -52,7 +50,9 @@ def run_round(folder: Path, round_: int) -> None:
 
 
 def _append_frames(folder: Path, scratch: Path) -> None:
-    if (scratch / "frames.parquet").is_file():
+    if (scratch / FRAMES_FILE).is_file():
+        import pandas as pd
+
         new, old = read_frames(scratch), read_frames(folder)
         old = old[~old["round"].isin(new["round"].unique())]  # a kill before the record was saved: the round is measured anew
         write_frames(folder, pd.concat([old, new], ignore_index=True))

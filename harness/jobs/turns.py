@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, Listener, wait
@@ -132,58 +134,86 @@ def receive(connection: Connection, seconds: float, name: str) -> dict[str, Any]
 
 @contextlib.contextmanager
 def standing(entrants: Sequence[Entrant], dropped: dict[str, str]) -> Iterator[list[Standing]]:
-    """The entrants' processes, loaded one after the other; those that cannot be are put into ``dropped`` with the reason."""
+    """The entrants' processes, one for each core loaded at once; those that cannot be are put into ``dropped`` with the reason.
+
+    They start in the order of ``entrants``, and the list has that order.
+    """
+    at_once = environment.thread_budget()
     started: list[Standing] = []
+    loading: deque[Loading] = deque()
     try:
         for entrant in entrants:
-            if psutil.virtual_memory().available < LEAST_FREE_MB * 2**20:
+            if psutil.virtual_memory().available < LEAST_FREE_MB * 2**20 * (len(loading) + 1):
                 dropped[entrant.name] = "too little memory is free for one more process"
                 continue
-            try:
-                started.append(start(entrant))
-            except HarnessError as error:
-                dropped[entrant.name] = str(error)
+            loading.append(Loading(entrant))
+            if len(loading) >= at_once:
+                _finish(loading, started, dropped)
+        while loading:
+            _finish(loading, started, dropped)
         yield started
     finally:
-        for item in started:
+        for way in started:
+            way.close()
+        for item in loading:
             item.close()
 
 
-def start(entrant: Entrant) -> Standing:
-    """Starts a job's process and waits until it is loaded and warm. Raises HarnessError."""
-    key = secrets.token_bytes(32)
-    with Listener(authkey=key) as listener, open(entrant.folder / "turns.log", "ab") as log:
-        words = children.module_words("harness.jobs.stand", str(entrant.folder), json.dumps(listener.address))
-        variables = children.variables(entrant.threads, **{KEY: key.hex(), "HARNESS_PROGRESS": "off"})
-        child = children.start(words, env=variables, stdout=log, stderr=log)
+def _finish(loading: deque[Loading], started: list[Standing], dropped: dict[str, str]) -> None:
+    """Waits for the process that was started first."""
+    first = loading[0]
+    try:
+        started.append(first.ready())
+    except HarnessError as error:
+        dropped[first.entrant.name] = str(error)
+    loading.popleft()
+
+
+class Loading:
+    """A job's process that has been started and loads."""
+
+    def __init__(self, entrant: Entrant) -> None:
+        key = secrets.token_bytes(32)
+        self.entrant = entrant
+        self._listener = Listener(authkey=key)
+        self._found: list[Connection] = []
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+        with open(entrant.folder / "turns.log", "ab") as log:
+            words = children.module_words("harness.jobs.stand", str(entrant.folder), json.dumps(self._listener.address))
+            variables = children.variables(entrant.threads, **{KEY: key.hex(), "HARNESS_PROGRESS": "off"})
+            self._child = children.start(words, env=variables, stdout=log, stderr=log)
+
+    def ready(self) -> Standing:
+        """Waits until the process is loaded and warm. Raises HarnessError if it cannot be, and ends it."""
         try:
-            connection = _accepted(listener, child)
-            return Standing(entrant, child, connection, receive(connection, LOAD_SECONDS, entrant.name))
+            connection = self._connected()
+            return Standing(self.entrant, self._child, connection, receive(connection, LOAD_SECONDS, self.entrant.name))
         except BaseException:
-            children.end(child, patience=1.0)
+            self.close()
             raise
+        finally:
+            self._listener.close()
 
+    def close(self) -> None:
+        """Ends the process."""
+        children.end(self._child, patience=1.0)
+        self._listener.close()
 
-def _accepted(listener: Listener, child: Any) -> Connection:
-    """The child's connection; does not wait for a child that has died."""
-    import threading
-
-    found: list[Connection] = []
-
-    def accept() -> None:
+    def _accept(self) -> None:
         with contextlib.suppress(OSError, EOFError):
-            one: Any = listener.accept()  # on Windows a pipe's connection, which speaks the same
-            found.append(one)
+            one: Any = self._listener.accept()  # on Windows a pipe's connection, which speaks the same
+            self._found.append(one)
 
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    end = time.monotonic() + LOAD_SECONDS
-    while thread.is_alive() and child.poll() is None and time.monotonic() < end:
-        thread.join(0.05)
-    thread.join(0.05)
-    if not found:
-        raise HarnessError("its process did not start; turns.log in its folder has its last words.")
-    return found[0]
+    def _connected(self) -> Connection:
+        """The child's connection; does not wait for a child that has died."""
+        end = time.monotonic() + LOAD_SECONDS
+        while self._thread.is_alive() and self._child.poll() is None and time.monotonic() < end:
+            self._thread.join(0.05)
+        self._thread.join(0.05)
+        if not self._found:
+            raise HarnessError("its process did not start; turns.log in its folder has its last words.")
+        return self._found[0]
 
 
 def measure(entrants: Sequence[Entrant], seconds: float, say: Say = lambda text: None) -> Turns:

@@ -148,7 +148,8 @@ def allowed_cores() -> list[int]:
     """The processors that the affinity mask allows, in order."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+    read = getattr(psutil.Process(), "cpu_affinity", None)  # Windows has masks too, macOS has none
+    return sorted(read()) if read else list(range(os.cpu_count() or 1))
 
 
 def pin_thread(cores: list[int]) -> None:

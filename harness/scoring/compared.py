@@ -9,14 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from harness.core.results import FRAMES_FILE, Results, read_frames
 from harness.scoring.agreement import Agreement
 from harness.scoring.intervals import Interval
 from harness.scoring.turns import LEAST_ROUNDS, Round
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LATENCY = "latency_ms/p50"
 """A job without this metric did not measure latency (parallel runs, files without times)."""

@@ -8,14 +8,16 @@ where there are three or more, else from blocks of consecutive frames (moving no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from harness.scoring.bootstrap import bootstrap_interval
 from harness.scoring.means import student
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 
@@ -83,6 +85,8 @@ ACCURACY = ("ao", "sr50", "sr75")
 
 def sums_of(tracked: pd.DataFrame) -> Sums | None:
     """Sums per sequence (in order of name) over the scored frames of all repetitions; None if nothing is scored."""
+    import pandas as pd
+
     if "iou" not in tracked:
         return None
     rows = tracked[np.isfinite(tracked["iou"].astype(float))]
@@ -193,6 +197,8 @@ def round_fps(timed: pd.DataFrame) -> pd.Series:
 
 def _blocks(timed: pd.DataFrame) -> pd.DataFrame:
     """Count ``n`` and sum of seconds ``s`` of each block of consecutive frames of a sequence."""
+    import pandas as pd
+
     keys = [timed["sequence"], timed["repetition"], timed["round"], (timed["frame"] // BLOCK).rename("block")]
     grouped = timed.groupby(keys, sort=True)["seconds"]
     return pd.DataFrame({"n": grouped.count().astype(float), "s": grouped.sum()})

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile import bundles, damages, files, keys, lines, models, people, samples
+from hostile import bundles, damages, files, keys, lines, models, others, people, samples
 from hostile.case import Case, World, fault_of, make_world
 
 EACH = 8
@@ -26,7 +26,7 @@ def inputs(seed: int = 1) -> list[Case]:
     """All hostile inputs."""
     generators = (lines.values(), lines.settings(), lines.commands(), people.yaml_files(), people.modules(), files.run_files(seed, 150),
                   files.data_sets(), files.archives(), files.weights(), files.places(), files.stores(), bundles.bundles(), models.models(),
-                  samples.samples(), damages.damaged())  # fmt: skip
+                  samples.samples(), damages.damaged(), others.others())  # fmt: skip
     return [case for generator in generators for case in generator]
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+from command_line import harness, process
 from fakes import standing_conf, tiny_dataset
 from guard import guarded
 from ready_children import Ready
@@ -31,6 +37,35 @@ def places_with(secret: bytes, folders: list[Path]) -> list[str]:
     return found
 
 
+@contextlib.contextmanager
+def titles_of_children() -> Iterator[set[str]]:
+    """The command lines of all processes that the commands start, as ``ps`` shows them to everybody; looked at ten times a second."""
+    titles: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.1):
+            commands = [item for item in psutil.Process().children() if "harness" in " ".join(_command(item))]
+            for item in commands:
+                with contextlib.suppress(psutil.Error):
+                    titles.update(" ".join(_command(child)) for child in item.children(recursive=True))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield titles
+    finally:
+        over.set()
+        thread.join()
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 @pytest.mark.slow
 def test_no_file_database_log_or_message_holds_the_password_of_a_server(tmp_path: Path, prepared: Path, common: Path, imports: Ready) -> None:
     work, served = tmp_path / "work", tmp_path / "server"
@@ -41,10 +76,15 @@ def test_no_file_database_log_or_message_holds_the_password_of_a_server(tmp_path
     server = start_mlflow(served, port, f"sqlite:///{served}/mlflow.db", str(served / "artifacts"), common)
     said = []
 
-    def call(*words: object, code: int = 0, **environment: str) -> None:
-        done = imports.run(*words, cwd=work, **environment)
+    def ended(done: subprocess.CompletedProcess[str], code: int) -> None:
         said.append(done.stdout + done.stderr)
         assert done.returncode == code, done.stderr
+
+    def call(*words: object, code: int = 0, **environment: str) -> None:
+        ended(imports.run(*words, cwd=work, **environment), code)
+
+    def call_here(*words: object, code: int = 0) -> None:
+        ended(harness(*words, cwd=work), code)
 
     try:
         with guarded(port, USER, SECRET) as (gate, answers):
@@ -52,7 +92,8 @@ def test_no_file_database_log_or_message_holds_the_password_of_a_server(tmp_path
             wrong = f"http://{USER}:x{SECRET}x@127.0.0.1:{gate}"
             job = ["--config-dir", conf, "tracker=standing", "dataset=folder", f"dataset.root={data}", "dataset.split=val", "backend=onnx",
                    f"prepare.cache={prepared}", "task.warmup=1"]  # fmt: skip
-            call("-m", *job, "mlflow=server", f"mlflow.uri={address}", "seed=1,2", "hydra.sweep.dir=sweep")
+            with titles_of_children() as titles:
+                ended(process("-m", *job, "mlflow=server", f"mlflow.uri={address}", "seed=1,2", "hydra.sweep.dir=sweep", cwd=work), 0)
             assert answers.count(200) > 10, "the password was not used"
             assert 401 not in answers
             call(*job, "mlflow=server", f"mlflow.uri={wrong}", "hydra.run.dir=refused")
@@ -65,7 +106,14 @@ def test_no_file_database_log_or_message_holds_the_password_of_a_server(tmp_path
             call("share", "sweep", "-o", "bundle.zip")
             call("import", "bundle.zip", "--no-mlflow")
             call("export", "sweep/0", "-o", "exported")
-            call("--cfg", "job", *job, "mlflow=server", f"mlflow.uri={address}")
+            call_here("--cfg", "job", *job, "mlflow=server", f"mlflow.uri={address}")
+            call_here("history", "--outputs", ".", "--out", "history")
+            call_here("prune", "--older-than", "1d", "--outputs", ".")
+            call_here("ui", "--root", address, "--no-browser", code=2)
+            call_here("ui", address, "--root", "mlruns", "--port", free_port(), "--no-browser", code=2)
+            call_here("score", "sweep/0", "--mlflow", wrong, "--out", "scored")
+            call_here("track", f"rtsp://{USER}:{SECRET}@127.0.0.1:{free_port()}/x", "--json", "--box", "1,1,5,5", "--timeout", "1", *job[:3], *job[6:8], code=2)
+            call_here("recommend", f"mlflow.uri={address}", "tracker=nobody", code=2)
             call("-v", *job, "mlflow=server", f"mlflow.uri={wrong}", "hydra.run.dir=told")
             call("mlflow=server", f"mlflow.uri=nonsense://{USER}:{SECRET}@x", "dataset=folder", f"dataset.root={data}", code=2)
     finally:
@@ -73,3 +121,5 @@ def test_no_file_database_log_or_message_holds_the_password_of_a_server(tmp_path
     assert len(list(work.rglob("*"))) > 60
     assert places_with(SECRET.encode(), [work, served, prepared]) == []
     assert SECRET not in "".join(said)
+    assert len(titles) >= 4
+    assert not [title for title in titles if SECRET in title]

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from servers import free_port, postgres, s3, start_mlflow, stop
 from store_records import records
 
 from harness.core.results import Results
-from harness.publish.mlflow import Target, client, log_folder, log_sweep
+from harness.publish.mlflow import Target, client, fetched, log_folder, log_sweep
+from harness.report.history import reading
 
 
 @pytest.mark.slow
@@ -33,6 +35,7 @@ def test_eight_jobs_at_once_over_postgresql_and_s3(tmp_path: Path) -> None:
             _log_at_once(sweep, str(there.uri))
             log_sweep(sweep, there, "ok")
             found = records(there)
+            back = reading.runs(fetched(replace(there, experiment=""), tmp_path / "kept", print), print)
             models = client(there).search_logged_models(["1"])
         finally:
             stop(server)
@@ -42,6 +45,7 @@ def test_eight_jobs_at_once_over_postgresql_and_s3(tmp_path: Path) -> None:
     log_sweep(sweep, here, "ok")
     assert len(found) == 9
     assert found == records(here), "the server has not what an undisturbed local store has"
+    assert {job.id: job.results for job in back} == {own.id: own for own in (Results.load(sweep / str(number)) for number in range(8))}
     assert len(models) == 1
     assert found[Results.load(sweep / "7").id]["model"][0] == models[0].name
 

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -41,3 +43,25 @@ def test_the_wheel_holds_every_file_of_package_and_configuration(built: tuple[Pa
     own = {path.relative_to(ROOT).as_posix() for path in (ROOT / "harness").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     conf = {f"harness/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "conf").rglob("*.yaml")}
     assert len(conf) > 40 and sorted((own | conf) - names) == []
+
+
+@pytest.mark.slow
+def test_a_wheel_in_a_fresh_environment_is_quiet_and_tracks_from_any_folder(built: tuple[Path, str], tmp_path: Path, prepared: Path) -> None:
+    venv.create(tmp_path / "env", with_pip=False)
+    scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
+    own = sysconfig.get_path("purelib", "venv", {"base": str(tmp_path / "env"), "platbase": str(tmp_path / "env")})
+    # the dependencies are those of the environment of the tests; a path in a .pth file does not bring the checkout that is installed there
+    (Path(own) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | PIP
+
+    def done(*words: object) -> str:
+        found = subprocess.run([str(word) for word in words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert found.returncode == 0, found.stdout + found.stderr
+        return found.stdout + found.stderr
+
+    said = done(sys.executable, "-m", "pip", "--python", scripts / "python", "install", built[0])
+    assert [line for line in said.splitlines() if "warning" in line.lower() or "deprecat" in line.lower()] == []
+    place = done(scripts / "python", "-c", "import harness, harness.core.config as c; print(harness.__file__); print(c.conf_folder())")
+    assert [Path(line).is_relative_to(own) for line in place.splitlines()] == [True, True]
+    said = done(scripts / "tracker-harness", "backend=onnx", "dataset.limit=1", "threads=1", "mlflow=off", f"prepare.cache={prepared}")
+    assert "warning" not in said.lower() and len(list(tmp_path.glob("outputs/*/*/results.json"))) == 1

@@ -34,6 +34,7 @@ class Onnx(Backend):
     aliases: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     usual_rounding: ClassVar[bool] = True
     profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
+    peak: ClassVar[str | None] = f"{PRODUCT}.profile:peak"
 
     provider: str | None = None
     spinning: bool = True

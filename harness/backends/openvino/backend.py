@@ -38,6 +38,7 @@ class OpenVino(Backend):
     color: ClassVar[str] = "#009E73"
     own_benchmark: ClassVar[str] = "benchmark_app"
     profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
+    peak: ClassVar[str | None] = f"{PRODUCT}.profile:peak"
 
     source: Literal["onnx", "torch", "file"] = "onnx"
     precision: Literal["fp32", "fp16", "bf16", "device"] = "fp32"

@@ -30,6 +30,7 @@ class Torch(Backend):
     color: ClassVar[str] = "#D55E00"
     aliases: ClassVar[tuple[str, ...]] = ("pytorch",)
     profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
+    peak: ClassVar[str | None] = f"{PRODUCT}.profile:peak"
 
     channels_last: bool = False
     pinning: bool | None = None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from harness.backends.shared.modules import load_modules
+from harness.backends.shared.products import rate
 from harness.backends.torch.backend import Torch
 from harness.backends.torch.session import TorchSession
 from harness.core.interfaces import Arrays, Artifact
@@ -25,21 +26,24 @@ def layer_times(
     del scratch
     module = load_modules(artifact)[graph].to(driver.device)
     session = TorchSession(artifact.graphs[graph], module, driver.device)
-    hooks = name_modules(module)
+    work: dict[str, tuple[float, float]] = {}
+    hooks = name_modules(module, work)
     for _ in range(warmup):
         session.run(inputs[0])
     activities = [torch.profiler.ProfilerActivity.CPU]
     if driver.device == "cuda":
         activities.append(torch.profiler.ProfilerActivity.CUDA)
-    with _silenced(), torch.profiler.profile(activities=activities) as profiler:
+    with _silenced(), torch.profiler.profile(activities=activities, with_flops=True) as profiler:
         for arrays in inputs:
             session.run(arrays)
     for hook in hooks:
         hook.remove()
-    kinds = {name: type(item).__name__ for name, item in module.named_modules()}
+    leaves = dict(module.named_modules())
     averages = profiler.key_averages()
     rows = tuple(
-        LayerTime(name, kinds.get(name, ""), event.cpu_time_total / 1e3 / len(inputs))
+        LayerTime(
+            name, type(leaves[name]).__name__, event.cpu_time_total / 1e3 / len(inputs), "f32", computes_products(leaves[name]), *work[name]
+        )
         for event in averages
         if event.key.startswith(MODULE) and (name := event.key.removeprefix(MODULE))
     )
@@ -64,8 +68,8 @@ def _silenced() -> Iterator[None]:
 MODULE = "module:"
 
 
-def name_modules(module: Any) -> list[Any]:
-    """Hooks that mark the time inside each leaf module in the profiler's record."""
+def name_modules(module: Any, work: dict[str, tuple[float, float]]) -> list[Any]:
+    """Hooks that mark the time inside each leaf module in the profiler's record, and put its operations and bytes into ``work``."""
     hooks: list[Any] = []
     for name, leaf in module.named_modules():
         if not name or any(True for _ in leaf.children()):
@@ -77,18 +81,54 @@ def name_modules(module: Any) -> list[Any]:
             mark.__enter__()
             marks.append(mark)
 
-        def leave(*_: Any, marks: list[Any] = open_marks) -> None:
+        def leave(leaf: Any, given: Any, made: Any, name: str = name, marks: list[Any] = open_marks) -> None:
             if marks:
                 marks.pop().__exit__(None, None, None)
+            work[name] = work_of(leaf, given, made)
 
         hooks += [leaf.register_forward_pre_hook(enter), leaf.register_forward_hook(leave)]
     return hooks
 
 
+def work_of(leaf: Any, given: Any, made: Any) -> tuple[float, float]:
+    """Operations (a multiplication and an addition each; 0 where there is no product) and bytes of a leaf module's call."""
+    tensors = [item for item in (*given, made) if isinstance(item, torch.Tensor)]
+    size = float(sum(item.nbytes for item in (*tensors, *leaf.parameters())))
+    if not computes_products(leaf) or not isinstance(made, torch.Tensor):
+        return 0.0, size
+    # of a transposed convolution each input value meets the kernel, else each output value
+    values = given[0].numel() if "Transpose" in type(leaf).__name__ else made.numel()
+    return 2.0 * values * leaf.weight.numel() / leaf.weight.shape[0], size
+
+
+def computes_products(leaf: Any) -> bool:
+    """Whether a leaf module is a convolution or a linear layer, also one of a tracker's own making: its weight is (outputs, inputs, ...)."""
+    weight = getattr(leaf, "weight", None)
+    return isinstance(weight, torch.Tensor) and weight.ndim >= 2 and not isinstance(leaf, torch.nn.Embedding)
+
+
+def peak(driver: Torch, precision: str) -> float | None:
+    """Operations a second of large products; None for another precision than float32."""
+    if precision != "f32":
+        return None
+    image, kernel = torch.randn(1, 128, 48, 48, device=driver.device), torch.randn(128, 128, 3, 3, device=driver.device)
+    left, right = torch.randn(1024, 1024, device=driver.device), torch.randn(1024, 1024, device=driver.device)
+
+    def timed(work: Callable[[], Any]) -> Any:
+        made = work()
+        if driver.device == "cuda":
+            torch.cuda.synchronize()
+        return made
+
+    with torch.inference_mode():
+        convolution = rate(lambda: timed(lambda: torch.nn.functional.conv2d(image, kernel, padding=1)), 2.0 * image.numel() * 128 * 9)
+        return max(convolution, rate(lambda: timed(lambda: left @ right), 2.0 * 1024**3))
+
+
 def types_of(averages: Any, runs: int) -> tuple[TypeTime, ...]:
     """Operators with their own CPU time (module marks left out), slowest first."""
     rows = [
-        TypeTime(event.key, int(event.count) // runs, event.self_cpu_time_total / 1e3 / runs)
+        TypeTime(event.key, int(event.count) // runs, event.self_cpu_time_total / 1e3 / runs, event.flops / runs if event.flops else None)
         for event in averages
         if not event.key.startswith(MODULE) and event.self_cpu_time_total > 0
     ]

@@ -71,10 +71,10 @@ def run(args: argparse.Namespace) -> int:
     wanted_best = choice.objectives(args.maximize, args.minimize)
     requirements = choice.requirements(args.require)
     with ExitStack() as stack:
-        scored = score_files([*args.runs, *([args.baseline] if args.baseline else [])], stack)
+        scored = score_files([*args.runs, *([] if args.baseline is None else [args.baseline])], stack)
         jobs = find(args.runs, args.outputs, stack, scored)
         baseline = None
-        if args.baseline:
+        if args.baseline is not None:
             wanted = find([args.baseline], args.outputs, stack, scored)
             if not any(job.folder.resolve() == wanted[0].folder.resolve() for job in jobs):
                 jobs.insert(0, wanted[0])

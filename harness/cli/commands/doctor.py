@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from typing import Any
+
+from harness.core.errors import ConfigError
 
 SUMMARY = "what is installed and works, what makes measurements noisy here, and how to mend it"
 EXAMPLE = "python -m harness doctor"
@@ -26,6 +29,8 @@ def run(args: argparse.Namespace) -> int:
     from harness.jobs.doctor.trial import all_trials
     from harness.machine import environment, noise
 
+    if not 0 < args.seconds < math.inf:
+        raise ConfigError(f"--seconds is {args.seconds:g}; accepted: a number of seconds above 0.")
     quiet = noise.findings(noise.watch())  # before anything of ours runs
     if not args.json:
         print("trying each backend on each device ...", file=sys.stderr, flush=True)

@@ -1,25 +1,33 @@
 """Shows a metric over all runs that were made: its value against time and commit, and where its level changed.
 
-Runs are read from the outputs folder and from a local MLflow store. They are put together only if machine, data and every setting
-that is measured are the same; each configuration has a table of its own. Conditions choose runs: backend=onnx, dataset.limit=2,
-machine=1a2b3c (its first characters), commit=89abcde.
+Runs are read from the outputs folder and from a local MLflow store, or with --uri from a tracking server or another store. They are put
+together only if machine, data and every setting that is measured are the same; each configuration has a table of its own. Conditions
+choose runs: backend=onnx, dataset.limit=2, machine=1a2b3c (its first characters), commit=89abcde.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from harness.core import secrets
 
 SUMMARY = "a metric over all runs: value against time and commit, with the changes of its level"
 EXAMPLE = "python -m harness history --metric fps backend=openvino"
+OUTPUTS, ROOT = Path("outputs"), Path("mlruns")
+FETCHED = "runs"
+"""The folder in the cache that keeps what was read of runs in a store."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("conditions", nargs="*", metavar="KEY=VALUE", help="only runs of which this holds")
     parser.add_argument("--metric", default="fps", metavar="NAME", help="any metric of the runs (default: fps; docs/metrics.md lists them)")
-    parser.add_argument("--outputs", type=Path, default=Path("outputs"), metavar="DIR", help="where runs are (default: outputs)")
-    parser.add_argument("--root", type=Path, default=Path("mlruns"), metavar="DIR", help="a local MLflow store (default: mlruns)")
+    parser.add_argument("--outputs", type=Path, metavar="DIR", help="where runs are (default: outputs)")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="a local MLflow store (default: mlruns)")
+    parser.add_argument("--uri", metavar="ADDRESS", help="the runs of this tracking server or store, as http://127.0.0.1:5000, and of folders only if they are named")
+    parser.add_argument("--experiment", metavar="NAME", help="with --uri: the runs of this MLflow experiment (default: all)")
     parser.add_argument("--since", metavar="AGE", help="only runs younger than this: 12h, 30d, 8w")
     parser.add_argument("--last", type=int, default=30, metavar="N", help="most runs that a table lists (default: 30)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where page, pictures and CSV go (default: outputs/history/METRIC)")
@@ -32,17 +40,17 @@ def run(args: argparse.Namespace) -> int:
 
     if args.last < 1:
         raise ConfigError(f"--last is {args.last}; accepted: 1 or more.")
+    if args.experiment is not None and args.uri is None:
+        raise ConfigError("--experiment chooses among the runs of a store; give its address by --uri.")
     warnings: list[str] = []
-    jobs = reading.runs(reading.roots_of(args.outputs, args.root), warnings.append)
-    if args.since:
-        begin = since(seconds_of(args.since, "--since"))
-        jobs = [job for job in jobs if reading.ended(job.results) >= begin]
-    jobs = histories.chosen(jobs, args.conditions)
+    begin = since(seconds_of(args.since, "--since")) if args.since else ""
+    jobs = reading.runs(_roots(args, warnings.append), warnings.append)
+    jobs = histories.chosen([job for job in jobs if reading.ended(job.results) >= begin], args.conditions)
     if not jobs:
-        raise DataError(f"no finished run below {args.outputs} and {args.root} fits; leave out conditions, or give other folders.")
+        raise DataError(f"no finished run {_where(args)} fits; leave out conditions, or give other folders.")
     found = histories.series_of(jobs, args.metric)
     made = show.sections(found, args.last)
-    out = args.out or args.outputs / "history" / args.metric.replace("/", "-")
+    out = args.out or (args.outputs or OUTPUTS) / "history" / args.metric.replace("/", "-")
     page = show.write(made, found, out, f"History of {found[0].metric.title}", warnings)
     for line in show.machine_lines(found):
         print(line)
@@ -52,3 +60,24 @@ def run(args: argparse.Namespace) -> int:
         print(f"warning: {line}", file=sys.stderr)
     print(f"\nReport: {page}")
     return 0
+
+
+def _roots(args: argparse.Namespace, tell: Callable[[str], None]) -> list[Path]:
+    """The folders that hold runs: those that are named, and what a store has."""
+    from harness.report.history import reading
+
+    if args.uri is None:
+        return reading.roots_of(args.outputs or OUTPUTS, args.root or ROOT)
+    from harness.publish.mlflow import explicit_target, fetched
+
+    target = explicit_target(args.uri, args.experiment)
+    assert target is not None
+    named = [place for place in (args.outputs, args.root and args.root / reading.ARTIFACTS) if place is not None]
+    return [*named, *fetched(target, (args.outputs or OUTPUTS) / reading.CACHE / FETCHED, tell)]
+
+
+def _where(args: argparse.Namespace) -> str:
+    """The places in which runs were looked for."""
+    if args.uri is None:
+        return f"below {args.outputs or OUTPUTS} and {args.root or ROOT}"
+    return " or ".join([f"in {secrets.public(args.uri)}", *(f"below {place}" for place in (args.outputs, args.root) if place is not None)])

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.core.errors import ConfigError
+
 if TYPE_CHECKING:
     from harness.publish.submission import SplitFacts
 
@@ -64,6 +66,8 @@ def choose_facts(root: Path | None, split: str | None) -> SplitFacts:
     from harness.publish.submission import facts_of, shipped_test_facts
     from harness.publish.submission.reference import TruthFolder
 
+    if root is None and split is not None:
+        raise ConfigError("--split names a subfolder of the data set's folder; give that by --dataset.")
     if root is None:
         return shipped_test_facts()
     if split is None:

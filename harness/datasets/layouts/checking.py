@@ -28,6 +28,7 @@ from harness.datasets.layouts.got10k import (
     resolution,
     without_area,
 )
+from harness.datasets.layouts.places import is_folder
 from harness.datasets.layouts.sizes import image_size
 from harness.imaging.decoding import read_image
 
@@ -58,7 +59,7 @@ def check_split(
         raise DataError(f"{folder} holds neither {LIST_FILE} nor sequences (folders with a {TRUTH_FILE}).")
     found = Checked()
     found.faults += _against_known(path, listed, names)
-    there = {entry.name for entry in os.scandir(folder) if entry.is_dir()}
+    there = {entry.name for entry in os.scandir(folder) if is_folder(entry)}
     if not path.is_file():
         found.notes.append(f"{path} does not exist: the folders with a {TRUTH_FILE} are taken, in the order of their names.")
     unlisted = sorted(there - set(listed))

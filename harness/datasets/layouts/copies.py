@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from harness.core.files import open_regular
 from harness.core.interfaces import Sequence
 
 
@@ -41,7 +42,7 @@ def image_digest(sequence: Sequence) -> str:
     chosen = sorted({*range(min(8, count)), *range(max(0, count // 2 - 4), min(count, count // 2 + 4)), *range(max(0, count - 8), count)})
     total = hashlib.sha256(f"{count}\0".encode())
     for index in chosen:
-        with sequence.frames[index].open("rb") as file:
+        with open_regular(sequence.frames[index]) as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
 

@@ -12,6 +12,14 @@ FRAME_FOLDERS = ("img", "imgs", "images", "frames", "color", "jpg")
 """Names of a sequence's folder of frames, the benchmarks' own first."""
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is one; a link that leads back to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def by_key(folder: Path, *, files: str = "") -> dict[str, Path]:
     """The folders in ``folder`` by ``key_of`` their names, or with ``files`` (a suffix) the files by their stems.
 
@@ -24,7 +32,7 @@ def by_key(folder: Path, *, files: str = "") -> dict[str, Path]:
         return {}
     for entry in entries:
         path = folder / entry.name
-        if entry.name.startswith(".") or entry.is_dir() == bool(files):
+        if entry.name.startswith(".") or is_folder(entry) == bool(files):
             continue
         if files and path.suffix.lower() != files:
             continue
@@ -56,7 +64,7 @@ def holds_images(folder: Path) -> bool:
 def roots(root: Path) -> list[Path]:
     """``root`` and the folders in it: copies are often unpacked one level deeper."""
     try:
-        inner = sorted(root / entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+        inner = sorted(root / entry.name for entry in os.scandir(root) if is_folder(entry) and not entry.name.startswith("."))
     except OSError:
         return [root]
     return [root, *inner]

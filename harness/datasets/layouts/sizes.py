@@ -8,6 +8,7 @@ from pathlib import Path
 import imagesize
 
 from harness.core.errors import DataError
+from harness.core.files import open_regular
 from harness.core.interfaces import Sequence
 
 IMAGE_MARKS = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n")
@@ -17,10 +18,12 @@ IMAGE_MARKS = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n")
 def image_size(path: Path) -> tuple[int, int]:
     """(width, height) of a JPEG or PNG from its header, without decoding or turning it. Raises DataError."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(8)
             file.seek(0)
             found = imagesize.get(file, exif_rotation=False) if start.startswith(IMAGE_MARKS) else (-1, -1)
+    except DataError:
+        raise
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from error
     except Exception as error:  # a damaged header makes the library raise errors of many classes

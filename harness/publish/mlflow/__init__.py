@@ -5,11 +5,13 @@ found again, completed where something is missing, and never doubled. Logging la
 elsewhere (``import``) are this same function.
 
 ``target`` says where runs go, ``content`` what of a folder is logged, ``store`` speaks to MLflow, ``models`` keeps
-prepared models once per content key, ``folders`` ties them together, ``place`` mends a store that was moved.
+prepared models once per content key, ``folders`` ties them together, ``place`` mends a store that was moved, ``runs`` reads
+a store's runs back.
 """
 
 from harness.publish.mlflow.folders import Pending, log_folder, log_sweep, pending, sweep_state
 from harness.publish.mlflow.place import Repaired, check_database, moved_from, repair
+from harness.publish.mlflow.runs import fetched
 from harness.publish.mlflow.store import client, compare_page, page_of, wait_until_ready
 from harness.publish.mlflow.target import (
     DATABASE,
@@ -35,6 +37,7 @@ __all__ = [
     "client",
     "compare_page",
     "explicit_target",
+    "fetched",
     "log_folder",
     "log_sweep",
     "moved_from",

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -20,8 +21,9 @@ from filelock import FileLock, Timeout
 from harness.core import secrets
 from harness.core.catalog import catalog
 from harness.core.errors import StoreError, first_words
+from harness.publish.mlflow import schema
 from harness.publish.mlflow.place import check_database, moved_from
-from harness.publish.mlflow.target import Target, check_writable, escaped
+from harness.publish.mlflow.target import DATABASE, Target, check_writable, escaped
 
 ID_TAG = "harness.id"
 COMPLETE_TAG = "harness.complete"
@@ -63,8 +65,9 @@ def client(target: Target) -> Any:
         _open_once(target.address)
     import mlflow
 
-    for name in ("alembic", "alembic.runtime.migration", "mlflow", "mlflow.store.db.utils"):
+    for name in ("alembic", "alembic.runtime.migration", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)  # importing mlflow sets its own levels
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints a traceback of what it raises, which we tell
     if target.kind != "local":
         return mlflow.MlflowClient(tracking_uri=target.address)
     root = Path(target.root)
@@ -73,11 +76,22 @@ def client(target: Target) -> Any:
     check_database(root)
     with _lock(root / ".create.lock"), no_stray_folder(root):
         try:
-            found = mlflow.MlflowClient(tracking_uri=target.address)
-            found.search_experiments(max_results=1)
+            found = _opened(root / DATABASE, target.address)
         except Exception as error:  # MLflow's, its database's and its migrations' errors share no base class
             raise StoreError(f"the MLflow store in {root} cannot be opened ({first_words(error)}); restore it from a copy, or choose another folder.") from error
     _check_place(root)
+    return found
+
+
+def _opened(database: Path, address: str) -> Any:
+    """A client on a local store, whose database is made if it is not there."""
+    import mlflow
+
+    made = not database.exists() and not schema.begin(database, mlflow.__version__)
+    found = mlflow.MlflowClient(tracking_uri=address)
+    found.search_experiments(max_results=1)
+    if made:
+        schema.keep(database, mlflow.__version__)
     return found
 
 
@@ -141,7 +155,7 @@ def wait_until_ready(target: Target, seconds: float) -> None:
         except urllib.error.HTTPError as error:
             if error.code not in (502, 503, 504):
                 return  # it answers: whatever it says of this page, it is up
-        except OSError:
+        except (OSError, HTTPException, ValueError):  # nobody there, or what is there speaks something else
             pass
         time.sleep(0.5)
 

@@ -124,13 +124,20 @@ def check_uri(uri: str) -> None:
             f"mlflow.uri is {secrets.public(uri)!r}; accepted: the address of a tracking server, as in "
             "mlflow.uri=http://127.0.0.1:5000."
         )
+    if secrets.unfit(uri):
+        raise StoreError(
+            "user or password in the address of the tracking server have signs that an address cannot hold (/ ? # quotes, backslashes); write "
+            "them percent-encoded (%2F %3F %23 %27 %22 %5C), or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+        )
 
 
 def _has_place(uri: str) -> bool:
-    """Whether host and port of an address can be read."""
+    """Whether host and port of an address can be read, and nothing in it must be written percent-encoded."""
     try:
         parts = urlsplit(uri)
-        return parts.port is None or parts.port > 0
+        (parts.hostname or "").encode("idna")
+        http = parts.scheme in ("http", "https")
+        return (parts.port is None or parts.port > 0) and not (http and not (uri.isascii() and uri.isprintable() and " " not in uri))
     except ValueError:
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import DataError
+from harness.core.files import open_regular, read_regular
 from harness.core.interfaces import Track
 
 LARGEST = 64 << 20
@@ -19,9 +21,9 @@ OPE = "OPE"
 def is_otb_json(path: Path) -> bool:
     """Whether a JSON file holds results of a sequence, judged by its first bytes."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(4096)
-    except OSError:
+    except (OSError, DataError):
         return False
     return b'"res"' in head or b'"resType"' in head or b'"seqName"' in head
 
@@ -47,8 +49,8 @@ def read_otb(name: str, path: Path) -> Track:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = json.loads(read_regular(path, LARGEST).decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON ({error}); restore the file.") from error
     runs = found if isinstance(found, list) else [found]
     if len(runs) != 1 or not isinstance(runs[0], dict):
@@ -60,8 +62,9 @@ def _mat(path: Path) -> dict[str, Any]:
     """``results{1}`` of the MATLAB toolkit: a cell array of structs with ``res`` and ``type``."""
     from scipy.io import loadmat
 
+    data = read_regular(path, LARGEST)
     try:
-        content = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=["results"])
+        content = loadmat(io.BytesIO(data), squeeze_me=True, struct_as_record=False, variable_names=["results"])
     except Exception as error:  # scipy raises whatever a damaged file makes it stumble over
         raise DataError(f"{path} is not a readable MAT file ({type(error).__name__}: {error}); save it by -v7.") from error
     results = content.get("results")

@@ -11,6 +11,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.core.config import at_least, class_of
@@ -19,21 +20,27 @@ from harness.core.files import write_json, write_text
 from harness.core.interfaces import Arrays, Backend, Context, Dataset, Metrics, Session, Task, TaskResult, TrackerSpec
 from harness.core.preparing import LayerTimes, resolve
 from harness.core.records import Scoring
+from harness.machine.bandwidth import copy_bandwidth
 from harness.tasks.profile.record import LayerTime, Profiled, ProfileRecord, TypeTime
+from harness.tasks.profile.roofline import Roofs, of_products
 from harness.tracking.recording import check_dataset, graph_of, record_crops
 
 FOLDER = "profile"
 MOST_LOGGED = 12
-COLUMNS = ["name", "type", "ms"]
+COLUMNS = ["name", "type", "ms", "precision", "layer", "operations", "bytes"]
 
 
 @dataclass(frozen=True)
 class Layers:
-    """A profile: a row a layer (``name``, ``type``, ``ms`` of one inference), ``types`` (``type``, ``ms``, ``share``), and how it was made."""
+    """A profile: a row a layer (``COLUMNS``), ``types`` (``type``, ``count``, ``ms``, ``share``), and how it was made.
+
+    ``own_types`` says that the types are not sums of the rows.
+    """
 
     rows: pd.DataFrame
     types: pd.DataFrame
     source: str
+    own_types: bool = False
 
 
 @dataclass
@@ -70,7 +77,8 @@ class Profile(Task):
             layers = tables(profiler(context.backend, context.artifact, graph, inputs, self.warmup, scratch))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        return self._result(context, graph, layers, plain)
+        context.progress.say("measuring what this machine reaches in large products and copies")
+        return self._result(context, graph, layers, plain, roofs_of(context.backend, layers.rows, context.threads))
 
     def _plain(self, session: Session, inputs: list[Arrays]) -> float:
         """Milliseconds of an inference without any profiler (median)."""
@@ -83,27 +91,27 @@ class Profile(Task):
             spent.append(perf_counter() - begin)
         return median(spent) * 1e3
 
-    def _result(self, context: Context, graph: str, layers: Layers, plain: float) -> TaskResult:
+    def _result(self, context: Context, graph: str, layers: Layers, plain: float, roofs: Roofs) -> TaskResult:
         folder = context.folder / FOLDER
         total = float(layers.types["ms"].sum())
-        write_text(folder / "layers.csv", layers.rows.to_csv(index=False, float_format="%.6f"))
-        write_text(folder / "types.csv", layers.types.to_csv(index=False, float_format="%.6f"))
-        rows = [
-            LayerTime(name=str(row["name"]), type=str(row["type"]), ms=float(row["ms"])) for row in layers.rows.to_dict("records")
-        ]
+        table = with_limits(layers.rows, roofs)
+        types = layers.types if layers.own_types else with_sums(layers.types, table)
+        write_text(folder / "layers.csv", table.to_csv(index=False, float_format="%.6f"))
+        write_text(folder / "types.csv", types.to_csv(index=False, float_format="%.6f"))
+        rows = [LayerTime(**known(row)) for row in table.to_dict("records")]
+        limit = sum(row.ms if row.limit_ms is None else row.limit_ms for row in rows)
         found = Profiled(
             graph=graph,
             source=layers.source,
             plain_ms=plain,
             total_ms=total,
-            types=[
-                TypeTime(type=str(row["type"]), count=int(row["count"]), ms=float(row["ms"]), share=float(row["share"]))
-                for row in layers.types.to_dict("records")
-            ],
+            types=[TypeTime(**known(row)) for row in types.to_dict("records")],
             layers=rows[: self.top],
+            limit_ms=limit,
+            roofs=roofs,
         )
         write_json(folder / "profile.json", asdict(replace(found, layers=rows)))
-        metrics: Metrics = {"profile/plain_ms": plain, "profile/total_ms": total}
+        metrics: Metrics = {"profile/plain_ms": plain, "profile/total_ms": total, "profile/limit_ms": limit}
         for kind in found.types[:MOST_LOGGED]:
             metrics[f"profile/type_ms/{metric_word(kind.type)}"] = kind.ms
         files = [f"{FOLDER}/{name}" for name in ("layers.csv", "types.csv", "profile.json")]
@@ -116,15 +124,61 @@ def metric_word(text: str) -> str:
     return "".join(mark if mark.isalnum() or mark in "_-." else "_" for mark in text)
 
 
+def roofs_of(backend: Backend, rows: pd.DataFrame, threads: int) -> Roofs:
+    """The peaks that a profile's layers are held against, measured now.
+
+    Args:
+        backend: The runtime; products are timed in it.
+        rows: The profile.
+        threads: For copies; on another device than the processor its memory is not measured.
+    """
+    peaks: dict[str, float] = {}
+    if backend.peak is not None:
+        measure = resolve(backend.peak)
+        for precision in of_products(list(zip(rows["precision"], rows["layer"], strict=True))):
+            value = measure(backend, precision)
+            if value is not None:
+                peaks[precision] = value
+    copies = copy_bandwidth(threads) if getattr(backend, "device", "cpu") == "cpu" else []
+    return Roofs.measured(peaks, copies)
+
+
+def with_limits(rows: pd.DataFrame, roofs: Roofs) -> pd.DataFrame:
+    """The rows with ``limit_ms`` and ``limited_by``, empty where nothing is known."""
+    limits = [
+        roofs.limit(row["operations"], row["bytes"], row["precision"], row["layer"])
+        for row in rows.replace({np.nan: None}).to_dict("records")
+    ]
+    table = rows.drop(columns="layer")
+    table["limit_ms"] = [None if item is None else item.ms for item in limits]
+    table["limited_by"] = ["" if item is None else item.by for item in limits]
+    return table
+
+
+def with_sums(types: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The types with the sums of their layers; empty where a layer's is unknown."""
+    columns = ["operations", "bytes", "limit_ms"]
+    sums = rows.groupby("type")[columns].sum(min_count=1)
+    unknown = rows[columns].isna().groupby(rows["type"]).any()
+    sums = sums.mask(unknown)
+    return types.merge(sums, left_on="type", right_index=True, how="left")
+
+
+def known(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A table's row without what is empty."""
+    return {str(key): value for key, value in row.items() if not (value is None or value != value)}  # NaN is no number itself
+
+
 def tables(found: LayerTimes) -> Layers:
     """Sorted tables; layers that took no time are left out."""
-    table = pd.DataFrame([(row.name, row.type, row.ms) for row in found.rows], columns=COLUMNS)
+    table = pd.DataFrame([[getattr(row, name) for name in COLUMNS] for row in found.rows], columns=COLUMNS)
+    table = table.astype({"operations": float, "bytes": float})
     table = table[table["ms"] > 0].sort_values("ms", ascending=False, ignore_index=True)
     if found.types is None:
         return Layers(table, types_of(table), found.source)
-    types = pd.DataFrame([(row.type, row.count, row.ms) for row in found.types], columns=["type", "count", "ms"])
+    types = pd.DataFrame([(row.type, row.count, row.ms, row.operations) for row in found.types], columns=["type", "count", "ms", "operations"])
     types["share"] = types["ms"] / types["ms"].sum()
-    return Layers(table, types, found.source)
+    return Layers(table, types.astype({"operations": float}), found.source, True)
 
 
 def types_of(table: pd.DataFrame) -> pd.DataFrame:

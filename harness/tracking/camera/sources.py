@@ -32,6 +32,8 @@ AHEAD = 4
 """Frames that are read ahead of the tracker where every frame is taken."""
 OPENING_S = 2.0
 """Seconds that a source gets beyond its timeout before the first frame: opening has a timeout of its own, which says more."""
+MOST_DIGITS = 4
+"""Of a camera's number; OpenCV does not take what is no 32-bit integer."""
 GLANCE_S = 0.2
 """Seconds after which a wait looks whether it has been told to stop."""
 
@@ -67,12 +69,14 @@ def kind_of(address: str) -> Kind:
         return "folder"
     if scheme is None and path.is_file():
         return "file"
-    if address.isascii() and address.isdigit():
+    if address.isascii() and address.isdigit() and len(address) <= MOST_DIGITS:
         return "camera"
     if scheme is not None and scheme[1].lower() in SCHEMES:
         return "stream"
     if scheme is not None:
         raise DataError(f"{secrets.masked(address)} has the scheme {scheme[1]}, which is not known; accepted: {', '.join(SCHEMES)}.")
+    if path.exists():
+        raise DataError(f"{address} is neither a regular file nor a folder (a pipe or a device); give a video file or a folder of images.")
     raise DataError(f"{address} does not exist; give a video file, a folder of images, the number of a camera, or an address (rtsp://, http://).")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import PATH
 
+from harness.__main__ import let_go
 from harness.cli import main as cli
 
 CLOSED = """
@@ -32,6 +34,7 @@ os.write(place, str(place).encode())
         (RecursionError("deep"), 1, "this is a fault of the harness"),
         (MemoryError(), 1, "not enough memory"),
         (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300), 2, "choose another folder"),
+        (RuntimeError("Symlink loop from '/a/x'"), 2, "/a/x is a link that leads back to itself"),
         (OSError(errno.EIO, "Input/output error", "x"), 1, "Input/output error"),
         (OSError(errno.ENOSPC, "No space left on device", "x"), 1, "free space"),
     ],
@@ -63,3 +66,58 @@ def test_closed_streams_are_opened_so_that_no_file_gets_their_numbers(tmp_path: 
     done = subprocess.run([sys.executable, "-c", CLOSED, tmp_path / "file"], env={"PYTHONPATH": PATH}, check=False)
     assert done.returncode == 0
     assert int((tmp_path / "file").read_text()) > 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["history", "--last", "abc"], "history: argument --last: invalid int value: 'abc'; python -m harness history --help"),
+        (["compare"], "compare: the following arguments are required: RUN; python -m harness compare --help"),
+        (["convert", "x", "--to", "nothing", "-o", "y"], "invalid choice: 'nothing'"),
+        (["track", "x", "--box", "1,2,3,4", "--json", "--config-dir", "nowhere"], "x does not exist"),
+        (["doctor", "--seconds", "nan"], "--seconds is nan; accepted: a number of seconds above 0"),
+        (["validate", "nowhere", "--split", "val"], "give that by --dataset"),
+    ],
+)
+def test_options_that_a_command_does_not_take_are_one_sentence(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+def test_a_name_with_control_characters_stays_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["compare", "a\nb\x1b[31m\udcff"]) == 2
+    said = capsys.readouterr().err
+    assert r"a\nb\x1b[31m\udcff" in said
+    assert said.count("\n") == 1
+
+
+class Full(io.StringIO):
+    """A stream whose place is full, or whose reader has gone."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+    def flush(self) -> None:
+        raise self.error
+
+
+def test_an_error_keeps_its_exit_code_where_nobody_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Full(OSError(errno.ENOSPC, "No space left on device")))
+    assert cli.main(["compare", "nowhere"]) == 2
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.EPIPE, 0), (errno.ENOSPC, 1)])
+def test_output_that_cannot_be_written_is_told_at_the_end_but_not_if_its_reader_has_enough(
+    number: int, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Full(OSError(number, "No space left on device")))
+    assert let_go(0) == code
+    assert ("standard output cannot be written (No space left on device)" in capsys.readouterr().err) is bool(code)
+    assert let_go(2) == 2

@@ -11,6 +11,7 @@ from harness.core.errors import DataError
 from harness.core.files import at_home, read_json, read_record, read_regular, write_json
 
 
+@pytest.mark.posix
 def test_read_regular_with_a_pipe_ends_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match="not a regular file"):

@@ -6,6 +6,8 @@ import errno
 import json
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,17 @@ import pytest
 from harness.core.errors import DataError, StoreError, exit_code_of
 from harness.core.files import new_folder, write_bytes, write_json
 from harness.core.interfaces import Track
-from harness.core.results import Results, boxes_text, read_numbers, shipped, times_text, track_paths, write_tracks
+from harness.core.results import (
+    Results,
+    boxes_text,
+    read_frames,
+    read_numbers,
+    shipped,
+    times_text,
+    track_paths,
+    write_frames,
+    write_tracks,
+)
 
 
 def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:
@@ -106,3 +118,28 @@ def test_a_full_disk_is_nobodys_mistake() -> None:
     assert exit_code_of(failing(errno.ENOSPC)) == 1
     assert exit_code_of(failing(errno.EACCES)) == 2
     assert exit_code_of(StoreError("nothing below it")) == 2
+
+
+def test_frames_are_written_without_pandas_and_read_back_as_they_were(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from harness.core.results import write_frames
+columns = {{"sequence": np.array(["ünï", "b", ""]), "frame": np.arange(3), "iou": np.array([np.nan, 0.5, 1.0]), "scored": np.array([False, True, True]),
+           "x": np.arange(6.0).reshape(3, 2)[:, 1]}}
+write_frames(Path({str(tmp_path)!r}), columns)
+sys.exit("pandas" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    found = read_frames(tmp_path)
+    assert list(found.columns) == ["sequence", "frame", "iou", "scored", "x"]
+    assert found["sequence"].tolist() == ["ünï", "b", ""] and found["frame"].tolist() == [0, 1, 2] and found["frame"].dtype == "int64"
+    assert np.isnan(found["iou"][0]) and found["iou"].tolist()[1:] == [0.5, 1.0]
+    assert found["scored"].tolist() == [False, True, True] and found["scored"].dtype == bool
+    assert found["x"].tolist() == [1.0, 3.0, 5.0]
+
+
+def test_frames_of_no_sequence_are_a_table_without_rows(tmp_path: Path) -> None:
+    write_frames(tmp_path, {"sequence": np.array([], dtype=str), "frame": np.array([], dtype=int), "scored": np.array([], dtype=bool)})
+    assert len(read_frames(tmp_path)) == 0

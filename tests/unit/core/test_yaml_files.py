@@ -56,6 +56,7 @@ def test_a_group_that_is_given_a_number_is_one_sentence(word: str) -> None:
         make_plan([word], False, None, [])
 
 
+@pytest.mark.posix
 def test_a_pipe_among_the_settings_is_told_before_anything_waits_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "own.yaml")
     with pytest.raises(ConfigError, match=r"own\.yaml is not a regular file"):
@@ -76,3 +77,11 @@ def test_files_deeper_than_groups_of_groups_are_nobodys_settings(tmp_path: Path)
         path.parent.mkdir(parents=True)
         path.write_text("a: 1\n")
     assert files_of(tmp_path) == [near]
+
+
+def test_a_folder_of_settings_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("nowhere", "file", "loop"):
+        with pytest.raises(ConfigError, match=f"--config-dir .*{name} is not a folder"):
+            check_folder(tmp_path / name)

@@ -144,6 +144,7 @@ def test_a_sound_jpeg_with_bytes_after_its_end_is_read(tmp_path: Path, tail: byt
     np.testing.assert_array_equal(decoding.read_image(path, "bgr"), decoding.decode(data, "bgr"))
 
 
+@pytest.mark.posix
 def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(DataError, match=r"pipe\.jpg is not a regular file"):
@@ -182,6 +183,7 @@ def test_reading_ahead_never_fails(tmp_path: Path) -> None:
     decoding.read_ahead(tmp_path / "here.jpg")
 
 
+@pytest.mark.posix
 def test_read_ahead_of_a_pipe_does_not_wait_for_a_writer(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "frame.jpg")
     decoding.read_ahead(tmp_path / "frame.jpg")

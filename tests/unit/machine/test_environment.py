@@ -18,7 +18,7 @@ from harness.machine import environment
 
 
 def test_the_budget_is_affinity_cut_by_the_quota(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(environment, "allowed_cores", lambda: list(range(8)))
     monkeypatch.setattr(environment, "cgroup_cpu_limit", lambda: 2.5)
     assert environment.thread_budget() == 2
     monkeypatch.setattr(environment, "cgroup_cpu_limit", lambda: 0.5)

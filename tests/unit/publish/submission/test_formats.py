@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -99,3 +101,11 @@ def test_no_results(tmp_path):
         find_results(tmp_path / "outer")
     with pytest.raises(DataError, match="is a file; give the folder"):
         find_results(tmp_path / "outer/siamfc/a.txt")
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["a.json", "a_mine.mat", "a.txt"])
+def test_a_pipe_in_the_place_of_results_is_refused_at_once(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError):
+        list(find_results(tmp_path).tracks())

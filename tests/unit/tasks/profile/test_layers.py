@@ -11,6 +11,13 @@ from harness.core.preparing import LayerTime, LayerTimes
 from harness.tasks.profile.task import metric_word, tables
 
 
+@pytest.fixture(autouse=True)
+def _small_products(monkeypatch):
+    """Peaks of small products, measured briefly: their values are not looked at here."""
+    for name, value in {"CHANNELS": 16, "SIDE": 8, "WIDTH": 64, "LEAST_RUNS": 2, "LEAST_SECONDS": 0.0}.items():
+        monkeypatch.setattr(f"harness.backends.shared.products.{name}", value)
+
+
 def event(name: str, micros: float, kind: str = "Conv", cat: str = "Node") -> dict:
     return {"cat": cat, "name": name, "dur": micros, "args": {"op_name": kind}}
 
@@ -52,3 +59,18 @@ def test_profilers_find_the_convolutions(backend, kinds, tmp_path, prepared):
     assert (layers["ms"].diff().dropna() <= 0).all()
     assert result.metrics["profile/total_ms"] == pytest.approx(types["ms"].sum(), rel=1e-3)
     assert all((tmp_path / "job" / name).is_file() for name in result.files)
+
+
+def test_operations_are_the_same_whichever_runtime_tells_them(tmp_path, prepared):
+    """Products of SMAT's small search graph, a multiplication and an addition each: the three runtimes cut the graph differently."""
+    found = {}
+    for backend in ("openvino", "onnx", "torch"):
+        experiment, artifact = small_experiment(prepared, f"backend={backend}", "task=profile", "task.runs=2")
+        experiment.task.run(context_of(experiment, artifact, tmp_path / backend, 1))
+        layers = pd.read_csv(tmp_path / backend / "profile/layers.csv")
+        products = layers[layers["operations"] > 0]
+        found[backend] = products["operations"].sum()
+        assert (products["limit_ms"] > 0).all()
+        assert (layers["bytes"].dropna() > 0).all()
+    assert found["openvino"] == pytest.approx(found["onnx"], rel=0.02)  # which pads channels
+    assert found["openvino"] == pytest.approx(found["torch"], rel=0.05)  # whose products of attention are in no module

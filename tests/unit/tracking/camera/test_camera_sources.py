@@ -111,6 +111,7 @@ def test_waiting_ends_when_it_is_told_to():
     [
         ("none.mp4", r"none\.mp4 does not exist; give a video file, a folder of images, the number of a camera, or an address"),
         ("gopher://host/clip", "the scheme gopher, which is not known; accepted: rtsp"),
+        ("99999999999", "99999999999 does not exist; give a video file, a folder of images, the number of a camera"),
     ],
 )
 def test_what_is_no_source_is_said_with_what_is_accepted(address, message):
