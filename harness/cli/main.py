@@ -65,7 +65,7 @@ def _told(words: list[str], verbose: bool) -> int:
         return dispatch(words)
     except HarnessError as error:
         if verbose:
-            traceback.print_exc()
+            print(secrets.masked(traceback.format_exc()), end="", file=sys.stderr)
         tell(str(error))
         return exit_code_of(error)
     except KeyboardInterrupt:
@@ -75,7 +75,7 @@ def _told(words: list[str], verbose: bool) -> int:
         return 1
     except OSError as error:
         if verbose:
-            traceback.print_exc()
+            print(secrets.masked(traceback.format_exc()), end="", file=sys.stderr)
         tell(in_words(error))
         return exit_code_of_system(error)
     except MemoryError:
@@ -83,7 +83,7 @@ def _told(words: list[str], verbose: bool) -> int:
         return 1
     except Exception as error:
         if verbose:
-            traceback.print_exc()
+            print(secrets.masked(traceback.format_exc()), end="", file=sys.stderr)
         looped = loop_of_links(error)
         tell(looped or unexpected(error))
         return 2 if looped else 1

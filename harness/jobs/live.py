@@ -99,7 +99,7 @@ def _until_told(stop: threading.Event) -> None:
 
 def _fail(folder: Path, kind: str, message: str, code: int) -> int:
     if os.environ.get("HARNESS_VERBOSE"):
-        traceback.print_exc()
+        print(secrets.masked(traceback.format_exc()), end="", file=sys.stderr)
     write_json(folder / FAILURE_FILE, {"kind": kind, "message": secrets.masked(message), "exit_code": code})
     return code
 

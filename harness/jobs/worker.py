@@ -17,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from harness.core import secrets
 from harness.core.errors import HarnessError, StoreError, TrackingError, exit_code_of, in_words, unexpected
 from harness.core.files import read_record, write_json
 from harness.core.interfaces import Artifact, Context, TaskResult
@@ -77,12 +78,12 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def _fail(folder: Path, kind: str, message: str, code: int) -> int:
-    traceback.print_exc()
+    print(secrets.masked(traceback.format_exc()), end="", file=sys.stderr)
     for note in notes_of(sys.exception()):  # last, so that the end of the log is what the failed part itself said
-        print(note, file=sys.stderr)
+        print(secrets.masked(note), file=sys.stderr)
     if isinstance(sys.exception(), TrackingError) or not isinstance(sys.exception(), (HarnessError, OSError, MemoryError)):
         message = f"{message.rstrip('.')}; the traceback is in {folder / 'worker.log'}."  # some code failed that the user can mend
-    write_json(folder / FAILURE_FILE, {"kind": kind, "message": message, "exit_code": code})
+    write_json(folder / FAILURE_FILE, {"kind": kind, "message": secrets.masked(message), "exit_code": code})
     return code
 
 
