@@ -39,7 +39,7 @@ def pack(folder: Path, entries: Entries, honest: bool = True) -> None:
                 name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in entries.items() if name != "manifest.json"
             }
             entries["manifest.json"] = json.dumps(manifest).encode()
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             pass
     with zipfile.ZipFile(folder / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in entries.items():

@@ -121,3 +121,15 @@ def test_output_that_cannot_be_written_is_told_at_the_end_but_not_if_its_reader_
     assert let_go(0) == code
     assert ("standard output cannot be written (No space left on device)" in capsys.readouterr().err) is bool(code)
     assert let_go(2) == 2
+
+
+def test_a_traceback_that_is_asked_for_holds_no_password(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def raising(words: list[str]) -> int:
+        raise ValueError("invalid port 's3cret' of http://user:s3cret@host")
+
+    monkeypatch.setenv("HARNESS_ADDRESSES", "{}")
+    monkeypatch.setattr(cli, "dispatch", raising)
+    assert cli.main(["-v", "sync", "--uri", "http://user:s3cret@host"]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "s3cret" not in said
