@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from harness.cli.words import parse
 from harness.core import plugins, secrets
 from harness.core.errors import (
+    NO_MEMORY,
     ConfigError,
     HarnessError,
     exit_code_of,
@@ -79,7 +80,7 @@ def _told(words: list[str], verbose: bool) -> int:
         tell(in_words(error))
         return exit_code_of_system(error)
     except MemoryError:
-        tell("there is not enough memory for this; use a smaller data set, model or mode.")
+        tell(NO_MEMORY)
         return 1
     except Exception as error:
         if verbose:

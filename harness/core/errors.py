@@ -53,7 +53,7 @@ class StoreError(HarnessError):
 def exit_code_of(error: HarnessError) -> int:
     """The exit code of ``error``: its class's, but 1 where the disk is full, which is nobody's mistake in the call."""
     cause = error.__cause__
-    full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, *LIMITS)
     return 1 if full else error.exit_code
 
 
@@ -68,9 +68,21 @@ def exit_code_of_system(error: OSError) -> int:
     return 2 if error.errno in PLACES else 1
 
 
+LIMITS = {
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "end programs that hold files open",
+    errno.ENOMEM: "free memory",
+    errno.EAGAIN: "end programs, or raise the limit on processes (ulimit -u)",
+}
+"""What helps where the system refuses for want of something else than the place."""
+NO_MEMORY = "there is not enough memory for this; use a smaller data set, model or mode."
+
+
 def in_words(error: OSError, remedy: str = "choose another folder") -> str:
     """What the system says, with the file it speaks of and what to do: ``No space left on device (x); free space or ...``."""
     where = f" ({error.filename})" if error.filename else ""
+    remedy = LIMITS.get(error.errno or 0, remedy)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return f"{error.strerror or error}{where}; {'free space or ' if full else ''}{remedy}."
 
@@ -126,7 +138,9 @@ class ArchiveError(HarnessError):
 
 
 def unexpected(error: Exception) -> str:
-    """A sentence about an exception that nobody raised on purpose: a fault of the harness itself."""
+    """A sentence about an exception that nobody raised on purpose: a fault of the harness itself, or memory that is short."""
+    if isinstance(error, MemoryError) or re.search("cannot allocate memory|failed to map segment|bad_alloc|not enough memory", str(error), re.I):
+        return NO_MEMORY
     return (
         f"something went wrong that should not have: {told(error)}; this is a fault of the harness, so please report it with what "
         "the same command prints with -v."
