@@ -200,7 +200,7 @@ def _manifest(path: Path, archive: zipfile.ZipFile, entries: Mapping[str, zipfil
     """The manifest, which must list exactly the files that are there."""
     info = entries.get(MANIFEST)
     if info is None or info.file_size > LARGEST_MANIFEST:
-        raise ArchiveError(f"{path} has no {MANIFEST} (or too large a one): it is not a bundle of this harness.")
+        raise ArchiveError(f"{path} has no {MANIFEST} (or too large a one): it is not a bundle of this harness; give a zip file that share wrote.")
     with archive.open(info) as file:
         data = file.read(LARGEST_MANIFEST + 1)
     try:

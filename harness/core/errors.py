@@ -121,6 +121,18 @@ class SkipJob(ConfigError):
     """A pair of settings that makes no sense: an error in a single run, a skipped job in a sweep."""
 
 
+@contextlib.contextmanager
+def told_as(place: Path, known: str | Path) -> Iterator[None]:
+    """Names files of a temporary folder as people know them: what is wrong inside with ``place/x`` is told of ``known/x``."""
+    try:
+        yield
+    except (DataError, ArchiveError) as error:
+        said = str(error).replace(str(place), str(known))
+        if said == str(error):
+            raise
+        raise type(error)(said) from error
+
+
 class PrepareError(HarnessError):
     """Conversion failed, or a converted graph does not repeat the torch module within tolerance."""
 

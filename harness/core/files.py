@@ -178,9 +178,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as JSON ({error}).") from error
+        raise DataError(f"{path} cannot be read as JSON ({error}); restore the file, or make it again.") from error
     except RecursionError as error:
-        raise DataError(f"{path} cannot be read as JSON (it is nested too deeply).") from error
+        raise DataError(f"{path} cannot be read as JSON (it is nested too deeply); restore the file, or make it again.") from error
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def read_record(path: Path) -> dict[str, Any]:
     found = read_json(path)
     if not isinstance(found, dict):
         kind = "a list" if isinstance(found, list) else "null" if found is None else "a single value"
-        raise DataError(f"{path} holds {kind}; a mapping is expected.")
+        raise DataError(f"{path} holds {kind}; a mapping is expected; restore the file, or make it again.")
     return found
 
 

@@ -43,7 +43,7 @@ def _checked(raw: dict[str, Any], path: Path) -> dict[str, Any]:
     found = checked("results", raw, path)
     for group in GROUP_NAMES:
         if not isinstance(given := found["config"].get(group), (dict, str, type(None))):
-            raise DataError(f"{path}: config.{group} is {given!r:.80}; a choice's name or its settings are expected.")
+            raise DataError(f"{path}: config.{group} is {given!r:.80}; a choice's name or its settings are expected; restore the file.")
     return found
 
 
@@ -88,7 +88,7 @@ class Results:
         path = folder / RESULTS_FILE
         raw = read_json(path)
         if not isinstance(raw, dict) or not isinstance(raw.get("id"), str):
-            raise DataError(f"{folder / RESULTS_FILE} is not a results file of this harness.")
+            raise DataError(f"{folder / RESULTS_FILE} is not a results file of this harness; give the folder of a job.")
         if raw.get("schema") != SCHEMA:
             raise DataError(
                 f"{folder / RESULTS_FILE} has schema {raw.get('schema')}, this version reads {SCHEMA}; "
@@ -97,12 +97,12 @@ class Results:
         known = {item.name for item in fields(cls)}
         missing = {"id", "name", "status", "config"} - raw.keys()
         if missing:
-            raise DataError(f"{folder / RESULTS_FILE} lacks {', '.join(sorted(missing))}.")
+            raise DataError(f"{folder / RESULTS_FILE} lacks {', '.join(sorted(missing))}; restore the file, or run the job again.")
         found = cls(**_checked({key: value for key, value in raw.items() if key in known}, path))
         found.metrics = {key: value for key, value in found.metrics.items() if value is not None}  # what was not finite
         for name in POSITIVE:
             if name in found.metrics and not found.metrics[name] > 0:
-                raise DataError(f"{path}: metrics.{name} is {found.metrics[name]}; a speed is above 0.")
+                raise DataError(f"{path}: metrics.{name} is {found.metrics[name]}; a speed is above 0; restore the file.")
         return found
 
     def choice(self, group: str) -> str:
@@ -161,7 +161,7 @@ def read_numbers(path: Path) -> npt.NDArray[np.float64]:
     try:
         lines = read_regular(path).decode("utf-8-sig").split("\n")  # editors on Windows write a byte order mark
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not text (byte {error.start}); numbers are expected.") from error
+        raise DataError(f"{path} is not text (byte {error.start}); numbers are expected; restore the file.") from error
     while lines and not lines[-1].strip():
         lines.pop()
     rows = []
@@ -169,9 +169,9 @@ def read_numbers(path: Path) -> npt.NDArray[np.float64]:
         try:
             rows.append([float(word) for word in line.replace(",", " ").split()])
         except ValueError as error:
-            raise DataError(f"{path}, line {number}: {line.strip()[:40]!r} was found but numbers are expected.") from error
+            raise DataError(f"{path}, line {number}: {line.strip()[:40]!r} was found but numbers are expected; restore the file.") from error
         if len(rows[-1]) != len(rows[0]) or not rows[-1]:
-            raise DataError(f"{path}, line {number}: {len(rows[-1])} numbers where line 1 has {len(rows[0])}.")
+            raise DataError(f"{path}, line {number}: {len(rows[-1])} numbers where line 1 has {len(rows[0])}; restore the file.")
     return np.array(rows, float)
 
 
@@ -227,9 +227,9 @@ def read_frames(folder: Path) -> pd.DataFrame:
     try:
         frames = pd.read_parquet(path)
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist; it holds the samples of each frame.") from error
+        raise DataError(f"{path} does not exist; it holds the samples of each frame, so restore it, or run the job again.") from error
     except Exception as error:  # pyarrow's errors share no base class
-        raise DataError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}).") from error
+        raise DataError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}); restore it, or run the job again.") from error
     _check_frames(frames, path)
     return frames
 
@@ -243,12 +243,12 @@ def _check_frames(frames: pd.DataFrame, path: Path) -> None:
 
     for column in ("sequence", "frame"):
         if column not in frames:
-            raise DataError(f"{path} has no column {column!r}; it is not the frames of a job.")
+            raise DataError(f"{path} has no column {column!r}; it is not the frames of a job, so restore the file.")
     for column in map(str, frames.columns):
         text = column in TEXT_COLUMNS
         if not text and not (types.is_numeric_dtype(frames[column]) or types.is_bool_dtype(frames[column])):
-            raise DataError(f"{path}: column {column!r} holds {frames[column].dtype}; numbers are expected.")
+            raise DataError(f"{path}: column {column!r} holds {frames[column].dtype}; numbers are expected; restore the file.")
         if text and not frames[column].map(lambda value: isinstance(value, str)).all():
-            raise DataError(f"{path}: column {column!r} holds something that is not a name.")
+            raise DataError(f"{path}: column {column!r} holds something that is not a name; restore the file.")
     if len(frames) and (frames["frame"].isna().any() or (frames["frame"] < 0).any()):
-        raise DataError(f"{path}: column 'frame' holds a negative number or none.")
+        raise DataError(f"{path}: column 'frame' holds a negative number or none; restore the file.")

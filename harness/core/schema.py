@@ -31,13 +31,13 @@ def checked(kind: str, raw: Mapping[str, Any], path: Path) -> dict[str, Any]:
     from pydantic import ValidationError
 
     if depth(raw) > DEEPEST:
-        raise DataError(f"{path} is nested more than {DEEPEST} levels deep; it is no file of this harness.")
+        raise DataError(f"{path} is nested more than {DEEPEST} levels deep; it is no file of this harness, so give another.")
     try:
         return dict(_types(kind).validate_python(dict(raw), strict=True))
     except ValidationError as error:
         first = error.errors()[0]
         where, given = ".".join(map(str, first["loc"])), shown(first.get("input"))
-        raise DataError(f"{path}: {where} is {given}; {first['msg'].lower()}.") from error
+        raise DataError(f"{path}: {where} is {given}; {first['msg'].lower()}; restore the file, or make it again.") from error
 
 
 def depth(value: Any) -> int:

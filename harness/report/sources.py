@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.core.catalog import MEASURED_GROUPS
-from harness.core.errors import DataError
+from harness.core.errors import DataError, told_as
 from harness.core.files import at_home, read_json, read_record
 from harness.core.results import RESULTS_FILE, Results, read_sweep
 from harness.core.schema import checked
@@ -102,7 +102,9 @@ def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = 
         if path.name == RESULTS_FILE:
             return [load(path.parent)]
         if path.suffix.lower() == ".zip" and unpack is not None:
-            return _under(unpack(path))
+            unpacked = unpack(path)
+            with told_as(unpacked, path):
+                return _under(unpacked)
         raise DataError(f"{path} is a file; give a job's or a sweep's folder, a run id, or a bundle (.zip).")
     found = _by_id(word.lower(), outputs)
     if found:

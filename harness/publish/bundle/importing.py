@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.core.archives import MANIFEST, Bundle, file_digest, unpack
-from harness.core.errors import ArchiveError, DataError, reason
+from harness.core.errors import ArchiveError, DataError, reason, told_as
 from harness.core.files import read_record, write_json
 from harness.core.results import Results
 from harness.publish.bundle.check import Check, check_scores
@@ -45,8 +45,9 @@ def _imported(path: Path, out: Path) -> Imported:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".importing-", dir=out) as scratch:
         bundle = unpack(path, Path(scratch) / "bundle")
-        _check_runs(path, bundle)
-        checks = _checks(bundle.folder, bundle.manifest)
+        with told_as(bundle.folder, path):
+            _check_runs(path, bundle)
+            checks = _checks(bundle.folder, bundle.manifest)
         for run, check in zip(bundle.manifest["runs"], checks, strict=True):
             note = {"bundle": bundle.sha256, "recomputed": check.outcome, "notes": check.notes}
             write_json(bundle.folder / run["folder"] / IMPORTED_FILE, note)
