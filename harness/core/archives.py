@@ -21,9 +21,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.core.errors import ArchiveError, DataError, StoreError
-from harness.core.files import file_mode, put_in_place
+from harness.core.files import file_mode, from_json, put_in_place
 from harness.core.names import portable
 from harness.core.schema import checked
+from harness.core.words import shown
 
 MANIFEST = "manifest.json"
 FORMAT = "tracker-harness bundle"
@@ -204,17 +205,18 @@ def _manifest(path: Path, archive: zipfile.ZipFile, entries: Mapping[str, zipfil
     with archive.open(info) as file:
         data = file.read(LARGEST_MANIFEST + 1)
     try:
-        manifest = json.loads(data.decode("utf-8"))
-        files = manifest["files"]
-        known = manifest["format"] == FORMAT and all(
-            isinstance(facts["sha256"], str) and isinstance(facts["bytes"], int) for facts in files.values()
-        )
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        manifest = from_json(data)
+    except ValueError as error:
         raise ArchiveError(f"{path}: {MANIFEST} is damaged ({error}); get the bundle again.") from error
-    if not known or manifest.get("version") != VERSION:
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(facts, dict) for facts in files.values()):
+        raise ArchiveError(f"{path}: {MANIFEST} is damaged (it does not list files with their sizes and digests); get the bundle again.")
+    if not all(isinstance(facts.get("sha256"), str) and isinstance(facts.get("bytes"), int) for facts in files.values()):
+        raise ArchiveError(f"{path}: {MANIFEST} is damaged (it does not list files with their sizes and digests); get the bundle again.")
+    if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
         raise ArchiveError(
-            f"{path} is not a bundle of version {VERSION} (it says {manifest.get('format')!r}, version "
-            f"{manifest.get('version')!r}); use the version of the harness that wrote it."
+            f"{path} is not a bundle of version {VERSION} (it says {shown(manifest.get('format'))}, version "
+            f"{shown(manifest.get('version'))}); use the version of the harness that wrote it."
         )
     try:
         manifest = checked("manifest", manifest, Path(f"{path}/{MANIFEST}"))

@@ -174,13 +174,24 @@ def read_regular(path: Path, most: int = LARGEST_TEXT) -> bytes:
 
 def read_json(path: Path) -> Any:
     """Raises DataError if the file is missing or is not JSON."""
-    data = read_regular(path)
+    try:
+        return from_json(read_regular(path))
+    except ValueError as error:
+        raise DataError(f"{path} cannot be read as JSON ({error}); restore the file, or make it again.") from error
+
+
+def from_json(data: bytes) -> Any:
+    """What JSON in UTF-8 holds. Raises ValueError, which says in our words what is wrong."""
     try:
         return json.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as JSON ({error}); restore the file, or make it again.") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is no text in UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg[:1].lower()}{error.msg[1:]}" if data.strip() else "it is empty") from error
     except RecursionError as error:
-        raise DataError(f"{path} cannot be read as JSON (it is nested too deeply); restore the file, or make it again.") from error
+        raise ValueError("it is nested too deeply") from error
+    except ValueError as error:
+        raise ValueError("a number in it has thousands of digits") from error
 
 
 def read_record(path: Path) -> dict[str, Any]:

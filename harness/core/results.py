@@ -16,6 +16,7 @@ from harness.core.errors import DataError, StoreError, in_words
 from harness.core.files import put_in_place, read_json, read_record, read_regular, write_json, write_text
 from harness.core.interfaces import Array, Boxes, Track
 from harness.core.schema import checked
+from harness.core.words import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ class Results:
             raise DataError(f"{folder / RESULTS_FILE} is not a results file of this harness; give the folder of a job.")
         if raw.get("schema") != SCHEMA:
             raise DataError(
-                f"{folder / RESULTS_FILE} has schema {raw.get('schema')}, this version reads {SCHEMA}; "
+                f"{folder / RESULTS_FILE} has schema {shown(raw.get('schema'))}, this version reads {SCHEMA}; "
                 "use the version of the harness that wrote it."
             )
         known = {item.name for item in fields(cls)}

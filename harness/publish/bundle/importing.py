@@ -11,7 +11,7 @@ from typing import Any
 from harness.core.archives import MANIFEST, Bundle, file_digest, unpack
 from harness.core.errors import ArchiveError, DataError, reason, told_as
 from harness.core.files import read_record, write_json
-from harness.core.results import Results
+from harness.core.results import SWEEP_FILE, Results, read_sweep
 from harness.publish.bundle.check import Check, check_scores
 from harness.publish.bundle.truth import read_truth
 
@@ -63,7 +63,7 @@ def _check_unchanged(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _check_runs(path: Path, bundle: Bundle) -> None:
-    """Each run that the manifest names is a job's folder inside, with the identity that it names. Raises ArchiveError."""
+    """Each run that the manifest names is a job's folder inside, with the identity that it names. Raises ArchiveError, DataError."""
     runs = bundle.manifest.get("runs")
     files = bundle.manifest["files"]
     if not isinstance(runs, list) or not runs:
@@ -76,6 +76,8 @@ def _check_runs(path: Path, bundle: Bundle) -> None:
             raise ArchiveError(f"{path}: the manifest's truth of {place!r} is not a name.")
         if Results.load(bundle.folder / place).id != run.get("id"):
             raise ArchiveError(f"{path}: the run in {place!r} has another identity than the manifest says.")
+        if (bundle.folder / place).parent.joinpath(SWEEP_FILE).is_file():
+            read_sweep((bundle.folder / place).parent)
 
 
 def _checks(folder: Path, manifest: Mapping[str, Any]) -> list[Check]:

@@ -24,7 +24,8 @@ LISTING = ("check-dataset", "validate")
 """Commands whose output is a list of faults."""
 FOREIGN = re.compile(
     r"Traceback|\b([A-Z]\w*(Error|Exception)|cv2\.error|pydantic|OmegaConf|omegaconf|hydra\.core|ArrowInvalid|NoneType|BadZipFile|is None)\b|"
-    r"<EOF>|<class |object at 0x|mismatched input|no viable alternative|token recognition"
+    r"<EOF>|<class |object at 0x|object has no attribute|codec can't|(object|indices) (is|are|must be) |not supported between|must be str|unhashable|"
+    r"positional argument|unexpected keyword|invalid literal|could not convert|index out of|mismatched input|no viable alternative|token recognition"
 )
 TEMPORARY = re.compile(r"^\..+\.[a-z0-9_]{8}$|\.(tmp|part)$")
 

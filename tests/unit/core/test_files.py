@@ -48,3 +48,14 @@ def test_read_record_of_something_else_says_what_it_is(tmp_path: Path, text: str
 def test_at_home_with_a_user_whom_nobody_knows_stays_as_it_is() -> None:
     assert at_home("~nobody-by-this-name/x") == Path("~nobody-by-this-name/x")
     assert at_home("~/x") == Path.home() / "x"
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [(b"", "it is empty"), (b'{"a": ', "line 1, column 7: expecting value"), (b'"\xff"', "byte 1 is no text in UTF-8"), (b"[" * 100_000, "nested too deeply"),
+     (b"9" * 5000, "thousands of digits")],
+)  # fmt: skip
+def test_what_is_no_json_is_told_in_our_words(tmp_path: Path, data: bytes, says: str) -> None:
+    (tmp_path / "x.json").write_bytes(data)
+    with pytest.raises(DataError, match=says):
+        read_json(tmp_path / "x.json")

@@ -182,3 +182,24 @@ def test_track_files_with_names_that_bundles_refuse_stay_behind_and_are_named(ma
         unpack(tmp_path / "odd.zip", tmp_path / "there")
     finally:
         shutil.rmtree(odd)
+
+
+@pytest.mark.parametrize(("file", "data"), [("sweep.json", b""), ("sweep.json", b"[]"), ("0/results.json", b'{"id": "\xff"}')])
+def test_a_bundle_with_a_damaged_record_is_told_by_its_name_and_leaves_nothing(bundle: Path, tmp_path: Path, file: str, data: bytes) -> None:
+    def damage(files: dict[str, bytes]) -> None:
+        files[next(name for name in files if name.endswith(file))] = data
+
+    edited = rewritten(bundle, tmp_path / "x.zip", damage)
+    with pytest.raises(DataError, match=rf"x\.zip/sweeps/\w+/{file}"):
+        import_bundle(edited, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("files", [1.5, "x", [[]], None, {"a": 5}, {"a": {"sha256": 5, "bytes": 1}}])
+def test_a_manifest_that_lists_no_files_is_told_in_our_words(bundle: Path, tmp_path: Path, files: object) -> None:
+    with zipfile.ZipFile(bundle) as archive:
+        manifest = json.loads(archive.read(MANIFEST))
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(MANIFEST, json.dumps({**manifest, "files": files}))
+    with pytest.raises(ArchiveError, match="does not list files with their sizes and digests"):
+        import_bundle(tmp_path / "x.zip", tmp_path / "out")
