@@ -1,1 +1,1 @@
-"""What everything else speaks: interfaces, errors, configuration, results and files, the catalogue of metrics."""
+"""What all other packages share: interfaces, errors, configuration, results and files, and the catalogue of metrics."""

@@ -1,8 +1,9 @@
 """The zip reader for archives that may come from anyone: submissions, weights, bundles.
 
-``Limits`` says what an archive of its kind has at most; ``refusal`` why an entry is not read; ``read_entry`` reads one, never
-more than the limit, whatever its header says. A bundle is unpacked by ``unpack`` against its manifest: refused are names that
-lead outside or hide, links and special files, encrypted or doubled entries, and any file whose SHA-256 is not the manifest's.
+``Limits`` holds the largest sizes of one kind of archive. ``refusal`` returns why an entry is not read. ``read_entry``
+reads an entry, never more than the limit, even if its header is wrong. ``unpack`` unpacks a bundle and checks it
+against its manifest. It refuses names that lead outside or are hidden, links and special files, encrypted or duplicate
+entries, and any file whose SHA-256 differs from the manifest.
 """
 
 from __future__ import annotations
@@ -34,20 +35,22 @@ LARGEST_FILE = 4 << 30
 LARGEST_TOTAL = 16 << 30
 MOST_FILES = 100_000
 LARGEST_RATIO = 200
-"""Unpacked bytes per packed byte of a file above SMALL; what is written stays below."""
+"""Most unpacked bytes per packed byte of a file above SMALL; the files that the harness writes stay below it."""
 SMALL = 1 << 20
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 CHUNK = 1 << 20
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
-"""What the zip reader raises for an entry that is not whole."""
+"""The exceptions that the zip reader raises for a damaged entry."""
 _PART = re.compile(r"[^\x00-\x1f\\:*?\"<>|]{1,200}")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive of one kind holds at most: bytes of a file and of all, entries; ``what`` says it for people.
+    """The most that an archive of one kind may hold: bytes of a file, bytes in all, entries.
 
-    ``ratio`` is unpacked over packed bytes of a file above ``SMALL``; None leaves it unchecked.
+    ``what`` names the kind in messages.
+
+    ``ratio`` is the largest unpacked size over packed size of a file above ``SMALL``; None turns this check off.
     """
 
     file: int
@@ -58,11 +61,11 @@ class Limits:
 
 
 class Unreadable(Exception):
-    """An entry that cannot be read; the text says why."""
+    """An entry that cannot be read; the text gives the reason."""
 
 
 def refusal(info: zipfile.ZipInfo, limits: Limits) -> str | None:
-    """Why an entry is not read, or None; its name is not looked at."""
+    """Returns why an entry is not read, or None; its name is not checked."""
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a special file; only files and folders are allowed"
     if info.flag_bits & 0x1:
@@ -77,7 +80,7 @@ def refusal(info: zipfile.ZipInfo, limits: Limits) -> str | None:
 
 
 def too_large(infos: Seq[zipfile.ZipInfo], limits: Limits) -> str | None:
-    """Why an archive with these entries is not read at all, or None."""
+    """Returns why an archive with these entries is not read at all, or None."""
     if len(infos) > limits.entries:
         return f"has {len(infos)} entries, at most {limits.entries} are accepted"
     if sum(info.file_size for info in infos) > limits.total:
@@ -86,7 +89,7 @@ def too_large(infos: Seq[zipfile.ZipInfo], limits: Limits) -> str | None:
 
 
 def read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits) -> bytes:
-    """An entry's bytes; never more than the limit are unpacked. Raises Unreadable."""
+    """Returns an entry's bytes; never unpacks more than the limit. Raises Unreadable."""
     try:
         with archive.open(info) as file:
             data = file.read(limits.file + 1)
@@ -106,7 +109,7 @@ BUNDLE = Limits(LARGEST_FILE, LARGEST_TOTAL, MOST_FILES, "bundle's file", LARGES
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that was unpacked: its manifest, the folder with its files, the SHA-256 of the zip file."""
+    """An unpacked bundle: its manifest, the folder with its files, and the SHA-256 of the zip file."""
 
     manifest: Mapping[str, Any]
     folder: Path
@@ -172,7 +175,7 @@ def allowed(name: str) -> bool:
 
 
 def unsafe(info: zipfile.ZipInfo) -> str | None:
-    """Why an entry is refused, or None."""
+    """Returns why an entry is refused, or None."""
     name = info.filename
     parts = name.rstrip("/").split("/")
     if PurePosixPath(name).is_absolute() or ".." in parts or "\\" in name:
@@ -187,7 +190,7 @@ def unsafe(info: zipfile.ZipInfo) -> str | None:
 
 
 def _check_doubles(path: Path, names: list[str]) -> None:
-    """No two entries may become one file, on any file system, and no file may be another's folder."""
+    """Checks that no two entries become the same file on any file system, and that no file is the folder of another."""
     seen = [name.rstrip("/").casefold() for name in names]
     if len(set(seen)) < len(seen):
         raise ArchiveError(f"{path} holds two entries of one name; the bundle is refused.")
@@ -198,7 +201,7 @@ def _check_doubles(path: Path, names: list[str]) -> None:
 
 
 def _manifest(path: Path, archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo]) -> dict[str, Any]:
-    """The manifest, which must list exactly the files that are there."""
+    """Reads the manifest, which must list exactly the files in the archive."""
     info = entries.get(MANIFEST)
     if info is None or info.file_size > LARGEST_MANIFEST:
         raise ArchiveError(f"{path} has no {MANIFEST} (or too large a one): it is not a bundle of this harness; give a zip file that share wrote.")
@@ -233,7 +236,7 @@ def _manifest(path: Path, archive: zipfile.ZipFile, entries: Mapping[str, zipfil
 def _extract(
     path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, to: Path, facts: Mapping[str, Any]
 ) -> None:
-    """Writes one file, never more bytes than the manifest says, and compares its digest."""
+    """Writes one file, never more bytes than the manifest states, and compares its digest."""
     to.parent.mkdir(parents=True, exist_ok=True)
     digest, left = hashlib.sha256(), int(facts["bytes"])
     with archive.open(info) as source, to.open("xb") as target:

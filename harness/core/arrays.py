@@ -1,4 +1,4 @@
-"""Names of the arrays that everything speaks. Imported from ``harness.core.interfaces``."""
+"""Names of the array types that all packages use. Import them from ``harness.core.interfaces``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A runtime as the harness sees it: sessions over graphs, and what a backend tells about its models.
+"""The interface of a runtime: sessions over graphs, and how a backend prepares its models.
 
-Imported from ``harness.core.interfaces``, with the rest of what everything speaks.
+Import these types from ``harness.core.interfaces``, together with the other shared types.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.core.models import SOURCES, Artifact, GraphSpec
 from harness.core.preparing import Conversion, Handover, Quantization
 
 RUN_BY = {"onnx": "onnx or openvino"}
-"""Shipped backends that take graphs of a kind, for people."""
+"""The shipped backends that take each kind of graph, for messages."""
 
 
 class Session(Protocol):
@@ -25,18 +25,19 @@ class Session(Protocol):
     spec: GraphSpec
 
     def run(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Runs the graph once. The caller owns the arrays returned; inputs are not kept."""
+        """Runs the graph once. The caller owns the returned arrays; the session does not keep the inputs."""
         ...
 
 
 class Backend(ABC):
-    """A runtime. Constructors only check; ``open`` does the work.
+    """A runtime. The constructor only checks its arguments; ``open`` does the work.
 
     The class itself is the light half of its product and imports no runtime. ``format`` names the artifact format it
     opens; ``precisions`` the artifact precisions it can run; ``profiler`` its layer profiler (``module:function``, called as
-    ``(backend, artifact, graph, inputs, warmup, scratch) -> LayerTimes``), None if it has none; ``peak`` likewise what measures
-    the most operations a second that it reaches (``(backend, precision) -> float | None``); ``deterministic``
-    whether the same inputs give the same outputs, run for run; ``packages`` those whose versions decide its outputs.
+    ``(backend, artifact, graph, inputs, warmup, scratch) -> LayerTimes``), None if it has none; ``peak`` names, in the
+    same form, the function that measures the most operations a second that the runtime reaches
+    (``(backend, precision) -> float | None``); ``deterministic`` is True if the same inputs give the same outputs in
+    every run; ``packages`` names the packages whose versions decide its outputs.
     """
 
     name: ClassVar[str]
@@ -47,31 +48,31 @@ class Backend(ABC):
     deterministic: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ()
     title: ClassVar[str] = ""
-    """The framework's name as published tables have it; empty: the backend's own name."""
+    """The framework's name in published tables; if empty, the backend's own name is used."""
     color: ClassVar[str] = ""
-    """Its colour in pictures (``#rrggbb``), the same from report to report; empty: one that is to spare."""
+    """Its colour in pictures (``#rrggbb``), the same in every report; if empty, an unused colour is chosen."""
     aliases: ClassVar[tuple[str, ...]] = ()
-    """What other tools call it: in names of results that record no backend."""
+    """Other names of the framework, by which results that record no backend are recognised."""
     usual_rounding: ClassVar[bool] = False
-    """Whether its distance from the source's boxes is taken for what rounding does, by which ``experiment=drift`` judges others."""
+    """Whether ``experiment=drift`` uses its distance from the source's boxes as the usual effect of rounding."""
     own_benchmark: ClassVar[str] = ""
     """The task that runs the runtime's own benchmark program on the same files; empty if there is none."""
 
     @abstractmethod
     def open(self, artifact: Artifact) -> dict[str, Session]:
-        """A fresh, independent session for every graph; models are read and compiled on the first call only."""
+        """Returns a new, independent session for every graph; models are read and compiled on the first call only."""
 
     @abstractmethod
     def describe(self) -> dict[str, str]:
-        """What the runtime really does (effective device, threads, streams, precision, provider, version)."""
+        """Returns what the runtime actually uses (effective device, threads, streams, precision, provider, version)."""
 
     @abstractmethod
     def load_times(self) -> Metrics:
-        """Seconds spent by the first ``open``: ``read`` and ``compile``."""
+        """Returns the seconds that the first ``open`` took: ``read`` and ``compile``."""
 
     @classmethod
     def available(cls) -> list[dict[str, str]]:
-        """What this backend can run on here: rows of device, name and precisions."""
+        """Returns the devices of this machine that the backend can use: rows of device, name and precisions."""
         return []
 
     def check_device(self) -> None:
@@ -79,13 +80,16 @@ class Backend(ABC):
         return
 
     def warnings(self) -> list[str]:
-        """Sentences on settings that the runtime did not take as they were asked for; after the first ``open``."""
+        """Returns sentences on settings that the runtime did not apply as requested.
+
+        Call it after the first ``open``.
+        """
         return []
 
     # how its models are made --------------------------------------------------------------------
 
     def start_from(self, source: str) -> str:
-        """The format its files are made from (``torch`` or ``onnx``) where the tracker's graphs come as ``source``.
+        """The format that its files are made from (``torch`` or ``onnx``) if the tracker's graphs come as ``source``.
 
         Raises SkipJob if they cannot be.
         """
@@ -104,22 +108,22 @@ class Backend(ABC):
 
     @classmethod
     def plain(cls, threads: int) -> Backend:
-        """A backend on the processor without caches: what conversions are checked with."""
+        """Returns a backend on the CPU without caches, with which conversions are checked."""
         return cls(threads=threads)  # type: ignore[call-arg]
 
     def quiet(self) -> Backend:
-        """A fresh copy whose idle threads do not poll: two of them in one process do not disturb each other."""
+        """Returns a new copy whose idle threads do not poll: two copies in one process do not disturb each other."""
         return replace(self)  # type: ignore[type-var]
 
     def quantization(self, name: str) -> Quantization:
-        """How it quantises to int8 for ``quantization=name``. Raises SkipJob or ConfigError if it does not."""
+        """Returns how it quantises to int8 for ``quantization=name``. Raises SkipJob or ConfigError if it does not."""
         raise SkipJob(
             f"quantization={name} with backend={self.name}: this backend runs no int8 graphs; choose backend=openvino or onnx."
         )
 
     @classmethod
     def handover(cls, section: Mapping[str, Any], hint: str, effective: Mapping[str, Any]) -> Handover:
-        """What a script needs to run this backend's files elsewhere, as a job with the configuration ``section`` did.
+        """Returns what a script needs to run this backend's files elsewhere as the job configured by ``section`` did.
 
         Raises ConfigError if its files need the harness's own modules.
         """
@@ -140,15 +144,15 @@ class Backend(ABC):
         del requests
 
     def pins_callers(self) -> bool:
-        """Whether each of several tracking threads is to stay on cores of its own, as it computes itself."""
+        """Whether each of several tracking threads must stay on its own cores, because it computes itself."""
         return False
 
-    # processes of its own -----------------------------------------------------------------------
+    # its own processes --------------------------------------------------------------------------
 
     def close(self) -> None:
         """Ends what ``open`` started outside this process; called once a job has measured."""
         return
 
     def outside_rss_mb(self) -> float:
-        """Peak resident memory in MiB of the processes that ``close`` has ended."""
+        """Returns the peak resident memory in MiB of the processes that ``close`` has ended."""
         return 0.0

@@ -1,4 +1,4 @@
-"""What every metric is, and which groups the configuration has: each said once, here.
+"""The definition of every metric and of every group of the configuration; this is the only place for them.
 
 Tables, gates, pages, pictures, MLflow's columns, the check of bundles, ``score``, ``export --best`` and the table in the
 documentation read these entries. A new metric is one more entry: below, or in an installed package that names a list of
@@ -25,8 +25,8 @@ from harness.core.lookup import Catalog
 class Group:
     """A group of the configuration: a folder of choices under ``conf/``.
 
-    ``measured``: the choice is part of what a job measures, so it is a column of the CSV and a tag; ``compared``: runs
-    put together by hand are compared for it, whatever else differs is a warning.
+    ``measured``: the choice is part of what a job measures, so it is a column of the CSV and a tag. ``compared``: a
+    comparison of runs that a user selects is about this choice; any other difference between them is a warning.
     """
 
     name: str
@@ -52,13 +52,13 @@ COMPARED_GROUPS = tuple(group.name for group in GROUPS if group.compared)
 
 
 PACKAGES = ("torch", "onnx", "onnxruntime", "openvino", "nncf", "numpy", "opencv-python", "mlflow", "hydra-core", "pandas")
-"""The packages whose versions every record keeps: those that decide results, or how they are kept."""
+"""The packages whose versions every record keeps: they decide the results, or how results are stored."""
 
 
 # ---------------------------------------------------------------------------------------------- metrics
 
 SPEEDS = ("fps", "pipeline_fps", "benchmark_app/throughput_fps")
-"""Speeds that runs are compared by, in order of preference: only like is compared with like."""
+"""Speeds that runs are compared by, in order of preference; only the same metric is compared."""
 
 KINDS = {
     "accuracy": "Accuracy",
@@ -303,16 +303,16 @@ METRICS: tuple[Metric, ...] = (
     Metric("spread/*/*", "spread of {}/{}", "%", "lower", 1, "spread",
            "(largest - smallest) / median of {}/{} over the rounds", rounds="over rounds", needs=("machine",), factor=100.0),
 )  # fmt: skip
-"""Earlier entries win where several patterns fit; tables show columns in this order."""
+"""If several patterns fit a name, the earliest entry is used; tables show columns in this order."""
 
 
 def catalog_with(extra: Iterable[Metric] = ()) -> Catalog:
-    """The shipped entries and ``extra`` ones behind them. Raises ConfigError if a name is taken."""
+    """Returns the shipped entries followed by ``extra``. Raises ConfigError if a name is already taken."""
     return Catalog([*METRICS, *extra])
 
 
 def catalog() -> Catalog:
-    """The catalogue that everything reads: the shipped entries and those of installed packages.
+    """Returns the catalogue: the shipped entries and those of installed packages.
 
     A package's entry point names a ``Metric`` or several. Raises ConfigError if it names something else.
     """

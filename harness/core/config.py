@@ -1,7 +1,7 @@
-"""From plain mappings to checked objects: every part of the harness is a dataclass built from its YAML section.
+"""Builds checked objects from plain mappings: every part of the harness is a dataclass built from its YAML section.
 
 A section names its class in ``target`` (``package.module.Class``); the other keys are the class's fields. So a new
-tracker, backend, data set or task is a module and a YAML file, and nothing has a registry to edit.
+tracker, backend, data set or task is a module and a YAML file, and there is no registry to edit.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LARGEST_WHOLE = 2**63 - 1
 
 
 def load_class(target: str, base: type[T], where: str) -> type[T]:
-    """The class named by ``package.module.Class``, which must derive from ``base``. Raises ConfigError."""
+    """Returns the class named by ``package.module.Class``, which must derive from ``base``. Raises ConfigError."""
     module_name, _, class_name = target.rpartition(".")
     if not all(part.isidentifier() for part in target.split(".")) or not module_name:
         raise ConfigError(f"{where}.target is {target!r}; a class is named as package.module.Class.")
@@ -66,9 +66,9 @@ def build(section: Mapping[str, Any], base: type[T], where: str) -> T:
 
 
 def class_of(section: Mapping[str, Any], base: type[T], where: str) -> type[T]:
-    """The class that ``section`` names, not built. Raises ConfigError.
+    """Returns the class that ``section`` names, without building an object. Raises ConfigError.
 
-    A section without ``target`` takes the class of the installed plug-in that bears its ``name``.
+    A section without ``target`` takes the class of the installed plug-in with its ``name``.
     """
     target = section.get("target") if isinstance(section, Mapping) else None
     if isinstance(target, str):
@@ -80,13 +80,13 @@ def class_of(section: Mapping[str, Any], base: type[T], where: str) -> type[T]:
 
 
 def _plugin(section: Any, where: str) -> plugins.Plugin | None:
-    """The plug-in that a section without ``target`` means: ``where`` is the role's singular."""
+    """Returns the plug-in that a section without ``target`` means; ``where`` is the singular form of the role."""
     role, name = f"{where}s", section.get("name") if isinstance(section, Mapping) else None
     return plugins.find(role, name) if role in plugins.ROLES and isinstance(name, str) else None
 
 
 def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    """``cls(**values)`` with types checked against the dataclass's annotations. Raises ConfigError."""
+    """Returns ``cls(**values)``, with types checked against the dataclass's annotations. Raises ConfigError."""
     try:
         hints = typing.get_type_hints(cls)
     except (NameError, TypeError, AttributeError) as error:
@@ -110,13 +110,16 @@ def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     except Exception as error:  # whatever a user's own __post_init__ raises
         raise ConfigError(f"{where}: {cls.__module__}.{cls.__qualname__} cannot be made: {told(error)}.") from error
     if "name" in values and "name" not in known:
-        # The name is the YAML file's, and serves a class used under several names (smat, smat_demo).
+        # The name comes from the YAML file; one class may be used under several names (smat, smat_demo).
         object.__setattr__(instance, "name", str(values["name"]))
     return instance
 
 
 def check(value: Any, hint: Any, where: str) -> Any:
-    """``value`` as type ``hint``, converted only where nothing is lost (int to float, str to Path, list to tuple)."""
+    """Returns ``value`` as type ``hint``.
+
+    Converts only if nothing is lost (int to float, str to Path, list to tuple).
+    """
     _check_usable(value, where)
     origin = typing.get_origin(hint)
     if origin is Literal:
@@ -129,7 +132,7 @@ def check(value: Any, hint: Any, where: str) -> Any:
 
 
 def _check_usable(value: Any, where: str) -> None:
-    """Raises ConfigError for a value that no setting takes, whatever its type: what would only fail deep inside a library."""
+    """Raises ConfigError for a value that no setting can take and that would fail only deep inside a library."""
     if isinstance(value, str) and "\0" in value:
         raise ConfigError(f"{where} contains a zero byte, which no name and no path may have; leave it out.")
     if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
@@ -201,13 +204,13 @@ def _type_name(hint: Any) -> str:
 
 
 def suggestion(word: Any, known: Iterable[Any]) -> str:
-    """`` (did you mean 'x'?)`` where something close is known, else nothing."""
+    """Returns `` (did you mean 'x'?)`` if a similar word is known, otherwise an empty string."""
     close = difflib.get_close_matches(str(word), [str(item) for item in known], n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 MOST = 1_000_000
-"""The largest count or number of seconds of any setting: more would not end in anybody's time."""
+"""The largest count or number of seconds of any setting; a job with more would never end."""
 MOST_AT_ONCE = 4096
 """The largest number of things that run at once (requests, streams, workers), each of which takes memory."""
 
@@ -219,7 +222,7 @@ def at_least(value: float | None, least: float, where: str, most: float = MOST) 
 
 
 def conf_folder() -> Path:
-    """The folder of the shipped configuration: inside the package (wheel) or beside it (checkout)."""
+    """Returns the folder of the shipped configuration: inside the package (wheel) or beside it (checkout)."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "conf", package.parent / "conf"):
         if (folder / "config.yaml").is_file():
@@ -228,7 +231,7 @@ def conf_folder() -> Path:
 
 
 def python_path() -> str:
-    """PYTHONPATH for child processes: what this process can import, they can."""
+    """Returns PYTHONPATH for child processes, so that they can import what this process can."""
     seen: dict[str, None] = {}
     for entry in [str(Path(__file__).resolve().parents[2]), *sys.path]:
         if entry != "" and not entry.endswith(".zip"):

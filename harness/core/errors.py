@@ -1,4 +1,4 @@
-"""The errors that a user sees. Each is one sentence: what, where, what is accepted, what to do.
+"""The errors that a user sees. Each is one sentence: what is wrong, where, what is accepted, and what to do.
 
 The command line prints the sentence without a traceback (``-v`` shows it) and exits with ``exit_code``:
 2 for the user's mistakes, 1 for work that failed.
@@ -21,7 +21,7 @@ class HarnessError(Exception):
 
 
 class ConfigError(HarnessError):
-    """A configuration that cannot be: unknown key or value, wrong type, parts that do not fit each other."""
+    """An invalid configuration: unknown key or value, wrong type, or parts that do not fit each other."""
 
     exit_code = 2
 
@@ -33,7 +33,7 @@ class DataError(HarnessError):
 
 
 class WeightsError(HarnessError):
-    """A checkpoint that is missing, is not one, or does not fit the network."""
+    """A checkpoint that is missing, is not a checkpoint, or does not fit the network."""
 
     exit_code = 2
 
@@ -51,7 +51,7 @@ class StoreError(HarnessError):
 
 
 def exit_code_of(error: HarnessError) -> int:
-    """The exit code of ``error``: its class's, but 1 where the disk is full, which is nobody's mistake in the call."""
+    """Returns the exit code of the error's class, but 1 if the disk is full: the user's call was correct."""
     cause = error.__cause__
     full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, *LIMITS)
     return 1 if full else error.exit_code
@@ -60,11 +60,11 @@ def exit_code_of(error: HarnessError) -> int:
 PLACES = (
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST,
 )  # fmt: skip
-"""What the system says of a place that was named wrongly."""
+"""The error numbers that the system gives for a path that the user named wrongly."""
 
 
 def exit_code_of_system(error: OSError) -> int:
-    """The exit code where the system refuses something: 2 for a place that cannot be, 1 for what failed there."""
+    """Returns the exit code for an error of the system: 2 for an invalid path, 1 for an operation that failed there."""
     return 2 if error.errno in PLACES else 1
 
 
@@ -75,12 +75,12 @@ LIMITS = {
     errno.ENOMEM: "free memory",
     errno.EAGAIN: "end programs, or raise the limit on processes (ulimit -u)",
 }
-"""What helps where the system refuses for want of something else than the place."""
+"""What helps if the system reports an error that is not about the path."""
 NO_MEMORY = "there is not enough memory for this; use a smaller data set, model or mode."
 
 
 def in_words(error: OSError, remedy: str = "choose another folder") -> str:
-    """What the system says, with the file it speaks of and what to do: ``No space left on device (x); free space or ...``."""
+    """Returns the system's message with the file and what to do: ``No space left on device (x); free space or ...``."""
     where = f" ({error.filename})" if error.filename else ""
     remedy = LIMITS.get(error.errno or 0, remedy)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -88,18 +88,18 @@ def in_words(error: OSError, remedy: str = "choose another folder") -> str:
 
 
 def in_one_line(text: str) -> str:
-    """``text`` with control characters as escapes: a name with a line break or a terminal's commands in it stays a name."""
+    """Returns ``text`` with control characters escaped: line breaks and terminal codes in a name become harmless."""
     return "".join(sign if sign.isprintable() or sign == " " else sign.encode("unicode_escape", "surrogatepass").decode() for sign in text)
 
 
 def loop_of_links(error: Exception) -> str:
-    """A sentence about a link that leads back to itself, which ``Path.resolve`` tells as a RuntimeError; empty for any other error."""
+    """Describes a loop of links, which ``Path.resolve`` raises as a RuntimeError; empty for any other error."""
     found = re.match(r"Symlink loop from '(.*)'", str(error)) if isinstance(error, RuntimeError) else None
     return f"{found[1]} is a link that leads back to itself; give the file or folder that is meant." if found else ""
 
 
 def reason(error: Exception) -> str:
-    """An exception of anybody's as the end of a sentence: ours as it stands, another's with its kind, in one line."""
+    """Returns any exception as the end of a sentence, in one line; others than the harness's own with their class."""
     if isinstance(error, HarnessError):
         return str(error)
     if isinstance(error, OSError):
@@ -110,7 +110,7 @@ def reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def tolerated(what: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Turns whatever goes wrong inside into a sentence for ``tell``: what is measured must outlive a picture that is not drawn."""
+    """Passes any error inside to ``tell`` as a sentence: a picture that cannot be drawn must not lose a measurement."""
     try:
         yield
     except Exception as error:
@@ -118,12 +118,12 @@ def tolerated(what: str, tell: Callable[[str], None]) -> Iterator[None]:
 
 
 class SkipJob(ConfigError):
-    """A pair of settings that makes no sense: an error in a single run, a skipped job in a sweep."""
+    """Settings that do not make sense together: an error in a single run, a skipped job in a sweep."""
 
 
 @contextlib.contextmanager
 def told_as(place: Path, known: str | Path) -> Iterator[None]:
-    """Names files of a temporary folder as people know them: what is wrong inside with ``place/x`` is told of ``known/x``."""
+    """Names files of a temporary folder by the user's path: an error about ``place/x`` is reported for ``known/x``."""
     try:
         yield
     except (DataError, ArchiveError) as error:
@@ -134,7 +134,7 @@ def told_as(place: Path, known: str | Path) -> Iterator[None]:
 
 
 class PrepareError(HarnessError):
-    """Conversion failed, or a converted graph does not repeat the torch module within tolerance."""
+    """Conversion failed, or a converted graph does not reproduce the torch module within tolerance."""
 
 
 class BackendError(HarnessError):
@@ -142,7 +142,7 @@ class BackendError(HarnessError):
 
 
 class TrackingError(HarnessError):
-    """A tracker could not go on, for example since its box left the image altogether."""
+    """A tracker could not continue, for example because its box left the image completely."""
 
 
 class ArchiveError(HarnessError):
@@ -150,7 +150,7 @@ class ArchiveError(HarnessError):
 
 
 def unexpected(error: Exception) -> str:
-    """A sentence about an exception that nobody raised on purpose: a fault of the harness itself, or memory that is short."""
+    """Returns a sentence about an unexpected exception: a fault of the harness itself, or a lack of memory."""
     if isinstance(error, MemoryError) or re.search("cannot allocate memory|failed to map segment|bad_alloc|not enough memory", str(error), re.I):
         return NO_MEMORY
     return (
@@ -160,21 +160,21 @@ def unexpected(error: Exception) -> str:
 
 
 def first_words(error: Exception, most: int = 200) -> str:
-    """The first line of what a library says, without the names of its classes: ``disk I/O error``."""
+    """Returns the first line of a library's message, without the names of its classes: ``disk I/O error``."""
     lines = [line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result")]  # SQLAlchemy's preface
     said = re.sub(r"\([\w.]*(Error|Exception)\)\s*", "", lines[0] if lines else "").strip()
     return said[:most] or type(error).__name__
 
 
 def telling_line(error: BaseException) -> str:
-    """The line of a runtime's error that tells, without the source position before it."""
+    """Returns the informative line of a runtime's error, without the source position in front of it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
     return (telling or lines or ["unknown error"])[-1][:300]
 
 
 def told(error: BaseException) -> str:
-    """What a user's own code raised, in words: ``KeyError: 'score' (mytracker.py, line 31)``."""
+    """Describes what a user's own code raised: ``KeyError: 'score' (mytracker.py, line 31)``."""
     message = (str(error).strip().splitlines() or [""])[0]
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

@@ -1,4 +1,4 @@
-"""Files and folders: one atomic writer, JSON in its own types, new folders."""
+"""Files and folders: the atomic writer, values as plain JSON types, new folders."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from harness.core.errors import DataError, StoreError, in_words
 
 
 def new_folder(path: Path) -> Path:
-    """Makes ``path``, or, where it is there already, the first of ``path-2``, ``path-3``, ...; returns it. Raises StoreError.
+    """Makes ``path`` or, if it already exists, the first free one of ``path-2``, ``path-3``, ...; returns it.
 
-    Two commands that start in the same second, and so choose the same name, get a folder each.
+    Raises StoreError.
+
+    Two commands that start in the same second, and so choose the same name, get different folders.
     """
     number, found = 1, path
     while True:
@@ -69,11 +71,13 @@ def write_bytes(path: Path, data: bytes) -> Path:
 
 
 def temporary_beside(path: Path, suffix: str) -> Path:
-    """Makes an empty file in the folder of ``path``, for a writer that takes a name; it is renamed to ``path`` once it is whole.
+    """Makes an empty file beside ``path`` for a writer that takes a name.
+
+    The caller renames it to ``path`` when it is complete.
 
     Args:
-        path: The file that is to be.
-        suffix: Of the temporary name, if the writer goes by it (``.mp4``).
+        path: The file to be made in the end.
+        suffix: The suffix of the temporary name, if the writer depends on it (``.mp4``).
 
     Raises:
         StoreError: The folder cannot be written.
@@ -88,10 +92,10 @@ def temporary_beside(path: Path, suffix: str) -> Path:
 
 
 def put_in_place(source: Path, target: Path) -> None:
-    """Renames ``source`` to ``target``, which it replaces. Raises OSError.
+    """Renames ``source`` to ``target`` and replaces an existing ``target``. Raises OSError.
 
-    Windows refuses it while anybody has either of them open, as virus scanners and readers of a record do for a moment: there
-    it is tried for about a second.
+    Windows refuses to rename while another process has one of the files open, as virus scanners and readers of a record
+    do for a moment. There it is tried again for about a second.
     """
     if sys.platform == "win32":
         for pause in (0.02, 0.05, 0.1, 0.3, 0.6):
@@ -104,7 +108,10 @@ def put_in_place(source: Path, target: Path) -> None:
 
 
 def file_mode(folder: bool = False) -> int:
-    """The mode of a new file (or folder) under this process's umask; temporary files are made private, and get it at the end."""
+    """Returns the mode of a new file (or folder) under this process's umask.
+
+    Temporary files are private until they get it.
+    """
     try:
         found = re.search(r"^Umask:\s*(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)
     except OSError:
@@ -118,26 +125,29 @@ def file_mode(folder: bool = False) -> int:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Atomic, UTF-8. Half a character (of a name that was no UTF-8) is written as its escape, which JSON reads back."""
+    """Writes UTF-8 text atomically.
+
+    A lone surrogate (from a name that is not UTF-8) is written as an escape that JSON reads back.
+    """
     return write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def at_home(path: str | Path) -> Path:
-    """``path`` with ``~`` as the user's home; one of a user who is not known stays as it is."""
+    """Returns ``path`` with ``~`` replaced by the user's home folder; ``~name`` of an unknown user stays as it is."""
     return Path(os.path.expanduser(path))
 
 
 def write_json(path: Path, value: Any) -> Path:
-    """Atomic; keys in the order given; NaN and infinity become null, which strict readers accept."""
+    """Writes JSON atomically, keys in the given order; NaN and infinity become null, which strict readers accept."""
     return write_text(path, json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 LARGEST_TEXT = 256 << 20
-"""Bytes of the largest text file that is read; records and annotations are far smaller."""
+"""Largest size in bytes of a text file that is read; records and annotations are far smaller."""
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Opens a file to be read, without waiting: a pipe that nobody writes to would block for ever.
+    """Opens a file for reading in non-blocking mode: a pipe without a writer would block for ever.
 
     Raises:
         DataError: It is a pipe, a device or a folder.
@@ -151,14 +161,14 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_regular(path: Path, most: int = LARGEST_TEXT) -> bytes:
-    """The bytes of a regular file.
+    """Reads the bytes of a regular file.
 
     Args:
-        path: The file; of a pipe or a device there would be no end.
+        path: The file; a pipe or a device is refused, because reading it may never end.
         most: The largest size in bytes that is read.
 
     Raises:
-        DataError: The file is missing, is no regular file, is larger, or cannot be read.
+        DataError: The file is missing, is not a regular file, is larger than ``most``, or cannot be read.
     """
     try:
         with open_regular(path) as file:
@@ -173,7 +183,7 @@ def read_regular(path: Path, most: int = LARGEST_TEXT) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """Raises DataError if the file is missing or is not JSON."""
+    """Reads a JSON file. Raises DataError if it is missing or is not JSON."""
     try:
         return from_json(read_regular(path))
     except ValueError as error:
@@ -195,7 +205,7 @@ def from_json(data: bytes) -> Any:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """A JSON file that holds a mapping. Raises DataError if it is missing or is not one."""
+    """Reads a JSON file that holds a mapping. Raises DataError if it is missing or does not hold one."""
     found = read_json(path)
     if not isinstance(found, dict):
         kind = "a list" if isinstance(found, list) else "null" if found is None else "a single value"
@@ -204,7 +214,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """``value`` in JSON's own types: mappings, lists, strings, finite numbers, booleans, null."""
+    """Returns ``value`` in JSON's own types: mappings, lists, strings, finite numbers, booleans, null."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -231,7 +241,10 @@ def _digest(path: str, size: int, modified: int) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes; read once in a process, and again where size or time of change differ. Raises DataError."""
+    """Returns SHA-256 of a file's bytes; reads it again only if size or modification time has changed.
+
+    Raises DataError.
+    """
     try:
         stat = path.stat()
         return _digest(str(path), stat.st_size, stat.st_mtime_ns)
@@ -244,7 +257,7 @@ Contents = dict[str, dict[str, Any]]
 
 
 def contents_of(folder: Path, left_out: Collection[str] = ()) -> Contents:
-    """Size and SHA-256 of all files under ``folder`` but those whose path within it is ``left_out``."""
+    """Returns size and SHA-256 of all files under ``folder`` except those whose path within it is in ``left_out``."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     named = {path.relative_to(folder).as_posix(): path for path in paths}
     return {
@@ -255,7 +268,7 @@ def contents_of(folder: Path, left_out: Collection[str] = ()) -> Contents:
 
 
 def changed(folder: Path, recorded: Any) -> dict[str, str]:
-    """Files under ``folder`` that are not as ``recorded`` by ``contents_of``, each with what is wrong. Empty: all are sound."""
+    """Returns the files under ``folder`` that differ from the ``recorded`` contents, each with what is wrong."""
     if not isinstance(recorded, Mapping) or not recorded:
         return {"": "has no record of its files"}
     found = {}

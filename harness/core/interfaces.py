@@ -1,10 +1,10 @@
-"""The types, values and protocols that everything else speaks. Read this first.
+"""The types, values and protocols that all other modules use. Read this first.
 
-Conventions, everywhere in the package:
+Conventions in the whole package:
 
 - a box is ``[x, y, w, h]`` in pixels, float64, ``x`` and ``y`` the top-left corner (0-based);
 - an image is uint8 ``[H, W, 3]``, in the channel order that the tracker asks for (``TrackerSpec.color``);
-- times are seconds unless a name ends in ``_ms``;
+- times are in seconds unless a name ends in ``_ms``;
 - a graph's tensors are static in shape, batch first. Image inputs are uint8 NHWC: the conversion to float
   and NCHW is part of the graph, so that every backend can fold it into its first convolution.
 """
@@ -39,11 +39,11 @@ from harness.core.records import Record
 
 @dataclass(frozen=True)
 class Sequence:
-    """One video: paths of its frames, the first box, and what is known of the truth.
+    """One video: paths of its frames, the first box, and the ground truth as far as it is known.
 
     ``size`` is (width, height) of the frames in pixels, or None if no images are at hand. ``truth`` is
-    ``[T, 4]``; ``visible`` is a bool ``[T]``, False where the target is wholly covered or absent. ``attributes`` are the
-    benchmark's short names of what makes the sequence hard (OTB's ``IV``, ``OCC``...).
+    ``[T, 4]``; ``visible`` is a bool ``[T]``, False for frames in which the target is fully covered or absent.
+    ``attributes`` are the benchmark's short names of what makes the sequence hard (OTB's ``IV``, ``OCC``...).
     """
 
     name: str
@@ -59,7 +59,10 @@ class Sequence:
         return len(self.frames)
 
     def first_box_fault(self) -> str:
-        """Why no tracker can start: the first box has no part in the image. Empty if it has, or if the size is unknown."""
+        """Returns why no tracker can start: the first box lies outside the image.
+
+        Empty if it does not, or if the size is unknown.
+        """
         x, y, w, h = self.init_box
         if self.size is None or (x < self.size[0] and y < self.size[1] and x + w > 0 and y + h > 0):
             return ""
@@ -69,11 +72,11 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Track:
-    """What a tracker made of a sequence.
+    """The result of tracking a sequence.
 
-    ``boxes`` is ``[T, 4]`` with the given box first; ``seconds`` is ``[T]``, ``init``'s time first, then one per
+    ``boxes`` is ``[T, 4]`` with the given box first; ``seconds`` is ``[T]``, the time of ``init`` first, then one per
     update; ``stages`` maps ``decode``, ``preprocess``, ``inference``, ``postprocess`` to seconds ``[T]``; ``confidence`` is ``[T]``,
-    NaN where the tracker told none (always in frame 0), or None if it never tells.
+    NaN in frames without a value (always in frame 0), or None if the tracker reports no confidence.
     """
 
     sequence: str
@@ -86,7 +89,7 @@ class Track:
 
 @dataclass
 class Checked:
-    """What a check of a data set looked at, every fault as a sentence that names its file, and notes on what is unusual."""
+    """The result of checking a data set: what was checked, faults (sentences that name the file), unusual findings."""
 
     sequences: int = 0
     frames: int = 0
@@ -96,14 +99,14 @@ class Checked:
 
 @dataclass(frozen=True)
 class Recognised:
-    """How well a folder fits a layout (0: not at all), and the split that fits."""
+    """How well a folder fits a layout (0 means not at all), and the split that fits."""
 
     rank: int
     split: str = ""
 
 
 class Dataset(ABC):
-    """An ordered set of sequences with a way to score, to check and to pack results.
+    """An ordered set of sequences with methods to score, check and pack results.
 
     ``protocols`` are the protocols by which its results are scored, its own first; ``truth_rule`` names how a frame without a
     valid truth counts under OPE (``harness.scoring.ope.TRUTH_RULES``).
@@ -113,11 +116,11 @@ class Dataset(ABC):
     split: str
     has_truth: bool
     calibration_split: ClassVar[str | None] = None
-    """The split that int8 is calibrated on where no sequences are named."""
+    """The split that int8 is calibrated on if no sequences are named."""
     protocols: ClassVar[tuple[str, ...]] = ("got10k", "ope")
     truth_rule: str = "exclude"
     has_layout: ClassVar[bool] = False
-    """Whether it is read from folders in a layout of its own, which ``recognise`` knows."""
+    """Whether it is read from folders in its own layout, which ``recognise`` knows."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Sequence]: ...
@@ -126,11 +129,11 @@ class Dataset(ABC):
     def __len__(self) -> int: ...
 
     def whole(self) -> Dataset:
-        """The same data set without the filters that leave sequences out (``sequences``, ``exclude``, ``limit``)."""
+        """Returns the same data set without filters on its sequences (``sequences``, ``exclude``, ``limit``)."""
         return self
 
     def notes(self) -> list[str]:
-        """Sentences that a reader of the results should know of the data, such as a clip that ends before its announced end."""
+        """Returns notes on the data for readers of the results, such as a clip that ends before its announced end."""
         return []
 
     def submits(self) -> bool:
@@ -146,11 +149,14 @@ class Dataset(ABC):
         return [item.name for item in self]
 
     def all_names(self) -> list[str]:
-        """Names of the whole split, whatever is used of it; empty where sequences cannot be chosen by name."""
+        """Names of the whole split, used or not; empty if sequences cannot be chosen by name."""
         return []
 
     def shared_with(self, other: Dataset) -> dict[str, str]:
-        """Sequences that ``other`` uses too: own name to its name there. By name, or by content where it is at hand."""
+        """Sequences that ``other`` uses too, as own name to its name there.
+
+        Compared by name, or by content if that is available.
+        """
         theirs = set(other.used_names())
         return {name: name for name in self.used_names() if name in theirs}
 
@@ -159,21 +165,24 @@ class Dataset(ABC):
         return self.protocols[:1]
 
     def check(self, *, decode: bool = True, workers: int = 1, on_sequence: Callable[[str], None] | None = None) -> Checked:
-        """Looks at everything, every image too with ``decode``, and tells all faults. Raises DataError if it cannot."""
+        """Checks everything, with ``decode`` every image too, and returns all faults. Raises DataError if it cannot."""
         raise DataError(f"dataset={self.name} has no check; check-dataset knows the layouts of benchmarks.")
 
     @classmethod
     def recognise(cls, root: Path) -> Recognised:
-        """How well the folder ``root`` fits this data set's layout: rank 0 if it is another's, more for each sequence that fits."""
+        """Returns how well the folder ``root`` fits this layout: 0 if it does not, more for each sequence that fits."""
         del root
         return Recognised(0)
 
     def toolkit_root(self) -> Path | None:
-        """The folder that vot-toolkit loads as a challenge's data set; None if this is not a challenge."""
+        """Returns the folder that vot-toolkit loads as a challenge's data set; None if this is not a challenge."""
         return None
 
     def pack(self, tracks: Iterable[Track], archive: Path) -> list[Path]:
-        """Writes what the benchmark's server or toolkit takes; returns the files. Raises DataError if it takes nothing."""
+        """Writes the files that the benchmark's server or toolkit takes; returns them.
+
+        Raises DataError if it takes none.
+        """
         del tracks, archive
         raise DataError(f"dataset={self.name} has no server or toolkit to pack results for.")
 
@@ -184,10 +193,11 @@ class Dataset(ABC):
 class Tracker(ABC):
     """A running tracker of one target. Created by ``TrackerSpec.start``.
 
-    ``confidence`` may be set by ``update``: how sure the tracker is of the box that it returned, higher is surer (where a
-    network scores cells: the chosen cell's score after its activation, before window and penalty). None: it does not tell.
-    ``seconds`` is how long the last ``init`` or ``update`` took by the tracker's own clock, where it runs in another process
-    and passing frames is not to be charged to it. None: the time of the call counts.
+    ``confidence`` may be set by ``update``: how sure the tracker is of the box that it returned; higher is surer. If a
+    network scores cells, it is the chosen cell's score after its activation, before window and penalty. None means that
+    the tracker reports no confidence. ``seconds`` is the time of the last ``init`` or ``update`` by the tracker's own
+    clock, for a tracker in another process, so that passing frames does not count. None means that the time of the call
+    counts.
     """
 
     confidence: float | None = None
@@ -199,7 +209,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def update(self, image: Image) -> Boxes:
-        """The target's box ``[4]`` in the next frame."""
+        """Returns the target's box ``[4]`` in the next frame."""
 
     @abstractmethod
     def place(self, box: Boxes) -> None:
@@ -207,7 +217,7 @@ class Tracker(ABC):
 
 
 class TrackerSpec(ABC):
-    """A tracker with its settings: its graphs, where they come from, and how to start it.
+    """A tracker with its settings: its graphs, their source, and how to start it.
 
     Subclasses are dataclasses whose fields are the keys of the tracker's YAML file (``name`` and ``target`` aside).
     """
@@ -222,7 +232,7 @@ class TrackerSpec(ABC):
     def per_frame(self) -> tuple[str, ...]:
         """The graphs that run on every frame; the others run once a sequence.
 
-        All of them run, or one of those for which ``variants`` names a tracker; the usual one comes last. A plain attribute
+        Either all of them run, or one for each tracker in ``variants``; the usual one comes last. A plain attribute
         of a subclass is enough.
         """
         return ("search",)
@@ -234,23 +244,26 @@ class TrackerSpec(ABC):
 
     @abstractmethod
     def source(self) -> Source:
-        """Where the graphs come from. Raises WeightsError, with what to get and where to put it."""
+        """Where the graphs come from. Raises WeightsError, which states what to get and where to put it."""
 
     @abstractmethod
     def start(self, sessions: Mapping[str, Session]) -> Tracker:
-        """A tracker over these sessions; cheap, called once a sequence."""
+        """Returns a tracker over these sessions; cheap, called once per sequence."""
 
     def variants(self) -> Seq[TrackerSpec]:
-        """Trackers over the same graphs that between them run each on any sequence; itself where it runs them all."""
+        """Trackers over the same graphs that together run every graph on any sequence.
+
+        Only itself if it runs all of them.
+        """
         return (self,)
 
     def for_int8(self) -> TrackerSpec:
-        """The same tracker with the form of its graphs that OpenVINO runs fastest in int8 on this processor."""
+        """Returns the same tracker with the form of its graphs that OpenVINO runs fastest in int8 on this processor."""
         return self
 
     @property
     def random_weights(self) -> bool:
-        """True when the weights are random: speed is measured, accuracy does not exist."""
+        """True if the weights are random: speed is measured, but accuracy has no meaning."""
         return False
 
 
@@ -258,10 +271,10 @@ class TrackerSpec(ABC):
 
 
 class Progress(Protocol):
-    """Shows how far a job is; writes nothing while a frame is being timed."""
+    """Shows the progress of a job; writes nothing while a frame is being timed."""
 
     def start(self, title: str, total: int) -> None:
-        """Begins a stretch of ``total`` steps under ``title``."""
+        """Begins a phase of ``total`` steps under ``title``."""
 
     def step(self, amount: int = 1, note: str = "") -> None:
         """Advances by ``amount`` steps; ``note`` is shown beside the count."""
@@ -270,7 +283,7 @@ class Progress(Protocol):
         """Prints a line without disturbing the display."""
 
     def close(self) -> None:
-        """Ends the stretch."""
+        """Ends the phase."""
 
 
 @dataclass
@@ -291,10 +304,10 @@ class Context:
 
 @dataclass
 class TaskResult:
-    """What a task found.
+    """The result of a task.
 
-    ``files`` are paths relative to the job's folder; ``sequences`` are per-sequence scores; ``record`` is what there is to
-    tell beyond numbers, of the task's own type.
+    ``files`` are paths relative to the job's folder; ``sequences`` are scores per sequence; ``record`` holds all
+    results that are not metrics, in the task's own type.
     """
 
     metrics: Metrics = field(default_factory=dict)
@@ -305,19 +318,22 @@ class TaskResult:
 
     @property
     def details(self) -> dict[str, Any]:
-        """The record as results.json has it."""
+        """Returns the record as it is written to results.json."""
         return self.record.details()
 
 
 class Stand(Protocol):
-    """A way of tracking that is loaded and asleep until its turn."""
+    """A loaded task that waits idle for its turn to be measured."""
 
     def turn(self, number: int, seconds: float) -> npt.NDArray[np.float64]:
         """Runs turn ``number`` for at least ``seconds``; returns the seconds of each update ``[N]``."""
         ...
 
     def boxes(self, number: int) -> Boxes:
-        """The boxes ``[N, 4]`` of the piece of video of turn ``number``: tells whether two ways compute the same."""
+        """Returns the boxes ``[N, 4]`` of turn ``number``'s part of the video.
+
+        They show whether two stands compute the same.
+        """
         ...
 
 
@@ -326,7 +342,7 @@ class Task(ABC):
 
     name: str
     uses_backend: ClassVar[bool] = True
-    """False where the task runs the model files by itself: device and hint are then its own affair."""
+    """False if the task runs the model files itself; it then chooses device and hint itself."""
 
     def check(self, config: Mapping[str, Any], tracker: TrackerSpec, dataset: Dataset) -> None:
         """Raises SkipJob or ConfigError if the task does not fit the rest of the job."""
@@ -340,19 +356,19 @@ class Task(ABC):
             context: All that the task needs: the prepared model, backend, tracker, data set, and the job's folder.
 
         Returns:
-            Numbers by the names of their metrics, the files written, scores per sequence, and the task's own record.
+            Values by metric name, the files written, scores per sequence, and the task's own record.
 
         Raises:
-            HarnessError: The measurement failed; the job is then recorded as failed with this sentence.
+            HarnessError: The measurement failed; the job is then recorded as failed with this message.
         """
 
     def stand(self, context: Context) -> Stand | None:
-        """What a sweep's measurement in turns runs of this task, loaded; None if its speed is not measured so."""
+        """Loads what a sweep's measurement in turns runs of this task; None if its speed is not measured that way."""
         del context
         return None
 
     def takes_turns(self) -> bool:
-        """Whether ``stand`` gives something: asked by the parent, which loads nothing."""
+        """Whether ``stand`` returns something; the parent asks this because it loads nothing itself."""
         return False
 
 

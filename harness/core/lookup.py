@@ -1,4 +1,4 @@
-"""How entries of the catalogue of metrics are found: by name, by pattern, in order, by where they are shown."""
+"""Finds entries of the catalogue of metrics: by name, by pattern, in order, and by the place where they are shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Catalog:
         entries: The metrics, in the order in which they are shown.
 
     Raises:
-        ConfigError: Two entries bear the same name.
+        ConfigError: Two entries have the same name.
     """
 
     def __init__(self, entries: Iterable[Metric]) -> None:
@@ -38,7 +38,9 @@ class Catalog:
         return iter(self._entries)
 
     def find(self, name: str) -> Metric | None:
-        """What is known of the metric ``name``: its entry, with its own name and title where a pattern describes it.
+        """Finds the entry of the metric ``name``.
+
+        If a pattern describes it, the entry gets the metric's own name and title.
 
         Args:
             name: A metric's name as in results.json, such as ``fps`` or ``realtime/30/ao``.
@@ -63,7 +65,7 @@ class Catalog:
         return None
 
     def get(self, name: str) -> Metric:
-        """The same, with a plain entry for a metric that nobody has described (some task's own)."""
+        """Like ``find``, but returns a plain entry for a metric that no entry describes."""
         return self.find(name) or Metric(name, name, "", "", 4, "other", f"the task's own figure {name}")
 
     def order(self, names: Iterable[str]) -> list[str]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 Better = Literal["higher", "lower", ""]
-"""Which way a metric is better; empty where neither is."""
+"""Which way a metric is better; empty if neither is."""
 Need = Literal["truth", "machine", "baseline"]
-"""What a metric or its comparison needs: ground truth and trained weights, the same machine, a baseline to stand against."""
+"""What a metric or its comparison needs: ground truth and trained weights, the same machine, or a baseline."""
 Place = Literal["main", "figures", "terminal", "mlflow"]
-"""Where a metric is a column: the page's first table, its second, the table on the terminal, MLflow's list of runs."""
+"""Where a metric is a column: the page's first or second table, the table on the terminal, MLflow's list of runs."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Metric:
     Attributes:
         name: As in results.json; ``*`` matches one part between slashes.
         title: The head of its column.
-        unit: Of the number shown; empty if it has none.
+        unit: The unit of the number shown; empty if it has none.
         better: Which way is better.
-        digits: Digits behind the point where people read it; files keep full precision.
+        digits: Digits after the decimal point in tables; files keep full precision.
         kind: What it is about: accuracy, speed, latency, memory, agreement, ... (``catalog.KINDS``).
         meaning: One sentence for those who read a table, without a full stop.
         rounds: How the rounds of ``task.repeats`` become one number.
@@ -30,10 +30,10 @@ class Metric:
         places: Where it is a column.
         needs: What it, or its comparison with another run, needs.
         factor: The number shown is the number stored times this (100 for percent).
-        suffix: Stands behind the number shown.
-        signed: Whether the number shown has its sign.
-        label: Its name on an axis, where the title is too short for one.
-        entry: The pattern that described it, where one did.
+        suffix: Text after the number shown.
+        signed: Whether the number is always shown with its sign.
+        label: Its name on an axis, if the title is too short for one.
+        entry: The pattern that described it, if there is one.
     """
 
     name: str
@@ -55,12 +55,12 @@ class Metric:
 
     @property
     def pattern(self) -> bool:
-        """Whether the name matches many."""
+        """Whether the name is a pattern that matches several metrics."""
         return "*" in self.name
 
     @property
     def head(self) -> str:
-        """The title, with the unit where a bare number would mislead."""
+        """The title, with the unit if a bare number would mislead."""
         return f"{self.title} {self.unit}" if self.unit in ("ms", "MB", "s", "W", "J") else self.title
 
     @property
@@ -70,7 +70,7 @@ class Metric:
         return f"{name} ({self.unit})" if self.unit else name
 
     def text(self, value: float | None, missing: str = "-") -> str:
-        """``value`` (as stored) as people read it; ``missing`` for None."""
+        """Returns ``value`` (as stored) as text for a table; ``missing`` for None."""
         if value is None:
             return missing
         shown = round(value * self.factor, self.digits) + 0.0  # no minus before zero

@@ -1,6 +1,6 @@
-"""What a model is to the harness: named graphs of static shape, where they come from, and their files once prepared.
+"""Models: named graphs of static shape, their sources, and their files after preparation.
 
-Imported from ``harness.core.interfaces``, with the rest of what everything speaks.
+Import these types from ``harness.core.interfaces``, together with the other shared types.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """A static graph. An input that bears the name of another graph's output is fed from it. Raises ConfigError."""
+    """A static graph. An input with the name of another graph's output is fed from it. Raises ConfigError."""
 
     name: str
     inputs: tuple[TensorSpec, ...]
@@ -70,7 +70,7 @@ class GraphSpec:
         return tuple(tensor.name for tensor in self.outputs)
 
     def check_names(self, inputs: Seq[str], outputs: Seq[str]) -> None:
-        """Raises PrepareError if a converted graph has other names than the tracker gives."""
+        """Raises PrepareError if a converted graph has other names than those the tracker gives."""
         if set(inputs) != set(self.input_names()) or set(outputs) != set(self.output_names()):
             raise PrepareError(
                 f"graph {self.name} was exported with inputs {list(inputs)} and outputs {list(outputs)}; the tracker names "
@@ -90,16 +90,16 @@ SOURCES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Source:
-    """Where a tracker's graphs come from; resolved only in the process that prepares.
+    """The source of a tracker's graphs; it is resolved only in the process that prepares.
 
     ``factory`` is ``"package.module:function"``, called as ``factory(weights, seed=seed, **options)``. It returns
     ``{graph name: model}``: a ``torch.nn.Module`` for ``kind="torch"``, an ``onnx.ModelProto`` for ``"onnx"``, an
     ``openvino.Model`` for ``"openvino"``; for the last two a path of a file will do. For ``"native"``, a tracker without
     graphs, it returns plain values: the recipe by which backend native starts it. Graphs that exist only as OpenVINO's IR
     run on backend openvino alone. ``weights`` holds the files that the factory reads, in order (paths or strings; one
-    file may stand without a list; an IR's ``.bin`` need not be named); empty means random weights drawn with ``seed``.
-    ``code`` names further modules whose source enters the artifact's key (the factory's own module always does).
-    Raises ConfigError if a field cannot be.
+    file may be given without a list; an IR's ``.bin`` need not be named); empty means random weights drawn with
+    ``seed``. ``code`` names further modules whose source enters the artifact's key (the factory's own module always
+    does). Raises ConfigError if a field is invalid.
     """
 
     kind: SourceKind
@@ -124,7 +124,7 @@ class Source:
 
 
 def _each(value: Any, name: str, kinds: tuple[type, ...]) -> tuple[Any, ...]:
-    """The items of a field of Source, a single one without its list. Raises ConfigError."""
+    """Returns the items of a field of Source, which may also be a single item without a list. Raises ConfigError."""
     items = (value,) if isinstance(value, kinds) else value
     if not isinstance(items, (list, tuple)) or not all(isinstance(item, kinds) for item in items):
         what = "files: paths or strings" if Path in kinds else "names of modules"
@@ -137,7 +137,7 @@ class Artifact:
     """A set of named graphs on disk, ready to be opened by a backend.
 
     ``format`` is ``torch``, ``onnx`` or ``openvino``; ``precision`` is ``fp32``, ``fp16`` or ``int8``;
-    ``key`` is the SHA-256 of all that the files depend on; ``info`` is what preparation recorded (parity,
+    ``key`` is the SHA-256 of everything that the files depend on; ``info`` is what preparation recorded (parity,
     exporter, opset, sizes, durations).
     """
 
@@ -151,6 +151,6 @@ class Artifact:
 
 
 def missing_input(spec: GraphSpec, error: KeyError) -> BackendError:
-    """What a session raises where an input was not given."""
+    """Returns the error that a session raises if an input is missing."""
     wanted = ", ".join(spec.input_names())
     return BackendError(f"graph {spec.name} was run without its input {error.args[0]!r}; it takes {wanted}.")

@@ -1,4 +1,4 @@
-"""Names of files that every system takes: Windows keeps some for devices, and drops dots and blanks at the end."""
+"""Names of files that every system accepts: Windows reserves some for devices and drops dots and spaces at the end."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|c
 
 
 def portable(name: str) -> bool:
-    """Whether Windows takes this name of a file or folder, as far as devices, the end and forbidden signs go."""
+    """Whether Windows accepts this file name: no device, no forbidden character, no dot or space at the end."""
     device = _DEVICES.fullmatch(name.partition(".")[0].rstrip())
     return device is None and not name.endswith((".", " ")) and not re.search(r'[\x00-\x1f<>:"/\\|?*]', name)
 
 
 def as_portable(name: str, otherwise: str) -> str:
-    """A name made of letters, digits and ``_ . -`` that every system takes; ``otherwise`` where nothing is left of it."""
+    """Returns a name of letters, digits and ``_ . -`` that every system accepts.
+
+    ``otherwise`` if nothing is left of it.
+    """
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip(".") or otherwise
     return plain if portable(plain) else f"_{plain}"

@@ -1,4 +1,4 @@
-"""The choices and keys that the configuration knows, ours and those of installed plug-ins, read from the YAML files."""
+"""The choices and keys of the configuration, shipped ones and those of installed plug-ins, read from the YAML files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.core.config import conf_folder
 
 
 def choices(group: str) -> list[Path]:
-    """The YAML files of a group, by name: ours, then those of plug-ins, which cannot take a name of ours."""
+    """Returns the YAML files of a group, by name: shipped ones, then those of plug-ins, which cannot reuse a name."""
     found: dict[str, Path] = {}
     for folder in (conf_folder(), *plugins.conf_folders()):
         for path in (folder / group).glob("*.yaml"):
@@ -20,7 +20,7 @@ def choices(group: str) -> list[Path]:
 
 
 def summary_of(path: Path) -> str:
-    """What a YAML file says of itself: its first comment that is not a directive of Hydra's (``# @package``)."""
+    """Returns the description of a YAML file: its first comment that is not a directive of Hydra (``# @package``)."""
     for line in path.read_text(encoding="utf-8").splitlines():
         text = line.lstrip("# ").strip()
         if line.startswith("#") and text and not text.startswith("@"):
@@ -31,7 +31,10 @@ def summary_of(path: Path) -> str:
 
 
 def keys_of(path: Path, stop: str = "") -> list[str]:
-    """``key: default   # comment`` of a YAML file; nested keys dotted; name, target and defaults left out."""
+    """Returns ``key: default   # comment`` lines of a YAML file; nested keys are dotted.
+
+    Name, target and defaults are left out.
+    """
     lines, prefix = [], ""
     skipping = False
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -54,7 +57,7 @@ def keys_of(path: Path, stop: str = "") -> list[str]:
 
 
 def choices_with(key: str) -> list[str]:
-    """The choices of ``key``'s group that have it: ``backend.streams`` -> ``["openvino", ...]``."""
+    """Returns the choices that have ``key``: ``backend.streams`` -> ``["openvino", ...]``."""
     group, _, own = key.partition(".")
     if group not in GROUP_NAMES or not own:
         return []
@@ -62,14 +65,14 @@ def choices_with(key: str) -> list[str]:
 
 
 def open_tables() -> list[str]:
-    """Keys whose default is an empty table, dotted: entries are added by name."""
+    """Returns the dotted keys whose default is an empty table, to which entries are added by name."""
     paths = [(group, path) for group in GROUP_NAMES for path in choices(group)]
     lines = [(group, line.partition("=")) for group, path in paths for line in keys_of(path)]
     return sorted({f"{group}.{key}" for group, (key, _, rest) in lines if rest.split()[:1] == ["{}"]})
 
 
 def known_keys() -> list[str]:
-    """Every key and group that the configuration knows, dotted."""
+    """Returns every key and group of the configuration, dotted."""
     keys = [line.partition("=")[0] for line in keys_of(conf_folder() / "config.yaml", stop="hydra:")]
     keys += list(GROUP_NAMES)
     for group in GROUP_NAMES:

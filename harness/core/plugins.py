@@ -1,12 +1,12 @@
-"""Products of other packages, found by their entry points, and the modules of a folder of our own.
+"""Products of other packages, found by their entry points, and the modules of one of the harness's own packages.
 
 A package adds to the harness by an entry point in the group ``harness.<role>`` of its metadata::
 
     [project.entry-points."harness.backends"]
     mine = "my_package.backend:Mine"
 
-Finding one reads metadata and imports nothing; ``Plugin.load`` imports. The YAML files that belong to a product lie in the
-folder ``conf/`` of the package (``my_package/conf/backend/mine.yaml``), which joins Hydra's search path.
+Finding a plug-in reads metadata and imports nothing; ``Plugin.load`` imports. The YAML files of a product lie in the
+folder ``conf/`` of the package (``my_package/conf/backend/mine.yaml``), which is added to Hydra's search path.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Plugin:
 
     Attributes:
         role: What it adds: one of ``ROLES``.
-        name: Its name, as people choose it.
+        name: The name by which users choose it.
         target: ``package.module:object``.
         package: The distribution that it belongs to.
     """
@@ -72,7 +72,7 @@ def found(role: str) -> tuple[Plugin, ...]:
         role: One of ``ROLES``.
 
     Raises:
-        ConfigError: Two packages give one name.
+        ConfigError: Two packages use the same name.
     """
     if role not in ROLES:
         raise ValueError(f"unknown role {role!r}; roles: {', '.join(ROLES)}")
@@ -91,7 +91,7 @@ def conf_folders() -> tuple[Path, ...]:
 
 
 def modules_in(package: str) -> dict[str, str]:
-    """The modules and packages directly in one of our packages: name -> full module name. Imports none of them.
+    """Returns the modules and packages directly in a package, as name -> full module name. Imports none of them.
 
     Args:
         package: For example ``harness.backends``.
@@ -104,7 +104,10 @@ def modules_in(package: str) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=1)
 def _found(path: tuple[str, ...]) -> dict[str, tuple[Plugin, ...]]:
-    """All plug-ins of the packages on ``path``, which is ``sys.path``: when it changes, packages are looked for again."""
+    """Returns all plug-ins of the packages on ``path``, which is ``sys.path``.
+
+    If it changes, packages are searched again.
+    """
     del path
     entries = metadata.entry_points()
     return {role: _of_role(role, entries.select(group=f"harness.{role}")) for role in ROLES}

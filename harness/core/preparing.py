@@ -1,4 +1,4 @@
-"""What a backend tells about its models: how its files are made, quantised, profiled and handed over.
+"""How a backend describes the making of its model files: conversion, quantisation, profiling and export.
 
 All of it is plain data, so that the parent can plan without importing a runtime. Code is named as ``package.module:name`` and
 imported by ``resolve`` in the process that runs it.
@@ -18,8 +18,8 @@ class Conversion:
     """How a backend makes its files from graphs of another format.
 
     ``builder`` is called as ``builder(options, graphs, parent, folder)`` with the parent artifact and an empty folder, and
-    returns ``({graph: path}, info)``. ``packages`` are those whose versions the files depend on. ``half_weights`` says
-    that weights are stored in 16 bits, which is judged by a tolerance of its own.
+    returns ``({graph: path}, info)``. ``packages`` are those whose versions the files depend on. ``half_weights`` is
+    True if weights are stored in 16 bits; such files are checked with a separate tolerance.
     """
 
     builder: str
@@ -33,8 +33,9 @@ class Conversion:
 class Quantization:
     """How a backend quantises to int8.
 
-    ``engine`` is a ``harness.backends.shared.engine.Engine``; ``packages`` are those whose versions, ``modules`` those whose
-    source the result depends on. ``own_form`` says that trackers offer a form of their graphs for it (``for_int8``).
+    ``engine`` is a ``harness.backends.shared.engine.Engine``. The result depends on the versions of ``packages`` and on
+    the source of ``modules``. ``own_form`` is True if trackers offer a special form of their graphs for it
+    (``for_int8``).
     """
 
     engine: str
@@ -45,11 +46,11 @@ class Quantization:
 
 @dataclass(frozen=True)
 class LayerTime:
-    """One operation as the runtime ran it: milliseconds of one inference (a mean), the precision it was computed in.
+    """One operation as the runtime ran it: mean milliseconds per inference, and the precision it was computed in.
 
-    ``layer`` is True for the operations whose arithmetic int8 speeds up: convolutions and matrix products. ``operations`` of one
-    inference count a multiplication and an addition each (0 where only memory is moved), ``bytes`` every input, weight and
-    output once; None where the runtime does not tell.
+    ``layer`` is True for the operations whose arithmetic int8 speeds up: convolutions and matrix products.
+    ``operations`` counts each multiplication and each addition of one inference (0 if only memory is moved); ``bytes``
+    counts every input, weight and output once. Both are None if the runtime does not report them.
     """
 
     name: str
@@ -63,7 +64,10 @@ class LayerTime:
 
 @dataclass(frozen=True)
 class TypeTime:
-    """All operations of one type together: how many, and milliseconds of one inference; ``operations`` as in ``LayerTime``."""
+    """All operations of one type together: their count and milliseconds per inference.
+
+    ``operations`` as in ``LayerTime``.
+    """
 
     type: str
     count: int
@@ -73,7 +77,10 @@ class TypeTime:
 
 @dataclass(frozen=True)
 class LayerTimes:
-    """A profile by the runtime's own profiler; ``source`` says which. ``types`` where they are not the sums of ``rows``."""
+    """A profile by the runtime's own profiler, named in ``source``.
+
+    ``types`` is given if it is not the sums of ``rows``.
+    """
 
     rows: tuple[LayerTime, ...]
     source: str
@@ -90,13 +97,13 @@ class Handover:
 
 
 def resolve(reference: str) -> Any:
-    """What ``package.module:name`` names, imported now."""
+    """Imports and returns the object that ``package.module:name`` names."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """The files that make up the model at ``path``: those beside it that bear its name before the suffix, itself first."""
+    """Returns the files of the model at ``path``: itself first, then those beside it with the same stem."""
     if not path.is_file():
         return ()
     others = sorted(item for item in path.parent.glob(f"{path.stem}.*") if item.is_file() and item != path)

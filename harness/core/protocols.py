@@ -10,13 +10,13 @@ PROTOCOLS = {
     "got10k": "GOT-10k's: frames pooled, the first left out (ao, sr50, sr75)",
     "ope": "one-pass evaluation: means over sequences (auc, op50, op75, precision20, norm_precision20)",
 }
-"""Every protocol with what it is."""
+"""Every protocol with its description."""
 
 
 def protocol_names(given: str | Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
-    """The protocols that ``dataset.protocol`` names, the first of ``known`` where it names none.
+    """Returns the protocols that ``dataset.protocol`` names, or the first of ``known`` if it names none.
 
-    Raises ConfigError for a protocol that the data set cannot be scored by.
+    Raises ConfigError for a protocol by which the data set cannot be scored.
     """
     if given is None:
         return tuple(known[:1])

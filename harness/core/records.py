@@ -1,6 +1,6 @@
-"""What a task leaves besides numbers: one typed record a task, which is ``details`` (and ``scoring``) in results.json.
+"""The typed record that each task leaves besides its metrics: ``details`` (and ``scoring``) in results.json.
 
-A field is a key. One whose default is None is left out of the file where it is None; others are always there.
+Each field is a key. A field whose default is None is left out of the file if it is None; the others are always written.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ class Scoring:
 
     Attributes:
         random_weights: Whether only speed was measured.
-        protocol: The protocols, such as ``got10k``; ``none`` where nothing is scored.
+        protocol: The protocols, such as ``got10k``; ``none`` if nothing is scored.
         feedback: Whose box places the next crop: ``self`` or ``truth``.
         mask: Whether all sequences had labels of covered frames, which are then left out.
         bounds: Whether boxes were clipped to the image.
         truth_rule: How frames without a valid truth count under OPE.
         invalid_truth: The number of these frames.
-        realtime: By what rule a frame is scored where frames arrive at a camera's rate.
+        realtime: The rule by which a frame is scored if frames arrive at a camera's rate.
     """
 
     random_weights: bool = False
@@ -44,7 +44,7 @@ class Record:
     Attributes:
         scoring: How it was scored.
         scored_frames: Frames that accuracy rests on.
-        effective: What ran, in the runtime's own words, where the job's backend does not say it.
+        effective: What actually ran, as the runtime reports it, if the job's backend does not report it.
     """
 
     scoring: Scoring = field(default_factory=Scoring)
@@ -52,17 +52,17 @@ class Record:
     effective: dict[str, str] | None = None
 
     def details(self) -> dict[str, Any]:
-        """The record as the file has it."""
+        """Returns the record as it is written to the file."""
         found = _plain(self)
         assert isinstance(found, dict)
         return found
 
     @classmethod
     def read(cls, details: Mapping[str, Any]) -> Self:
-        """The record in ``details`` of a results.json.
+        """Reads the record from ``details`` of a results.json.
 
         Raises:
-            DataError: A key has not the type that the record gives it; the sentence has the key's path.
+            DataError: A key does not have the type that the record gives it; the message names the key's path.
         """
         from pydantic import TypeAdapter, ValidationError
 
@@ -75,7 +75,7 @@ class Record:
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses as dictionaries, optional fields that are None left out; the rest as it is."""
+    """Returns dataclasses as dictionaries, without optional fields that are None; other values stay as they are."""
     if is_dataclass(value) and not isinstance(value, type):
         return {
             item.name: _plain(own)

@@ -26,12 +26,12 @@ RESULTS_FILE = "results.json"
 SWEEP_FILE = "sweep.json"
 TURNS_FILE = "turns.json"
 VERDICT_FILE = "verdict.json"
-"""What a comparison says of a job (and, in a sweep's folder, who leads): known when the report is made."""
+"""Results of a comparison for a job (and, in a sweep's folder, which job leads); known when the report is made."""
 FRAMES_FILE = "frames.parquet"
 STAGES = ("decode", "preprocess", "inference", "postprocess")
-"""What a frame's time is made of, in order; columns of frames.parquet."""
+"""The parts of a frame's time, in order; columns of frames.parquet."""
 OWN_STAGE = "tracker"
-"""The one stage, beside decoding, of a tracker that runs as it is and times itself; then a further column."""
+"""The only stage, apart from decoding, of a native tracker that times itself; an additional column in that case."""
 
 
 # ------------------------------------------------------------------------------------- results.json
@@ -40,7 +40,10 @@ OWN_STAGE = "tracker"
 POSITIVE = ("fps", "fps_got10k", "pipeline_fps", "benchmark_app/throughput_fps")
 
 def _checked(raw: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The values of a results.json with their types checked. Raises DataError with the path of the wrong key."""
+    """Returns the values of a results.json with their types checked.
+
+    Raises DataError with the path of the wrong key.
+    """
     found = checked("results", raw, path)
     for group in GROUP_NAMES:
         if not isinstance(given := found["config"].get(group), (dict, str, type(None))):
@@ -49,7 +52,7 @@ def _checked(raw: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def read_sweep(folder: Path) -> dict[str, Any]:
-    """A sweep's ``sweep.json``, its types checked. Raises DataError if it is missing or damaged."""
+    """Reads a sweep's ``sweep.json`` and checks its types. Raises DataError if it is missing or damaged."""
     path = folder / SWEEP_FILE
     found = checked("sweep", read_record(path), path)
     return {key: value for key, value in found.items() if value is not None}
@@ -107,7 +110,7 @@ class Results:
         return found
 
     def choice(self, group: str) -> str:
-        """The name chosen in a config group: ``choice("backend")`` is ``"onnx"``. Empty where absent."""
+        """The name chosen in a config group: ``choice("backend")`` is ``"onnx"``. Empty if absent."""
         value = self.config.get(group)
         return str(value.get("name", "")) if isinstance(value, Mapping) else str(value or "")
 
@@ -116,17 +119,17 @@ class Results:
 
 
 def boxes_text(boxes: Boxes) -> str:
-    """GOT-10k's box file: a line a frame, ``x,y,w,h`` with three decimals."""
+    """Returns GOT-10k's box file: a line per frame, ``x,y,w,h`` with three decimals."""
     return "".join(",".join(f"{value:.3f}" for value in box) + "\n" for box in np.asarray(boxes, float))
 
 
 def shipped(boxes: Boxes) -> Boxes:
-    """The boxes as a reader of the box file gets them: what is scored is what would be uploaded."""
+    """Returns the boxes as a reader of the box file gets them: the boxes scored are those that would be uploaded."""
     return np.array([[float(f"{value:.3f}") for value in box] for box in np.asarray(boxes, float)]).reshape(-1, 4)
 
 
 def times_text(seconds: Iterable[npt.NDArray[np.float64]]) -> str:
-    """GOT-10k's time file: a line a frame, a column per repetition, seconds with eight decimals."""
+    """Returns GOT-10k's time file: a line per frame, a column per repetition, seconds with eight decimals."""
     columns = [np.asarray(column, float) for column in seconds]
     return "".join(",".join(f"{value:.8f}" for value in row) + "\n" for row in zip(*columns, strict=True))
 
@@ -143,12 +146,12 @@ def confidence_path(boxes: Path) -> Path:
 
 
 def values_text(values: npt.NDArray[np.float64]) -> str:
-    """A number a line; ``nan`` if there is none."""
+    """Returns one number per line; ``nan`` for a missing number."""
     return "".join(f"{value:.8g}\n" for value in np.asarray(values, float))
 
 
 def write_tracks(folder: Path, tracks: list[Track]) -> None:
-    """Writes all repetitions of one sequence: a box file each, one time file with a column each."""
+    """Writes all repetitions of one sequence: a box file for each, and one time file with a column for each."""
     ordered = sorted(tracks, key=lambda track: track.repetition)
     for track in ordered:
         path = write_text(track_paths(folder, track.sequence, track.repetition)[0], boxes_text(track.boxes))
@@ -158,7 +161,10 @@ def write_tracks(folder: Path, tracks: list[Track]) -> None:
 
 
 def read_numbers(path: Path) -> npt.NDArray[np.float64]:
-    """A text file of numbers ``[lines, columns]``; commas, tabs or spaces between. Raises DataError with the line."""
+    """Reads a text file of numbers ``[lines, columns]``, separated by commas, tabs or spaces.
+
+    Raises DataError with the line.
+    """
     try:
         lines = read_regular(path).decode("utf-8-sig").split("\n")  # editors on Windows write a byte order mark
     except UnicodeDecodeError as error:
@@ -207,7 +213,7 @@ def _write_columns(path: Path, columns: Mapping[str, Array]) -> None:
 
 
 def _column(values: npt.NDArray[Any]) -> Any:
-    """A column as pyarrow holds it, made of its bytes: ``pyarrow.array`` would load pandas, only to see that it is not asked for."""
+    """Makes a pyarrow column from its bytes: ``pyarrow.array`` would load pandas without using it."""
     import pyarrow
 
     if values.dtype.kind == "U":

@@ -1,4 +1,4 @@
-"""The types of the files of a run, which people edit and others send: checked where they are read, with the path of a wrong key.
+"""The types of the files of a run, which users may edit or receive from others; errors name the path of the wrong key.
 
 Keys that are not named here are kept as they are: a task's own record is checked by the task (``harness.core.records``).
 """
@@ -14,19 +14,19 @@ from harness.core.errors import DataError
 from harness.core.words import shown
 
 DEEPEST = 40
-"""Levels of nesting of a file that is read; ours have fewer than ten."""
+"""The most levels of nesting in a file that is read; the harness's own files have fewer than ten."""
 
 
 def checked(kind: str, raw: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """The values of a file with their types checked.
+    """Returns the values of a file with their types checked.
 
     Args:
         kind: What the file holds: ``results``, ``sweep``, ``manifest`` (of a bundle) or ``numbers``.
         raw: What was read.
-        path: The file, for the sentence.
+        path: The file, for the message.
 
     Raises:
-        DataError: A value has another type; the sentence has the key's path.
+        DataError: A value has another type; the message names the key's path.
     """
     from pydantic import ValidationError
 
@@ -41,7 +41,7 @@ def checked(kind: str, raw: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def depth(value: Any) -> int:
-    """Levels of nesting of mappings and lists; no more than ``DEEPEST`` + 1 are counted."""
+    """Returns the levels of nesting of mappings and lists; counts no more than ``DEEPEST`` + 1."""
     level, deepest = [value], 0
     while level:
         deepest += 1
@@ -59,7 +59,7 @@ def depth(value: Any) -> int:
 
 @lru_cache(maxsize=4)
 def _types(kind: str) -> Any:
-    """The validator of a kind of file; pydantic is loaded only where a file is read."""
+    """Returns the validator of a kind of file; pydantic is loaded only when a file is read."""
     from pydantic import TypeAdapter
 
     makers: dict[str, Any] = {"results": _results, "sweep": _sweep, "manifest": _manifest, "numbers": lambda: dict[str, float | None]}
@@ -67,7 +67,7 @@ def _types(kind: str) -> Any:
 
 
 def _mapping(name: str, types: dict[str, Any]) -> Any:
-    """A mapping whose named keys have these types if they are there; others are kept."""
+    """Returns a mapping type: these keys, if present, have these types; other keys are kept."""
     import typing_extensions
     from pydantic import ConfigDict
 

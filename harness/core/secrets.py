@@ -1,8 +1,8 @@
-"""Passwords in addresses: taken out before anything is written or printed, and kept in memory alone.
+"""Passwords in addresses: they are removed before anything is written or printed, and kept only in memory.
 
-An address such as ``http://user:secret@host:5000`` is split once, where it enters: the files, tags and messages get the
-public form ``http://host:5000``, and the whole one stays in an environment variable of this process, from which its children
-inherit it.
+An address such as ``http://user:secret@host:5000`` is split once, when it is read. Files, tags and messages get the
+public form ``http://host:5000``. The whole address stays in an environment variable of this process, which its children
+inherit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UNFIT = re.compile(r"[/?#\s'\"\\]")
 
 
 def public(text: str) -> str:
-    """``text`` with the user-info of every address in it left out and secret query values masked."""
+    """Returns ``text`` without the user-info of the addresses in it and with secret query values masked."""
     return _QUERY.sub(rf"\g<key>{MASK}", _USER_INFO.sub(lambda found: f"{found['whole'].partition('://')[0]}://", text))
 
 
@@ -48,12 +48,12 @@ def remember(text: str) -> str:
 
 
 def whole(address: str) -> str:
-    """The address with the credentials that were remembered for it; itself if there are none."""
+    """Returns the address with the credentials remembered for it, or the address itself if there are none."""
     return _kept().get(address, address)
 
 
 def masked(text: str) -> str:
-    """``text`` for people: without the user-info of any address and without any remembered secret."""
+    """Returns ``text`` for display: without the user-info of any address and without any remembered secret."""
     for address in _kept().values():
         text = text.replace(address, public(address))
         secret = _user_info(address).partition(":")[2]
@@ -74,7 +74,7 @@ def _user_info(address: str) -> str:
 
 
 def hidden(value: Any) -> Any:
-    """A configuration (mappings, lists, scalars) with the public forms of all addresses in it; these are remembered."""
+    """Returns a configuration (mappings, lists, scalars) with public addresses; the whole addresses are remembered."""
     if isinstance(value, str):
         return remember(value) if "://" in value else value
     if isinstance(value, Mapping):
@@ -85,7 +85,7 @@ def hidden(value: Any) -> Any:
 
 
 def hidden_words(words: Iterable[str]) -> list[str]:
-    """The words of a command line with public addresses; the whole ones are remembered."""
+    """Returns the words of a command line with public addresses; the whole addresses are remembered."""
     return [remember(word) for word in words]
 
 

@@ -1,4 +1,4 @@
-"""YAML files that people write: looked over before anything composes them, and named if one cannot be read."""
+"""YAML files that users write: they are checked before composing, and the first that cannot be read is named."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import yaml
 from harness.core.errors import ConfigError, in_words
 
 MOST_NODES = 100_000
-"""Values that a file may stand for once its aliases are written out; aliases of aliases make billions out of a few lines."""
+"""The most values of a file after its aliases are expanded.
+
+Nested aliases can turn a few lines into billions of values.
+"""
 LARGEST_BYTES = 4_000_000
 
 
@@ -20,7 +23,10 @@ MOST_FILES = 5000
 
 
 def files_of(folder: Path) -> list[Path]:
-    """The YAML files below ``folder``, sorted. Raises ConfigError if there are more than a folder of settings has."""
+    """Returns the YAML files below ``folder``, sorted.
+
+    Raises ConfigError if there are too many for a folder of settings.
+    """
     found: list[Path] = []
     seen = 0
     for place, folders, names in os.walk(folder):
@@ -45,7 +51,7 @@ def check_folder(folder: Path) -> None:
 
 
 def fault_below(folder: Path) -> str:
-    """The first YAML file below ``folder`` that cannot be read as a mapping, in words; empty if there is none."""
+    """Describes the first YAML file below ``folder`` that cannot be read as a mapping; empty if there is none."""
     for path in files_of(folder):
         fault = _fault(path)
         if fault:
@@ -60,13 +66,13 @@ def _check_size(path: Path) -> None:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader) if "*" in text else None
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
-        return  # what composes the configuration complains, if it needs the file
+        return  # Hydra reports the error if it needs the file
     if root is not None and _nodes(root) > MOST_NODES:
         raise ConfigError(f"{path} has over {MOST_NODES} values once its aliases are expanded; write it without aliases.")
 
 
 def _nodes(root: yaml.Node) -> int:
-    """How many values ``root`` has, aliases expanded; infinitely many if a node contains itself."""
+    """Returns how many values ``root`` has after aliases are expanded; infinity if a node contains itself."""
     known: dict[int, int] = {}
     open_nodes: set[int] = set()
 

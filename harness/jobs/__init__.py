@@ -1,1 +1,1 @@
-"""Jobs and sweeps: composing, checking, running, and their ends. Can be called without a command line."""
+"""Jobs and sweeps: composing, checking, running and finishing them. Can be called without a command line."""

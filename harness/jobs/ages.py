@@ -1,4 +1,4 @@
-"""Ages as people write them (``30d``), and the moments that they mean."""
+"""Ages as users write them (``30d``), and the times that they mean."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def seconds_of(text: str, where: str) -> float:
 
 
 def since(seconds: float) -> str:
-    """The moment so many seconds ago, as results hold moments (ISO 8601, UTC): texts of this form sort by time."""
+    """Returns the time that many seconds ago in the format of results (ISO 8601, UTC); texts in it sort by time."""
     return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")

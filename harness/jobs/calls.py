@@ -1,6 +1,7 @@
-"""Running jobs without a command line: ``run`` and ``sweep`` for one call, ``execute`` for whichever it turns out to be.
+"""Running jobs without a command line: ``run`` and ``sweep`` for one kind of call, ``execute`` for either.
 
-A call may be repeated in one process; two at once may not, as Hydra keeps one configuration a process.
+Calls may follow each other in one process, but must not run at the same time: Hydra keeps one configuration per
+process.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ OnSummary = Callable[[Path, "Summary"], None]
 
 
 class JobsFailed(HarnessError):
-    """Jobs that could not be run, though the call was right."""
+    """Jobs that could not be run although the call was correct."""
 
 
 @dataclass(frozen=True)
 class JobRecord:
-    """What a job left.
+    """The result of a job.
 
     Attributes:
-        folder: Where.
-        results: As in its ``results.json``.
-        summary: Its table, where it ended well.
+        folder: The job's folder.
+        results: The content of its ``results.json``.
+        summary: Its table, if it succeeded.
         target: Where it was logged.
     """
 
@@ -50,26 +51,26 @@ class JobRecord:
 
     @property
     def error(self) -> str | None:
-        """Why it did not end well, or None."""
+        """Why it did not succeed, or None."""
         return None if self.results.status == "ok" else str((self.results.error or {}).get("message", "the job failed"))
 
     @property
     def exit_code(self) -> int:
-        """0, or the exit code of a command that ended so."""
+        """0, or the exit code of a command with this error."""
         return 0 if self.results.status == "ok" else int((self.results.error or {}).get("exit_code", 1))
 
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """What a sweep left.
+    """The result of a sweep.
 
     Attributes:
-        folder: Where.
-        jobs: Of each job that left a result, in order.
+        folder: The sweep's folder.
+        jobs: The record of each job that has a result, in order.
         target: Where it was logged.
-        summary: The comparison of its jobs; None if it could not be made, which a warning has told.
-        error: Why the sweep could not be run to its end, or None.
-        failed: Whether a job failed or is missing. A job that was skipped alone does not make a sweep fail.
+        summary: The comparison of its jobs; None if it could not be made, for which a warning was printed.
+        error: Why the sweep could not be completed, or None.
+        failed: Whether a job failed or is missing. A skipped job does not make a sweep fail.
     """
 
     folder: Path
@@ -81,7 +82,7 @@ class SweepRecord:
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 where something failed."""
+        """0, or 1 if something failed."""
         return 1 if self.failed or self.error else 0
 
 
@@ -93,7 +94,7 @@ def run(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> 
         config_dir: A further folder of YAML groups.
 
     Returns:
-        What it left; a job that failed is one too (``record.error``).
+        The job's record, also if the job failed (``record.error``).
 
     Raises:
         HarnessError: The call is wrong (ConfigError, DataError, ...), or no result could be written.
@@ -112,7 +113,7 @@ def sweep(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
         config_dir: A further folder of YAML groups.
 
     Returns:
-        What it left; jobs that failed or were skipped are in it.
+        The sweep's record, including jobs that failed or were skipped.
 
     Raises:
         HarnessError: The call is wrong, or no job could be run.
@@ -123,7 +124,7 @@ def sweep(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
 
 
 def call_of(overrides: Sequence[str], multirun: bool, config_dir: str | Path | None) -> Call:
-    """A call from its parts. Raises ConfigError if ``config_dir`` is not a folder."""
+    """Makes a call from its parts. Raises ConfigError if ``config_dir`` is not a folder."""
     if config_dir is not None and not Path(config_dir).is_dir():
         raise ConfigError(f"--config-dir {config_dir} is not a folder; give the folder that holds your YAML groups.")
     overrides = secrets.hidden_words(overrides)
@@ -132,11 +133,11 @@ def call_of(overrides: Sequence[str], multirun: bool, config_dir: str | Path | N
 
 
 def execute(call: Call, on_summary: OnSummary | None = None) -> JobRecord | SweepRecord:
-    """Composes, checks, runs and ends what a call asks for.
+    """Composes, checks, runs and finishes the jobs of a call.
 
     Args:
-        call: What is asked for; a recipe in it may make it a sweep.
-        on_summary: Called with the folder and the summary as soon as they are there, before they are logged.
+        call: The requested jobs; a recipe in it may make it a sweep.
+        on_summary: Called with the folder and the summary as soon as they exist, before they are logged.
 
     Raises:
         HarnessError: The call is wrong, or no result could be written.
@@ -163,19 +164,19 @@ def execute(call: Call, on_summary: OnSummary | None = None) -> JobRecord | Swee
 
 
 def resumes(call: Call) -> bool:
-    """Whether a call goes on in the folder of an earlier one."""
+    """Whether a call resumes an earlier one in its folder."""
     return (call.value("resume") or "off") != "off"
 
 
 def check_plan(plan: Plan, task: JobTask) -> None:
-    """Builds every job once, so that mistakes show before the first one runs.
+    """Builds every job once, so that mistakes are found before the first one runs.
 
     Args:
-        plan: Gets the jobs that make no sense, with the reason (``skips``).
-        task: Gets what was built, where jobs run in this process.
+        plan: Gets the jobs whose settings make no sense together, with the reason (``skips``).
+        task: Gets the built parts if jobs run in this process.
 
     Raises:
-        HarnessError: What makes all jobs fail.
+        HarnessError: All jobs would fail for this reason.
     """
     objectives(plan.config)
     turns.check(plan.config.get("turns") or {})
@@ -216,7 +217,7 @@ def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecor
             sweeps.keep_verdicts(folder, found.comparison)
         if fresh:
             draw_sheets(folder)
-    log_job(folder, None)  # after the report, which belongs to the record, and has drawn its plots
+    log_job(folder, None)  # after the report, which is part of the record and draws the plots
     if cost := runner.fixed_cost(results):
         say(cost)
     return JobRecord(folder, results, target, found)
@@ -261,7 +262,7 @@ def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepReco
 
 
 def take_turns(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any]) -> None:
-    """Measures a sweep's jobs in turns; what fails there costs the intervals, never the sweep."""
+    """Measures a sweep's jobs in turns; a failure there loses only the intervals, never the sweep."""
     with tolerated("warning: the jobs could not be measured in turns", say):
         turns.of_sweep(sweep, jobs, settings, say)
 

@@ -22,23 +22,23 @@ from harness.tracking.camera.sources import kind_of
 from harness.tracking.camera.window import window_fault
 
 PATIENCE_S = 15.0
-"""Seconds that the child gets to write what there is."""
+"""Seconds that the child gets to write its files when it is asked to end."""
 POLL_S = 0.5
-"""Seconds after which Ctrl-C is looked for: on Windows nothing interrupts a wait without an end."""
+"""Seconds between checks for Ctrl-C: on Windows a wait without a timeout cannot be interrupted."""
 QUIET = {"OPENCV_LOG_LEVEL": "OFF", "OPENCV_FFMPEG_LOGLEVEL": "-8", "OPENCV_VIDEOIO_DEBUG": "0"}
-"""OpenCV and FFmpeg tell of what cannot be opened in their own words, perhaps with the address; we say it in ours."""
+"""Silences OpenCV and FFmpeg: their messages may contain the address with its password; the harness prints its own."""
 
 
 def track(request: Request, overrides: Sequence[str] = (), config_dir: str | None = None) -> int:
     """Follows a target in a file, a folder of images, a camera or a stream.
 
     Args:
-        request: What is asked for.
+        request: The source, the box and the outputs.
         overrides: As for a job: ``["tracker=nanotrack", "backend=onnx"]``.
         config_dir: A further folder of YAML groups.
 
     Returns:
-        The exit code: 0, or 130 where it was ended by Ctrl-C; what there was until then is written.
+        The exit code: 0, or 130 if it was ended by Ctrl-C; everything up to then is written.
 
     Raises:
         HarnessError: The call is wrong, or the source, the tracker or a file failed.
@@ -54,7 +54,7 @@ def track(request: Request, overrides: Sequence[str] = (), config_dir: str | Non
 
 
 def check(request: Request) -> None:
-    """Holds against the world what can be checked before minutes of preparing. Raises ConfigError, DataError."""
+    """Checks what can be checked before the model is prepared, which takes minutes. Raises ConfigError, DataError."""
     kind_of(request.source)
     if request.out is not None and Path(request.out).suffix.lower() != ".mp4":
         raise ConfigError(f"--out {request.out} is no MP4 file; give a name that ends in .mp4.")
@@ -69,7 +69,7 @@ def check(request: Request) -> None:
 
 
 def _kept(folder: Path, threads: int) -> int:
-    """Runs the child to its end; on Ctrl-C lets it write what there is."""
+    """Runs the child until it ends; on Ctrl-C lets it write its files."""
     variables = children.variables(threads, **{key: os.environ.get(key, value) for key, value in QUIET.items()})
     child = children.start(children.module_words("harness.jobs.live", str(folder)), env=variables, stdin=subprocess.PIPE)
     interrupted = False
@@ -81,7 +81,7 @@ def _kept(folder: Path, threads: int) -> int:
             except subprocess.TimeoutExpired:
                 continue
             except KeyboardInterrupt:
-                if interrupted:  # asked twice: at once
+                if interrupted:  # second Ctrl-C: end it at once
                     raise
                 interrupted = True
                 _ask_to_end(child)

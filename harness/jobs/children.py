@@ -1,6 +1,6 @@
 """A job's child processes: one prepares, one measures.
 
-A child that dies, even by a segmentation fault, is a failed job with its last words.
+If a child dies, even by a segmentation fault, the job fails and keeps the last lines of the child's output.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class JobFailed(HarnessError):
 
 
 def ensure_prepared(experiment: Experiment, folder: Path) -> None:
-    """Prepares the model in a child of its own, if it is not in the cache."""
+    """Prepares the model in a separate child process if it is not in the cache."""
     if experiment.prepared() is None:
         spawn(["prepare", str(folder)], folder)
 
@@ -55,7 +55,7 @@ def measure(folder: Path, round_: int) -> None:
 
 
 def spawn(arguments: list[str], folder: Path) -> None:
-    """Runs ``harness.jobs.worker`` with ``arguments``, relaying what it prints. Raises JobFailed, KeyboardInterrupt."""
+    """Runs ``harness.jobs.worker`` with ``arguments`` and relays its output. Raises JobFailed, KeyboardInterrupt."""
     (folder / FAILURE_FILE).unlink(missing_ok=True)
     job = read_record(folder / JOB_FILE)["config"]
     threads = job.get("threads") or environment.thread_budget()
@@ -82,14 +82,14 @@ def _relay(child: subprocess.Popen[bytes], log: Any) -> None:
     if sys.platform != "win32":
         _copy(child, log)
         return
-    copying = threading.Thread(target=_copy, args=(child, log), daemon=True)  # nothing interrupts a read there
+    copying = threading.Thread(target=_copy, args=(child, log), daemon=True)  # a read cannot be interrupted there
     copying.start()
     while copying.is_alive():
         copying.join(0.2)
 
 
 def _copy(child: subprocess.Popen[bytes], log: Any) -> None:
-    """Copies the child's output to the log, and to the terminal what is not a traceback."""
+    """Copies the child's output to the log, and all of it except tracebacks to the terminal."""
     assert child.stdout is not None
     verbose = bool(os.environ.get("HARNESS_VERBOSE"))
     hiding = False
@@ -118,9 +118,9 @@ def _failure(folder: Path, code: int) -> JobFailed:
 
 
 def tail_of(folder: Path) -> list[str]:
-    """The last lines that the child printed, progress bars aside.
+    """Returns the last lines that the child printed, without progress bars.
 
-    Of one that crashed, what it said before and the innermost calls: Python's report of a crash alone fills many lines.
+    If it crashed, returns its last output before the crash and the innermost calls: Python's own report is long.
     """
     try:
         text = (folder / "worker.log").read_bytes().decode("utf-8", "replace")

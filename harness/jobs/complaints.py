@@ -1,4 +1,4 @@
-"""Hydra's complaints as one sentence of ours: what, where, what is accepted, what to do."""
+"""Turns Hydra's errors into one sentence: what is wrong, where, what is accepted, what to do."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from harness.core.words import shown
 from harness.jobs import launchers
 
 LONG = 300
-"""Characters of a setting from which on it is cut in a sentence."""
+"""Settings with more characters than this are cut in messages."""
 
 
 def in_our_words(error: Exception) -> str:
-    """What Hydra or OmegaConf complains about, as one sentence.
+    """Describes an error of Hydra or OmegaConf in one sentence.
 
     Args:
-        error: What they raised while the configuration was composed or resolved.
+        error: The exception raised while the configuration was composed or resolved.
     """
     text = " ".join(str(error).split())
-    override = str(getattr(error, "override", None) or "")  # of what Hydra's grammar cannot read
+    override = str(getattr(error, "override", None) or "")  # set if Hydra's grammar cannot read an override
     called = "while evaluating" in text and "Unknown function" not in text  # a function such as range(...) that fails
     if override.partition("=")[2] and not called and len(override) < LONG:
         return (
@@ -43,7 +43,7 @@ def in_our_words(error: Exception) -> str:
     if key:
         return _unknown_key(next(item for item in key.groups() if item))
     unread = getattr(error, "override", None)
-    if isinstance(unread, str):  # what Hydra's parser says of it is the parser's own business
+    if isinstance(unread, str):  # the message of Hydra's parser is not useful to users
         return (
             f"{shown(unread)} cannot be read as a setting; give it as KEY=VALUE, and put a value with signs or letters beyond "
             "ASCII into quotes of its own, as in \"KEY='VALUE'\" (python -m harness --help shows how settings are given)."
@@ -54,7 +54,7 @@ def in_our_words(error: Exception) -> str:
 
 
 def with_quotes(override: str) -> str:
-    """An override whose value (of a list: each entry) is in quotes, as it is written in a shell."""
+    """Returns an override with its value (of a list, each entry) in quotes, as it is written in a shell."""
     key, _, value = override.partition("=")
     entries = value[1:-1].split(",") if value.startswith("[") and value.endswith("]") else None
     text = _in_quotes(value) if entries is None else f"[{','.join(map(_in_quotes, entries))}]"
@@ -62,7 +62,7 @@ def with_quotes(override: str) -> str:
 
 
 def _in_quotes(value: str) -> str:
-    """A value as Hydra's grammar takes any text."""
+    """Returns a value quoted so that Hydra's grammar accepts any text."""
     value = value.strip()
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return value
@@ -71,7 +71,7 @@ def _in_quotes(value: str) -> str:
 
 
 def about_anything(error: Exception) -> str:
-    """What was raised by no class of Hydra's: a group that was given a number, nesting without end, a file that cannot be read."""
+    """Describes errors of other classes than Hydra's: a number for a group, endless nesting, an unreadable file."""
     text = " ".join(str(error).split())
     if "Config group override" in text:
         return "a group was given a number, true or null; its choices are names, as in device=cpu (python -m harness --help lists them)."
@@ -95,7 +95,7 @@ def _unknown_key(word: str) -> str:
 
 
 def _choices(error: Exception) -> list[str]:
-    """The group's choices, as Hydra lists them in its message."""
+    """Returns the group's choices as Hydra lists them in its message."""
     lines = str(error).splitlines()
     for index, line in enumerate(lines):
         if line.startswith("Available options in"):
@@ -109,7 +109,7 @@ def _choices(error: Exception) -> list[str]:
 
 
 def _table(word: str) -> str | None:
-    """The open table that ``word`` is, or is an entry of: one that Hydra lets nobody fill without a plus."""
+    """Returns the open table that ``word`` is or belongs to; Hydra adds entries to such a table only with a plus."""
     return next((key for key in open_tables() if word == key or word.startswith(f"{key}.")), None)
 
 

@@ -1,7 +1,7 @@
-"""What a call asks for: its jobs' configurations, composed by Hydra before anything runs.
+"""The configurations of a call's jobs, composed by Hydra before anything runs.
 
-Hydra is driven through its own classes, so that its sweepers, launchers, callbacks and search-path plug-ins work, and each
-configuration is composed once: the sweep's launcher is handed what was composed here.
+Hydra is used through its own classes, so that its sweepers, launchers, callbacks and search-path plug-ins work. Each
+configuration is composed once: the sweep's launcher gets the configurations that were composed here.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ from harness.jobs.resume import key_of, quoted, varied_keys
 
 CONFIG_NAME = "config"
 KEPT_JOBS = 200
-"""How many jobs of a sweep are kept as composed; further ones are composed again, to save memory."""
+"""The most composed configurations of a sweep that are kept; further ones are composed again, to save memory."""
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
 class OnceLoader(ConfigLoaderImpl):  # type: ignore[misc]
-    """Hydra's loader, which hands out the configurations of a sweep's jobs that were composed before it began."""
+    """Hydra's loader; it returns the configurations of a sweep's jobs that were composed before the sweep began."""
 
     def __init__(self, config_search_path: ConfigSearchPath) -> None:
         super().__init__(config_search_path)
         self.kept: dict[tuple[str, ...], DictConfig] = {}
 
     def load_configuration(self, *arguments: Any, **options: Any) -> DictConfig:
-        """What Hydra composes, with no password of an address in it: it writes configurations to files by itself."""
+        """Composes a configuration without passwords in addresses, because Hydra writes configurations to files."""
         return privacy.without_secrets(super().load_configuration(*arguments, **options))
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
-        """The configuration of one job: a copy of the one that is kept, or composed now."""
+        """Returns the configuration of one job: a copy of the kept one, or a newly composed one."""
         kept = self.kept.get(tuple(sweep_overrides))
         if kept is not None:
             return copy.deepcopy(kept)
@@ -71,7 +71,7 @@ class OnceLoader(ConfigLoaderImpl):  # type: ignore[misc]
 
 
 class Lightened(Callback):  # type: ignore[misc]
-    """Takes the configurations out of what Hydra keeps of each finished job until the sweep's end: a megabyte a job, read by nobody."""
+    """Drops the configurations of finished jobs that Hydra keeps until the sweep ends: a megabyte per job, never read."""
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **rest: Any) -> None:
         """Called after the job and after every other callback."""
@@ -90,21 +90,22 @@ class Composed:
 
 @dataclass
 class Plan:
-    """What a call asks for: its jobs' overrides and configurations, before anything has run.
+    """The plan of a call: its jobs' overrides and configurations, before anything has run.
 
     Attributes:
         words: The command line as it was given.
         multirun: Whether it is a sweep.
-        jobs: (overrides, resolved configuration) of each job; empty where a sweeper decides as it goes (``known``).
-        varied: The keys whose values differ between jobs; where a sweeper decides, those that it was asked to vary.
+        jobs: (overrides, resolved configuration) of each job; empty if a sweeper chooses jobs while it runs
+            (``known``).
+        varied: The keys whose values differ between jobs; if a sweeper chooses jobs, those that it was asked to vary.
         given: The keys that the call sets for all jobs alike.
         sweeper: Class of the sweeper.
-        folder: Where it is to write.
-        timed: Whether ``folder`` is named by the time: a name that another command may choose too.
+        folder: Where the call writes.
+        timed: Whether ``folder`` is named after the time; another command may choose the same name.
         launcher: Class of the launcher.
-        skips: Jobs (by number) that make no sense, with the reason.
+        skips: Jobs (by number) whose settings make no sense together, with the reason.
         folders: Each job's folder, relative to the sweep's.
-        known: Whether ``jobs`` are all there will be.
+        known: Whether ``jobs`` holds all jobs of the call.
         config: The resolved configuration of the call itself, without what a sweep varies.
         composed: Hydra's side of it.
     """
@@ -130,12 +131,12 @@ def make_plan(overrides: list[str], multirun: bool, config_dir: str | None, word
 
     Args:
         overrides: As Hydra takes them: ``key=value``, ``group=choice``, ``+key=value``, ``~key``.
-        multirun: Whether a sweep is asked for; a recipe may ask for one by itself.
+        multirun: Whether a sweep is requested; a recipe may make the call a sweep too.
         config_dir: A further folder of YAML groups.
         words: The command line, for the sweep's record.
 
     Raises:
-        ConfigError: In one sentence, whatever Hydra says.
+        ConfigError: The call cannot be composed; the message is one sentence.
     """
     with hydra_of(config_dir) as (hydra, loader), our_words(config_dir):
         root = _root(loader, overrides, multirun)
@@ -171,7 +172,10 @@ def compose_root(config_dir: str | None, overrides: list[str]) -> DictConfig:
 
 @contextmanager
 def hydra_of(config_dir: str | None = None) -> Iterator[tuple[Any, OnceLoader]]:
-    """Hydra over our configuration, the plug-ins' and ``config_dir``; what it keeps for a whole process is put back."""
+    """Opens Hydra on the shipped configuration, that of plug-ins and ``config_dir``.
+
+    Restores its global state afterwards.
+    """
     _check_names(config_dir)
     with own_state(), registered():
         search_path = create_config_search_path(str(conf_folder()))
@@ -185,7 +189,7 @@ def hydra_of(config_dir: str | None = None) -> Iterator[tuple[Any, OnceLoader]]:
 
 
 def _check_names(config_dir: str | None) -> None:
-    """Raises ConfigError for a folder that Hydra, which keeps its path in the configuration, would take for a variable."""
+    """Raises ConfigError for a folder whose path, kept in the configuration, Hydra would read as an interpolation."""
     for what, folder in (("the current folder", os.getcwd()), ("--config-dir", config_dir or "")):
         if "${" in folder:
             raise ConfigError(f"{what} is {folder}: Hydra takes ${{...}} for a variable; rename the folder, or run in another one.")
@@ -193,7 +197,7 @@ def _check_names(config_dir: str | None) -> None:
 
 @contextmanager
 def our_words(config_dir: str | None = None) -> Iterator[None]:
-    """Turns whatever Hydra, OmegaConf or the YAML reader raise while they compose into a ConfigError; a broken file is named."""
+    """Turns any error of Hydra, OmegaConf or the YAML reader into a ConfigError, which names a broken file."""
     if config_dir:
         yaml_files.check_folder(Path(config_dir))
     try:
@@ -208,7 +212,7 @@ def our_words(config_dir: str | None = None) -> Iterator[None]:
 
 
 def _root(loader: OnceLoader, overrides: list[str], multirun: bool) -> DictConfig:
-    """The configuration of the call. A recipe that is a sweep may leave to its sweep what a single run must choose."""
+    """Composes the call's configuration. A recipe for a sweep may leave open what a single run must choose."""
     mode = RunMode.MULTIRUN if multirun else RunMode.RUN
     try:
         return loader.load_configuration(CONFIG_NAME, overrides, mode, validate_sweep_overrides=multirun)
@@ -227,7 +231,7 @@ def _swept(loader: OnceLoader, overrides: list[str]) -> list[str]:
 
 
 def _add_jobs(plan: Plan, overrides: list[str]) -> None:
-    """Adds the jobs that Hydra's own sweeper will launch, composed; another sweeper decides for itself while it runs."""
+    """Adds the composed jobs that Hydra's own sweeper will launch; other sweepers choose their jobs while they run."""
     assert plan.composed is not None
     root, loader = plan.composed.root, plan.composed.loader
     swept = _swept(loader, overrides)
@@ -254,7 +258,7 @@ def _add_jobs(plan: Plan, overrides: list[str]) -> None:
 
 
 def _params(root: DictConfig) -> list[str]:
-    """The sweep that a recipe states in ``hydra.sweeper.params``, as overrides."""
+    """Returns the sweep that a recipe defines in ``hydra.sweeper.params``, as overrides."""
     params = root.hydra.sweeper.get("params") or {}
     return [f"{key}={value}" for key, value in params.items()]
 
@@ -304,7 +308,7 @@ def resolved(composed: Any) -> dict[str, Any]:
 
 
 def settle(plan: Plan, folder: Path) -> None:
-    """Makes ``folder`` the one that the plan writes to, whatever ``${now:...}`` gives in another process."""
+    """Makes the plan write to ``folder``, even if ``${now:...}`` has another value in another process."""
     assert plan.composed is not None
     key = "hydra.sweep.dir" if plan.multirun else "hydra.run.dir"
     plan.folder = str(folder)
@@ -317,8 +321,8 @@ def launch(plan: Plan, task: TaskFunction) -> None:
     """Runs the plan's job or jobs through Hydra: its callbacks, sweeper and launcher, working folder and environment.
 
     Args:
-        plan: Of ``make_plan``.
-        task: Called for each job with its configuration, perhaps in a process of the launcher.
+        plan: The result of ``make_plan``.
+        task: Called for each job with its configuration, possibly in a process of the launcher.
     """
     assert plan.composed is not None
     composed = plan.composed
@@ -326,7 +330,7 @@ def launch(plan: Plan, task: TaskFunction) -> None:
     with own_state():
         GlobalHydra.instance().initialize(composed.hydra)
         callbacks = Callbacks(config)
-        callbacks.callbacks.insert(0, Lightened())  # ends are told in reverse order, so this one hears of them last
+        callbacks.callbacks.insert(0, Lightened())  # on_job_end runs in reverse order, so this one is last
         context = HydraContext(composed.loader, callbacks)
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         if plan.multirun:
@@ -338,12 +342,12 @@ def launch(plan: Plan, task: TaskFunction) -> None:
             callbacks.on_run_start(config=config, config_name=CONFIG_NAME)
             done = run_job(task, config, "hydra.run.dir", None, context)
             callbacks.on_run_end(config=config, config_name=CONFIG_NAME, job_return=done)
-            _ = done.return_value  # raises what the job raised
+            _ = done.return_value  # raises the job's exception
 
 
 @dataclass(frozen=True)
 class Place:
-    """What Hydra says of the job that is running.
+    """Hydra's information about the running job.
 
     Attributes:
         folder: Where the job writes (absolute).
@@ -365,7 +369,7 @@ class Place:
 
 
 def this_place() -> Place:
-    """What Hydra says of the job that is running; to be called in its process."""
+    """Returns Hydra's information about the running job; must be called in its process."""
     found = HydraConfig.get()
     base = Path(found.runtime.cwd)
     sweep = base / found.sweep.dir if found.mode == RunMode.MULTIRUN else None

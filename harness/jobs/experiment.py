@@ -40,7 +40,7 @@ class Experiment:
         return Path(self.settings.cache)
 
     def step(self) -> Step:
-        """The plan that ends in the artifact of this job."""
+        """The plan whose last step makes the artifact of this job."""
         if self._step is None:
             job = self.quantization_job()
             step = plan(self.quantizer.tracker(job), self.backend, self.settings, self.seed)
@@ -48,11 +48,11 @@ class Experiment:
         return self._step
 
     def quantization_job(self) -> QuantizationJob:
-        """What the quantiser may look at."""
+        """The data and settings that the quantiser may use."""
         return QuantizationJob(self.tracker, self.backend, self.config, self.threads, self.seed)
 
     def prepared(self) -> Artifact | None:
-        """The artifact where it is in the cache."""
+        """The artifact if it is in the cache, else None."""
         return lookup(self.step(), self.cache)
 
     def random_weights(self) -> bool:
@@ -93,7 +93,7 @@ def _check_recipe(recipe: Any) -> None:
 
 
 def backend_section(config: Mapping[str, Any], task: Task, threads: int, cache: str) -> dict[str, Any]:
-    """The backend's section with what the groups device and hint add to it."""
+    """Returns the backend's section with the keys that the groups device and hint add."""
     section = dict(_section(config, "backend")) | {"threads": threads, "cache": cache}
     if task.uses_backend:
         section |= {key: value for key, value in _section(config, "device").items() if key != "name"}
@@ -102,7 +102,7 @@ def backend_section(config: Mapping[str, Any], task: Task, threads: int, cache: 
 
 
 def thread_count(wanted: Any) -> int:
-    """The thread budget of the job. Raises ConfigError if more is asked than the machine allows."""
+    """Returns the thread budget of the job. Raises ConfigError if the machine allows fewer threads than requested."""
     allowed = thread_budget()
     if wanted is None:
         return allowed
@@ -119,7 +119,7 @@ def thread_count(wanted: Any) -> int:
 
 
 def _name(config: Mapping[str, Any], group: str) -> str:
-    """The name of a group that is a choice alone. Raises ConfigError."""
+    """Returns the name chosen in a group that holds nothing but a choice. Raises ConfigError."""
     name = _section(config, group).get("name")
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{group}.name is {shown(name)}; choose one by {group}=NAME: {', '.join(path.stem for path in choices(group))}.")

@@ -16,12 +16,12 @@ from harness.jobs.worker import JOB_FILE
 
 LOCK_FILE = ".run.lock"
 KEPT = ("sequences", "tracks", "worker.log", COMMAND_FILE, SWEEP_FILE, LOCK_FILE)
-"""What a run with other settings in the same folder keeps: finished sequences are reused only if all they depend on is the same."""
+"""Kept by a run with other settings: finished sequences are reused only if everything they depend on is the same."""
 
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Holds a folder against other commands while this one runs in it. Raises ConfigError if another one has it."""
+    """Locks a folder while this command runs in it. Raises ConfigError if another command holds it."""
     try:
         with FileLock(folder / LOCK_FILE, timeout=0):
             yield
@@ -36,7 +36,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def check_unused(folder: Path) -> None:
-    """Raises ConfigError if a run or sweep lies in ``folder`` already: its results are not to be overwritten."""
+    """Raises ConfigError if ``folder`` already holds a run or sweep, whose results must not be overwritten."""
     found = content_of(folder)
     if found:
         raise ConfigError(
@@ -46,7 +46,7 @@ def check_unused(folder: Path) -> None:
 
 
 def content_of(folder: Path) -> str:
-    """What lies in a folder, in words; empty if it is no run's or sweep's."""
+    """Describes the content of a folder; empty if it holds no run or sweep."""
     with contextlib.suppress(DataError, TypeError, AttributeError):
         if (folder / SWEEP_FILE).is_file():
             return f"a sweep of {read_sweep(folder).get('count', 0)} jobs"
@@ -61,7 +61,7 @@ def content_of(folder: Path) -> str:
 
 
 def start_over(folder: Path) -> None:
-    """Clears a run's folder for other settings or data: a new identity, nothing left of the results of the old one."""
+    """Clears a run's folder for other settings or data: it gets a new identity, and all old results are removed."""
     for path in folder.iterdir():
         if path.name in KEPT or path.name.startswith(".hydra"):
             continue

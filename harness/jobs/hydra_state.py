@@ -1,4 +1,4 @@
-"""What Hydra keeps for a whole process: put back after a call of ours, for callers who use Hydra themselves."""
+"""Hydra's global state, which is restored after each call for callers who use Hydra themselves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VERSION = "1.3"
 
 @contextmanager
 def own_state() -> Iterator[None]:
-    """Inside, Hydra is as after its import, in the behaviour of ``VERSION``; afterwards it is as the caller had it."""
+    """Resets Hydra to its initial state with the behaviour of ``VERSION``; afterwards restores the caller's state."""
     running, config, base = GlobalHydra.instance(), HydraConfig.instance(), VersionBase.instance()
     before = running.hydra, config.cfg, base.version_base
     resolvers = dict(BaseContainer._resolvers)
@@ -39,17 +39,17 @@ def own_state() -> Iterator[None]:
 
 
 class PluginSearchPath(SearchPathPlugin):  # type: ignore[misc]
-    """Adds the YAML folders of other packages' products to Hydra's search path, after our own."""
+    """Adds the YAML folders of other packages' products to Hydra's search path, after the harness's own."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Appends the folders ``conf/`` of installed plug-ins, behind the harness's own."""
+        """Appends the folders ``conf/`` of installed plug-ins after the harness's own."""
         for folder in plugins.conf_folders():
             search_path.append("harness-plugin", f"file://{folder}")
 
 
 @contextmanager
 def registered() -> Iterator[None]:
-    """With our search-path plug-in among those that Hydra finds in the namespace ``hydra_plugins``."""
+    """Adds the harness's search-path plug-in to those that Hydra finds in the namespace ``hydra_plugins``."""
     try:
         known = Plugins.instance().plugin_type_to_subclass_list[SearchPathPlugin]
         nested = PluginSearchPath in known

@@ -1,6 +1,6 @@
-"""Sweeps whose jobs run in processes of a launcher: whose cores they have, and what became of jobs that died.
+"""Sweeps whose jobs run in processes of a launcher: which cores they get, and how jobs that died are found.
 
-Imports no launcher: what has to be known of one is its class's name and the files that it leaves.
+Imports no launcher: the name of its class and the files that it writes are enough.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ INSTALL = "pip install 'tracker-harness[cluster]'"
 
 
 def elsewhere(target: str) -> bool:
-    """Whether the launcher of class ``target`` runs jobs in other processes than the sweep's own."""
+    """Whether the launcher of class ``target`` runs jobs in other processes than that of the sweep."""
     return target != BASIC
 
 
 def job_cores(launcher: Mapping[str, Any], threads: int | None) -> int | None:
-    """How many cores a job leases whose launcher may run others on this machine: its share, or ``threads`` where more.
+    """Returns how many cores a job leases if its launcher may run others here: its share, at least ``threads``.
 
-    None: no lease, as the jobs run one after the other, or where a scheduler gives them cores.
+    None means no lease: the jobs run one after the other, or a scheduler assigns their cores.
     """
     target, budget = str(launcher.get("_target_", "")), thread_budget()
     if target.endswith(".JoblibLauncher"):
@@ -59,7 +59,7 @@ def check(launcher: Mapping[str, Any]) -> None:
 
 @contextmanager
 def own_cores(launcher: Mapping[str, Any], threads: int | None, name: str) -> Iterator[None]:
-    """Holds the cores of a job for as long as it runs, where its launcher may run others beside it."""
+    """Holds the cores of a job while it runs, if its launcher may run others at the same time."""
     count = job_cores(launcher, threads)
     if count is None:
         yield
@@ -73,7 +73,7 @@ def own_cores(launcher: Mapping[str, Any], threads: int | None, name: str) -> It
 
 
 def wait_for_the_others(target: str, sweep: Path) -> None:
-    """Waits until every submitit job of ``sweep`` has ended: its launcher stops listening at the first one that died."""
+    """Waits until every submitit job of ``sweep`` has ended: its launcher stops waiting at the first job that died."""
     if "submitit" not in target:
         return
     while any(_running(target, folder) for folder in (sweep / SUBMITIT_FOLDER).glob("[0-9]*") if folder.is_dir()):
@@ -85,7 +85,7 @@ def _running(target: str, folder: Path) -> bool:
         return False
     if not target.endswith("SlurmLauncher"):
         try:
-            return psutil.Process(int(folder.name)).status() != psutil.STATUS_ZOMBIE  # submitit names it by its process
+            return psutil.Process(int(folder.name)).status() != psutil.STATUS_ZOMBIE  # the process id
         except psutil.NoSuchProcess:
             return False
     from submitit import SlurmJob

@@ -1,8 +1,8 @@
 """The child process of ``track``: opens the prepared model and follows a target. Imports neither hydra nor mlflow.
 
-``python -m harness.jobs.live FOLDER`` reads ``FOLDER/job.json``. It ends when the source does, when somebody quits, or when its
-standard input is closed, which is how its parent asks it to end, on every system. JSON lines go to standard output, the
-rest to standard error.
+``python -m harness.jobs.live FOLDER`` reads ``FOLDER/job.json``. It ends when the source ends, when the user quits, or
+when its standard input is closed; its parent asks it to end in this way, on every system. JSON lines go to standard
+output, the rest to standard error.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from harness.tracking.loop import Runner
 
 @dataclass(frozen=True)
 class Request:
-    """What ``track`` is asked for.
+    """A request to ``track``.
 
     Attributes:
         source: A file, a folder of images, a camera's number or a stream's address (without its password).
-        box: ``[x, y, w, h]`` in the first frame; None: drawn with the mouse.
+        box: ``[x, y, w, h]`` in the first frame; None means that the user draws it with the mouse.
         window: Whether frames are shown.
-        out: The film to write, or None.
+        out: The video to write, or None.
         json: Whether boxes go to standard output.
         record: The folder of the data set to write, or None.
         every_frame: Whether every frame of a live source is wanted.
-        frames: Ends after so many frames; None: never.
-        timeout: Seconds without a frame after which a live source has stalled.
+        frames: The number of frames after which it ends; None for no limit.
+        timeout: Seconds without a frame after which a live source counts as stalled.
     """
 
     source: str
@@ -63,7 +63,7 @@ class Request:
 
 
 def main(arguments: list[str]) -> int:
-    """Follows what ``job.json`` asks for; returns the exit code."""
+    """Follows the target as ``job.json`` requests; returns the exit code."""
     faulthandler.enable()
     keep_freed_memory()
     folder = Path(arguments[0])
@@ -91,7 +91,7 @@ def main(arguments: list[str]) -> int:
 def _until_told(stop: threading.Event) -> None:
     """Sets ``stop`` when standard input ends."""
     try:
-        while os.read(0, 4096):  # unbuffered: Python's end would wait for the lock of sys.stdin
+        while os.read(0, 4096):  # unbuffered: at exit Python would wait for the lock of sys.stdin
             pass
     finally:
         stop.set()
@@ -105,12 +105,12 @@ def _fail(folder: Path, kind: str, message: str, code: int) -> int:
 
 
 def follow(experiment: Experiment, artifact: Artifact, request: Request, stop: threading.Event) -> Follower:
-    """Opens everything, follows the target, closes everything and says how it went.
+    """Opens everything, follows the target, closes everything and prints a summary.
 
     Args:
         experiment: The job's parts.
         artifact: The prepared model.
-        request: What is asked for.
+        request: The source, the box and the outputs.
         stop: Set from outside to end.
 
     Returns:
@@ -119,7 +119,7 @@ def follow(experiment: Experiment, artifact: Artifact, request: Request, stop: t
     Raises:
         HarnessError: The source, the tracker or a file failed; what was there until then is written.
     """
-    cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
+    cv2.setNumThreads(1)  # crops are small: passing them to threads costs more than it saves
     color = experiment.tracker.color
     source = source_of(request.source, color, every_frame=request.every_frame, timeout=request.timeout)
     box = None if request.box is None else np.asarray(request.box, float)
@@ -159,7 +159,7 @@ def _sinks(experiment: Experiment, request: Request, fps: Callable[[], float]) -
 
 
 def summary(follower: Follower) -> str:
-    """How fast and how evenly it went, in a sentence."""
+    """Returns a sentence about the speed and its variation."""
     meter: Any = follower.meter
     ms = meter.percentile_ms
     return (
@@ -178,5 +178,5 @@ if __name__ == "__main__":
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads it any more: Python would complain at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has gone: Python would print an error at exit
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""From what the measuring processes found to a job's results."""
+"""Makes a job's results from the outcomes of its measuring processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTHER_LOAD_CORES = 0.25
 
 
 def complete(results: Results, folder: Path, rounds: int, experiment: Experiment | None = None) -> None:
-    """Fills ``results`` from the outcomes of ``rounds`` rounds: medians of what was measured more than once."""
+    """Fills ``results`` from the outcomes of ``rounds`` rounds, with medians of values measured more than once."""
     outcomes = [read_json(folder / outcome_file(number)) for number in range(1, rounds + 1)]
     first = outcomes[0]
     results.metrics = merged([outcome["metrics"] for outcome in outcomes])
@@ -39,14 +39,14 @@ def complete(results: Results, folder: Path, rounds: int, experiment: Experiment
 
 
 def merged(rounds: list[dict[str, float]]) -> dict[str, float]:
-    """Each metric's median over the rounds that have it."""
+    """Returns each metric's median over the rounds that have it."""
     names = dict.fromkeys(name for metrics in rounds for name in metrics)
     values = {name: [item[name] for item in rounds if item.get(name) is not None] for name in names}
     return {name: median(found) for name, found in values.items() if found and all(map(math.isfinite, found))}
 
 
 def load_warnings(loads: list[float]) -> list[str]:
-    """A warning where other processes used the machine."""
+    """Returns a warning if other processes used the machine."""
     worst = max(loads, default=0.0)
     if worst <= OTHER_LOAD_CORES:
         return []
@@ -64,7 +64,7 @@ def spreads(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 
 def spread_warnings(rounds: list[dict[str, float]]) -> list[str]:
-    """A warning where the rounds' speeds spread over 10 % of their median."""
+    """Returns a warning if the spread of the rounds' speeds is over 10 % of their median."""
     return [
         f"{name.removeprefix('spread/')} spread over {share:.0%} of its median in {len(rounds)} rounds: this is noise."
         for name, share in spreads(rounds).items()
@@ -73,11 +73,11 @@ def spread_warnings(rounds: list[dict[str, float]]) -> list[str]:
 
 
 def mark_failed(results: Results, status: str, kind: str, message: str, tail: list[str], code: int) -> None:
-    """Makes a result failed or skipped, with what a user is told and the exit code of a single run."""
+    """Marks a result as failed or skipped, with the message for the user and the exit code of a single run."""
     results.status = status
     results.error = {"kind": kind, "message": message, "tail": tail, "exit_code": code}
 
 
 def now() -> str:
-    """The time as results hold it: ISO 8601, UTC, milliseconds."""
+    """Returns the current time in the format of results: ISO 8601, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

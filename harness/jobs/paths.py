@@ -1,4 +1,4 @@
-"""Relative paths of a configuration, for jobs that work in a folder of their own (``hydra.job.chdir=true``)."""
+"""Relative paths of a configuration, for jobs that work in their own folder (``hydra.job.chdir=true``)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 FOLDERS = ("root", "cache", "path")
-"""Keys whose value is a path, there or still to be made."""
+"""Keys whose value is a path, whether it exists or not."""
 FILES = ("weights",)
-"""Keys whose value may be a path or a word (``random``, ``package:...``): a path where it is there."""
+"""Keys whose value may be a path or a word (``random``, ``package:...``); it is a path if that path exists."""
 
 
 def anchored(config: Mapping[str, Any], base: Path) -> dict[str, Any]:
-    """A configuration whose paths no longer depend on the current folder.
+    """Returns a configuration whose paths do not depend on the current folder.
 
     Args:
         config: The resolved configuration of a job.
-        base: The folder that relative paths are meant from.
+        base: The folder to which paths are relative.
     """
     return {key: _anchor(str(key), value, base) for key, value in config.items()}
 

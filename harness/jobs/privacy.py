@@ -1,4 +1,4 @@
-"""Passwords of addresses in composed configurations, wherever they came from: taken out before Hydra writes any file."""
+"""Removes passwords from addresses in composed configurations, from any source, before Hydra writes a file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from harness.core import secrets
 
 
 def without_secrets(config: DictConfig) -> DictConfig:
-    """The configuration with the public forms of all addresses in it; the whole ones are remembered in memory.
+    """Returns the configuration with public addresses; the whole addresses are kept in memory.
 
     Args:
-        config: As composed; changed in place. Interpolations stay as they are.
+        config: The composed configuration; it is changed in place. Interpolations stay as they are.
     """
     todo: list[Node] = [config]
     while todo:
@@ -29,7 +29,7 @@ def without_secrets(config: DictConfig) -> DictConfig:
 
 
 def plain_without_secrets(container: dict[str, object]) -> dict[str, object]:
-    """A resolved configuration likewise: what an interpolation brought in (``${oc.env:...}``) is in it."""
+    """Does the same for a resolved configuration, including values from interpolations (``${oc.env:...}``)."""
     found = secrets.hidden(container)
     assert isinstance(found, dict)
     return found

@@ -1,4 +1,4 @@
-"""What each backend can run on here, asked in processes of their own."""
+"""Finds the devices that each backend can use here, in separate processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ print(json.dumps(load_class(sys.argv[1], Backend, "backend").available()))
 
 
 def backends() -> dict[str, str]:
-    """Each backend's class by the name of its choice; choices that only change another's settings are left out."""
+    """Returns each backend's class by the name of its choice, without choices that only change another's settings."""
     found = {}
     for path in choices("backend"):
         target = re.search(r"^target: *(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
@@ -36,7 +36,7 @@ def backends() -> dict[str, str]:
 
 
 def probe(target: str) -> list[dict[str, Any]] | str:
-    """Asks a backend in a process of its own: a runtime that fails to load fails alone, and is reported."""
+    """Asks a backend for its devices in a separate process; if its runtime fails to load, only that is reported."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", _PROBE, target],
@@ -56,7 +56,7 @@ def probe(target: str) -> list[dict[str, Any]] | str:
 
 
 def device_names() -> list[str]:
-    """The devices that some backend can run on here, in the words of ``device=``."""
+    """Returns the devices that at least one backend can use here, as values of ``device=``."""
     found = {"cpu"}
     for target in backends().values():
         answer = probe(target)

@@ -1,7 +1,7 @@
 """Removes the heavy files of old runs and keeps their numbers: results, settings, verdicts, intervals.
 
-Nothing outside the folders that are named is touched: no link is followed, and none is removed. A run that is being made or
-measured, one that did not end, and one that its MLflow store does not have yet are left alone.
+Nothing outside the named folders is changed: links are neither followed nor removed. A run is kept as it is if it is
+being made or measured, did not end, or is not in its MLflow store yet.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from harness.report.history.values import INTERVALS_FILE, all_intervals, kept_in
 from harness.report.sources import load
 
 PRUNED_FILE = "pruned.json"
-"""In a run's folder: when its heavy files were removed, and how much of each kind."""
+"""A file in a run's folder: when its heavy files were removed, and how much of each kind."""
 KINDS: dict[str, tuple[str, ...]] = {
     "frames": ("frames.parquet", "tables", "rounds/*/*.parquet"),
     "tracks": ("tracks", "sequences", "tracks.zip", "submission*.zip", "vot"),
@@ -35,9 +35,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "videos": ("*.mp4", "*.avi", "*.mkv"),
     "models": ("model",),
 }
-"""Kind -> what it is in a run's folder, as patterns of paths. What is not named here stays."""
+"""Kind -> its patterns of paths in a run's folder. All other files stay."""
 CACHED = "cached models"
-"""The kind of prepared models in the cache that no younger run has used: they are prepared again where they are needed."""
+"""The kind of cached prepared models that no younger run has used; they are prepared again when they are needed."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Item:
 
 @dataclass
 class Old:
-    """An old run, and what of it would be removed."""
+    """An old run and the items in it that would be removed."""
 
     folder: Path
     items: list[Item] = field(default_factory=list)
@@ -60,12 +60,12 @@ class Old:
 
 @dataclass
 class Pruning:
-    """What there is to remove.
+    """Everything that can be removed.
 
     Attributes:
         runs: Old runs with something to remove.
         cached: Prepared models that no younger run has used.
-        left: (folder, why it is left alone) of old runs.
+        left: (folder, why nothing is removed) of old runs.
         younger: How many runs are too young.
     """
 
@@ -94,11 +94,11 @@ def look(outputs: Path, store: Path | None, before: str, kinds: tuple[str, ...] 
     Args:
         outputs: The folder of runs, with the cache of prepared models in it.
         store: The folder of a local MLflow store, or None.
-        before: Runs that ended before this moment (ISO 8601, UTC) are old.
-        kinds: What is removed: some of ``KINDS`` and ``CACHED``.
+        before: Runs that ended before this time (ISO 8601, UTC) are old.
+        kinds: The kinds to remove: some of ``KINDS`` and ``CACHED``.
 
     Raises:
-        DataError: Neither folder is there.
+        DataError: Neither folder exists.
     """
     found = Pruning()
     used: dict[str, bool] = {}  # key of a model -> whether a younger run used it
@@ -128,7 +128,7 @@ def look(outputs: Path, store: Path | None, before: str, kinds: tuple[str, ...] 
 
 
 def _sweeps(base: Path, before: str, kinds: tuple[str, ...]) -> Iterator[Old]:
-    """Sweeps that were begun before a moment and have pictures of their own; their pages have these inside."""
+    """Yields sweeps that began before a time and have picture files; their pages already contain these pictures."""
     for folder in reading.folders(base, SWEEP_FILE):
         try:
             created = str(read_record(folder / SWEEP_FILE).get("created") or "")
@@ -140,7 +140,7 @@ def _sweeps(base: Path, before: str, kinds: tuple[str, ...]) -> Iterator[Old]:
 
 
 def _state(folder: Path) -> tuple[str, Results | None]:
-    """Why a run is left alone (empty: it is not), and its results."""
+    """Returns why nothing of a run is removed (empty if it can be), and its results."""
     try:
         results = Results.load(folder)
     except DataError as error:
@@ -155,12 +155,12 @@ def _state(folder: Path) -> tuple[str, Results | None]:
 
 
 def _held(folder: Path) -> bool:
-    """Whether a process holds a run's folder or that of its sweep."""
+    """Whether a process holds the folder of a run or of its sweep."""
     return any(_locked(path) for path in _locks(folder))
 
 
 def _locks(folder: Path) -> list[Path]:
-    """The locks that a run is held by, as far as they are there. Looking makes none."""
+    """Returns the existing lock files of a run; creates none."""
     found = [folder / folders.LOCK_FILE, folder / JOB_LOCK]
     for above in list(folder.parents)[:3]:
         if (above / SWEEP_FILE).is_file():
@@ -177,7 +177,7 @@ def _locked(path: Path) -> bool:
 
 
 def _any_running(outputs: Path) -> bool:
-    """Whether any run below a folder is under way, also one that has left nothing yet."""
+    """Whether any run below a folder is in progress, even one that has written nothing yet."""
     for place, inner, files in os.walk(outputs):
         inner[:] = [name for name in inner if not (Path(place) == outputs and name == reading.CACHE)]
         for name in (folders.LOCK_FILE, JOB_LOCK):
@@ -187,7 +187,7 @@ def _any_running(outputs: Path) -> bool:
 
 
 def _pending(folder: Path) -> bool:
-    """Whether some store is still to get this run."""
+    """Whether this run is still to be logged to a store."""
     if not (folder / STATE_FILE).is_file():
         return False
     try:
@@ -202,7 +202,7 @@ def _pending(folder: Path) -> bool:
 
 
 def _items(folder: Path, kinds: tuple[str, ...]) -> list[Item]:
-    """What of a run's folder would be removed. A run inside the folder is a run of its own."""
+    """Returns the items of a run's folder that would be removed. Runs inside the folder count as separate runs."""
     found: list[Item] = []
     for kind, patterns in KINDS.items():
         for pattern in patterns if kind in kinds else ():
@@ -242,7 +242,7 @@ def _size(path: Path) -> int | None:
 
 
 def _cached(cache: Path, used: dict[str, bool], before: str) -> list[Item]:
-    """Prepared models that no younger run has used, and that were not made lately."""
+    """Returns prepared models that no younger run has used and that are not recent themselves."""
     from datetime import datetime
 
     place, limit = cache / "artifacts", datetime.fromisoformat(before).timestamp()
@@ -264,10 +264,10 @@ def _newest(folder: Path) -> float:
 
 
 def remove(found: Pruning) -> Pruning:
-    """Removes what ``look`` found; what became busy meanwhile is left alone.
+    """Removes what ``look`` found, except runs that have been taken into use since.
 
     Returns:
-        What was removed, and what was left.
+        What was removed and what was kept.
 
     Raises:
         StoreError: A file cannot be removed.
@@ -290,7 +290,7 @@ def remove(found: Pruning) -> Pruning:
 
 
 def _remove_run(run: Old) -> None:
-    """Keeps a run's intervals, then removes its items, then says so in the folder."""
+    """Stores a run's intervals, removes its items, and then records this in the folder."""
     if any(item.kind == "frames" for item in run.items) and not kept_intervals(run.folder):
         with contextlib.suppress(DataError):  # damaged frames give no interval
             write_json(run.folder / INTERVALS_FILE, all_intervals(load(run.folder)))

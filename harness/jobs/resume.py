@@ -1,4 +1,4 @@
-"""What a call was, kept in its folder, so that ``resume`` can go on with it."""
+"""The call of a run, kept in its folder so that ``resume`` can continue it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from harness.core.files import read_record, write_json
 LAST = Path("outputs/last.json")
 COMMAND_FILE = "command.json"
 COMPARING = "turns."
-"""Keys that change how jobs are compared and nothing that they measure: given alone, the rest is as it was."""
+"""Keys that change how jobs are compared, not what they measure; if only these are given, all else stays as it was."""
 PLACES = ("hydra.run.dir", "hydra.sweep.dir")
 
 
 @dataclass(frozen=True)
 class Call:
-    """What a user asks for.
+    """The words of a user's call.
 
     Attributes:
-        overrides: As Hydra takes them.
-        multirun: Whether a sweep is asked for.
+        overrides: Overrides in Hydra's grammar.
+        multirun: Whether a sweep is requested.
         config_dir: A further folder of YAML groups (absolute).
         words: The whole command line, for records; by default the overrides.
     """
@@ -35,17 +35,17 @@ class Call:
     words: tuple[str, ...] = field(default=())
 
     def value(self, key: str) -> str | None:
-        """What the call sets ``key`` to, or None."""
+        """Returns the value to which the call sets ``key``, or None."""
         return next((plain_value(text.partition("=")[2]) for text in self.overrides if key_of(text) == key), None)
 
 
 def key_of(override: str) -> str:
-    """The key or group of an override: ``+a.b=1`` -> ``a.b``."""
+    """Returns the key or group of an override: ``+a.b=1`` -> ``a.b``."""
     return override.lstrip("+~").partition("=")[0]
 
 
 def varied_keys(jobs: Sequence[Sequence[str]]) -> list[str]:
-    """The keys whose values differ between the overrides of jobs, in the order of the command line."""
+    """Returns the keys whose values differ between the overrides of jobs, in the order of the command line."""
     values: dict[str, set[str]] = {}
     for overrides in jobs:
         for text in overrides:
@@ -54,30 +54,30 @@ def varied_keys(jobs: Sequence[Sequence[str]]) -> list[str]:
 
 
 def plain_value(text: str) -> str:
-    """A value as people write it: without the quotes and backslashes that Hydra's grammar wants around its own signs."""
+    """Returns a value without the quotes and backslashes that Hydra's grammar needs around special characters."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1]
     return re.sub(r"\\([^\w\s])", r"\1", text)
 
 
 def quoted(path: str | Path) -> str:
-    """A path as a value of Hydra's grammar, whatever signs are in it; ``unquoted`` gives it back.
+    """Returns a path as a value of Hydra's grammar, with any characters; ``unquoted`` reverses it.
 
-    In quotes the grammar takes a backslash for an escape before a quote alone.
+    In quotes, the grammar reads a backslash as an escape only if a quote follows.
     """
     text = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), str(path))
     return f"'{text}'"
 
 
 def unquoted(text: str) -> str:
-    """What a value of Hydra's grammar stands for if it is in quotes; itself if it is not."""
+    """Returns the text that a quoted value of Hydra's grammar stands for; an unquoted value is returned unchanged."""
     if len(text) < 2 or text[0] not in "'\"" or text[-1] != text[0]:
         return text
     return re.sub(rf"(\\+)(?={text[0]}|$)", lambda found: "\\" * (len(found[1]) // 2), text[1:-1])
 
 
 def continued(call: Call) -> Call:
-    """Turns ``resume=last`` or ``resume=FOLDER`` into the call that runs in that folder again.
+    """Turns ``resume=last`` or ``resume=FOLDER`` into the call that continues in that folder.
 
     Raises:
         DataError: There is no such run.
@@ -104,7 +104,7 @@ def continued(call: Call) -> Call:
 
 
 def check_kind(folder: Path, multirun: bool) -> None:
-    """Raises ConfigError if a sweep is to go on in a single run's folder, or a single run in a sweep's."""
+    """Raises ConfigError if a sweep would continue in the folder of a single run, or the other way round."""
     kept = bool(_read_call(folder / COMMAND_FILE)["multirun"]) if (folder / COMMAND_FILE).is_file() else multirun
     if kept != multirun:
         kinds = ("a sweep", "a single run") if kept else ("a single run", "a sweep")
@@ -115,7 +115,7 @@ def check_kind(folder: Path, multirun: bool) -> None:
 
 
 def _read_call(path: Path) -> dict[str, Any]:
-    """The call that a folder keeps, its types checked: people edit files. Raises DataError."""
+    """Reads the call that a folder keeps and checks its types, because users may edit files. Raises DataError."""
     found = read_record(path)
     overrides, config_dir = found.get("overrides"), found.get("config_dir")
     words = isinstance(overrides, list) and all(isinstance(text, str) for text in overrides)
@@ -125,7 +125,7 @@ def _read_call(path: Path) -> dict[str, Any]:
 
 
 def last_folder(path: Path) -> Path:
-    """The folder of the last run, which ``last.json`` names. Raises DataError."""
+    """Returns the folder of the last run, which ``last.json`` names. Raises DataError."""
     found = read_record(path).get("folder")
     if not isinstance(found, str) or not found or "\0" in found:
         raise DataError(f"{path} names no folder of a run; give the folder itself.")
@@ -133,12 +133,12 @@ def last_folder(path: Path) -> Path:
 
 
 def record(call: Call, folder: Path, multirun: bool) -> None:
-    """Leaves what ``resume`` needs: in the run's folder, and which run was the last.
+    """Writes what ``resume`` needs: the call in the run's folder, and which run was the last.
 
     Args:
-        call: As it was given; one that resumes leaves the folder's first record as it is.
-        folder: The run's or the sweep's.
-        multirun: Whether it is a sweep, which a recipe may decide.
+        call: The call as given; a call that resumes does not change the folder's first record.
+        folder: The folder of the run or sweep.
+        multirun: Whether it is a sweep, which may also be decided by a recipe.
     """
     if (call.value("resume") or "off") == "off" or not (folder / COMMAND_FILE).is_file():
         said = {"words": list(call.words), "overrides": list(call.overrides), "multirun": multirun}

@@ -1,4 +1,4 @@
-"""Further rounds of a measurement (``task.repeats``), of all jobs of a sweep in rotated order."""
+"""Further rounds of a measurement (``task.repeats``) for all jobs of a sweep, in rotated order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.machine.progress import say
 
 
 def more_rounds(folders: Sequence[Path], repeats: int) -> None:
-    """Runs rounds 2 to ``repeats`` of all jobs, each round in another order, so that drift hits all alike."""
+    """Runs rounds 2 to ``repeats`` of all jobs, each round in another order, so that drift affects all jobs equally."""
     jobs = [folder for folder in folders if Results.load(folder).status == "ok"]
     for round_ in range(2, repeats + 1):
         shift = (round_ - 1) % max(1, len(jobs))
@@ -30,7 +30,7 @@ def more_rounds(folders: Sequence[Path], repeats: int) -> None:
 
 
 def run_round(folder: Path, round_: int) -> None:
-    """One further round of a finished job, in a folder of its own; then the job's results over all rounds."""
+    """Runs a further round of a finished job in its own folder; then updates the job's results over all rounds."""
     results = Results.load(folder)
     scratch = folder / "rounds" / f"work-{round_}"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -54,12 +54,12 @@ def _append_frames(folder: Path, scratch: Path) -> None:
         import pandas as pd
 
         new, old = read_frames(scratch), read_frames(folder)
-        old = old[~old["round"].isin(new["round"].unique())]  # a kill before the record was saved: the round is measured anew
+        old = old[~old["round"].isin(new["round"].unique())]  # killed before saving: measured again
         write_frames(folder, pd.concat([old, new], ignore_index=True))
 
 
 def _keep_reports(folder: Path, scratch: Path, round_: int) -> None:
-    """Moves what a further round reported (benchmark_app's own report, a ladder) to ``rounds/<round>/``."""
+    """Moves the reports of a further round (benchmark_app's own report, a ladder) to ``rounds/<round>/``."""
     for name in read_json(folder / outcome_file(round_))["files"]:
         source, goal = scratch / name, folder / "rounds" / str(round_) / name
         if source.is_file() and source.name != FRAMES_FILE:

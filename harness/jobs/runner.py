@@ -1,4 +1,4 @@
-"""The parent's side of one job: prepare and measure in children, wait, save. Nothing here imports a runtime."""
+"""The parent's side of one job: it prepares and measures in child processes, waits, and saves. Imports no runtime."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from harness.jobs.worker import JOB_FILE
 from harness.machine import environment
 
 STEERING = ("resume", "objective", "mlflow", "turns")
-"""Sections that say how a run is kept and compared, and decide nothing that it measures."""
+"""Sections that control how a run is kept and compared; they do not change its measurements."""
 
 
 SPEAKING = ("backend", "tracker", "dataset", "quantization", "task", "device")
-"""Groups whose choices say what they are; ``none`` and ``auto`` do not."""
+"""Groups whose choices are clear without the group's name, unlike ``none`` and ``auto``."""
 
 
 def named(key: str, value: str) -> str:
-    """How a setting stands in a job's name: ``openvino``, but ``hint=none`` and ``threads=1``."""
-    if key == "candidate":  # of a search: several settings in one
+    """Returns a setting as it is written in a job's name: ``openvino``, but ``hint=none`` and ``threads=1``."""
+    if key == "candidate":  # in a search: several settings in one
         return value
     if key in SPEAKING and value not in ("none", "auto", "multi", "off"):
         return value
@@ -42,16 +42,16 @@ class Job:
     """One job of a single run or a sweep.
 
     Attributes:
-        config: As resolved.
+        config: The resolved configuration.
         folder: Where it writes.
-        overrides: What made the configuration.
-        varied: What its sweep varies, with this job's values.
-        sweep: Whether it is one of a sweep.
+        overrides: The overrides of the configuration.
+        varied: The keys that its sweep varies, with this job's values.
+        sweep: Whether it belongs to a sweep.
         number: Its number in the sweep.
         call: Which start of its sweep it belongs to (``sweep.json``'s ``call``).
         chdir: Whether it works in its own folder (``hydra.job.chdir``).
-        built: Its parts, where they were built before the sweep began.
-        resumed: Whether its results were there already, and nothing was measured.
+        built: Its parts, if they were built before the sweep began.
+        resumed: Whether its results already existed and nothing was measured.
     """
 
     config: Mapping[str, Any]
@@ -67,7 +67,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What the sweep varies, else backend and tracker."""
+        """The settings that the sweep varies; otherwise backend and tracker."""
         if self.varied:
             return " ".join(named(key, str(value)) for key, value in self.varied.items())
         names = [(self.config.get(group) or {}).get("name") for group in ("backend", "tracker", "hint", "quantization")]
@@ -80,7 +80,7 @@ class Job:
         return self.built
 
     def record(self) -> dict[str, Any]:
-        """What ``job.json`` holds: all that the job's child processes and the end of its sweep have to know."""
+        """Returns the content of ``job.json``: what the job's child processes and the end of its sweep need."""
         return {
             "config": self.config,
             "overrides": list(self.overrides),
@@ -93,7 +93,7 @@ class Job:
 
 
 def run_job(job: Job) -> Results:
-    """Runs a job to its ``results.json``; never raises for a job's own failure, except SkipJob in a single run."""
+    """Runs a job and writes its ``results.json``; does not raise if the job fails, except SkipJob in a single run."""
     make_folder(job.folder)
     resumed = finished(job)
     if resumed is not None:
@@ -131,14 +131,14 @@ def run_job(job: Job) -> Results:
 
 
 def record_lost(job: Job, error: Exception) -> Results:
-    """The result of a job whose launcher's process died (node, memory, time limit) before it left any."""
+    """Records the result of a job whose launcher process died (node, memory, time limit) before it wrote one."""
     said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]  # a launcher adds the job's log below
     message = f"the process of this job died in its launcher ({said}); its last words are in the launcher's logs."
     return record_failure(job, "Lost", message)
 
 
 def record_failure(job: Job, kind: str, message: str) -> Results:
-    """The result of a job that ended before it could leave one."""
+    """Records the result of a job that ended before it could write one."""
     make_folder(job.folder)
     results = Results(
         id=_identity(job.folder),
@@ -155,7 +155,7 @@ def record_failure(job: Job, kind: str, message: str) -> Results:
 
 
 def finished(job: Job) -> Results | None:
-    """The results of a folder that is resumed, where they are complete and of the same configuration."""
+    """Returns the results of a resumed folder if they are complete and of the same configuration."""
     if job.config.get("resume", "off") == "off" or not (job.folder / RESULTS_FILE).is_file():
         return None
     with contextlib.suppress(DataError):
@@ -167,7 +167,7 @@ def finished(job: Job) -> Results | None:
 
 
 def is_another(job: Job) -> bool:
-    """Whether the folder holds a run of other settings, of another model or on other data: its identity must end."""
+    """Whether the folder holds a run with other settings, model or data, whose identity must not be reused."""
     with contextlib.suppress(DataError, TypeError, KeyError):
         if (job.folder / RESULTS_FILE).is_file():
             found = Results.load(job.folder)
@@ -177,17 +177,17 @@ def is_another(job: Job) -> bool:
         if (job.folder / JOB_FILE).is_file():
             return _comparable(read_record(job.folder / JOB_FILE)["config"]) != _comparable(plain(job.config))
         return False
-    return True  # what cannot be read is not gone on with
+    return True  # a run that cannot be read is not continued
 
 
 def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration as far as it decides results: the thread budget by its number, without what only steers the run."""
+    """Returns the parts of a configuration that decide results, with the thread budget as a number."""
     threads = config.get("threads") or environment.thread_budget()
     return {**{key: value for key, value in config.items() if key not in STEERING}, "threads": threads}
 
 
 def _still_current(job: Job, found: Results) -> bool:
-    """Whether model and data set are still those of a finished result."""
+    """Whether model and data set are still the same as in a finished result."""
     try:
         experiment = job.experiment()
         return bool(
@@ -210,7 +210,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _identity(folder: Path) -> str:
-    """The run's identity: kept when a folder is resumed."""
+    """Returns the run's identity, which stays the same when a folder is resumed."""
     path = folder / "id"
     if path.is_file():
         return path.read_text().strip()
@@ -220,7 +220,7 @@ def _identity(folder: Path) -> str:
 
 
 def fixed_cost(results: Results) -> str:
-    """What the job took beside tracking, now that it is logged, as a line for the terminal; empty if it is not known."""
+    """Returns a line on the time that a logged job spent outside tracking; empty if it is not known."""
     start, last = results.metrics.get("fixed_s/start"), results.details.get("last_frame")
     if start is None or last is None:
         return ""

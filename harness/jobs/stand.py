@@ -1,7 +1,7 @@
-"""The child process of a job in a measurement in turns: loads, sleeps, runs a turn when told, until its parent hangs up.
+"""The child process of a job measured in turns: it loads, waits, and runs turns until its parent disconnects.
 
-``python -m harness.jobs.stand FOLDER ADDRESS`` reads ``FOLDER/job.json`` and speaks JSON over a local connection, whose key is
-in the environment.
+``python -m harness.jobs.stand FOLDER ADDRESS`` reads ``FOLDER/job.json`` and uses JSON over a local connection, whose
+key is in the environment.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     """Serves turns; returns the exit code."""
     folder, address = Path(arguments[0]), arguments[1]
     keep_freed_memory()
-    found: Any = Client(json.loads(address), authkey=bytes.fromhex(os.environ[KEY]))  # on Windows a pipe's, which speaks the same
+    found: Any = Client(json.loads(address), authkey=bytes.fromhex(os.environ[KEY]))  # a pipe on Windows
     with found as parent:
         try:
             stand, facts = load(folder)
@@ -50,7 +50,10 @@ def main(arguments: list[str]) -> int:
 
 
 def load(folder: Path) -> tuple[Stand | None, Callable[[], dict[str, Any]]]:
-    """The job of ``folder``, opened and ready to track; and what then tells its model and the settings in force."""
+    """Opens the job of ``folder`` for tracking.
+
+    Also returns a function that returns its model and effective settings.
+    """
     experiment = build_experiment(read_record(folder / JOB_FILE)["config"])
     artifact = prepare(experiment)
     stand = experiment.task.stand(
@@ -63,7 +66,7 @@ def load(folder: Path) -> tuple[Stand | None, Callable[[], dict[str, Any]]]:
 
 
 def serve(parent: Connection, stand: Stand) -> None:
-    """Runs turns until the parent hangs up."""
+    """Runs turns until the parent disconnects."""
     while True:
         order = json.loads(parent.recv_bytes())
         if order["kind"] == "boxes":
@@ -74,7 +77,7 @@ def serve(parent: Connection, stand: Stand) -> None:
 
 
 def send(connection: Connection, kind: str, content: dict[str, Any]) -> None:
-    """One message: ``kind`` and what belongs to it."""
+    """Sends one message: ``kind`` and its content."""
     connection.send_bytes(json.dumps({"kind": kind, **content}).encode())
 
 

@@ -1,4 +1,4 @@
-"""A sweep's record, and its end: further rounds, the summary, agreement with the first job, the parent run."""
+"""A sweep's record and its last steps: further rounds, the summary, agreement with the first job, the parent run."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def begin(plan: Plan, sweep: Path) -> None:
 
 
 def close(sweep: Path) -> list[Path]:
-    """Writes into ``sweep.json`` which jobs there were.
+    """Writes the list of jobs into ``sweep.json``.
 
     Returns:
-        The folders of all jobs that this call started, and of those it planned, in order; some may hold no result.
+        The folders of all jobs that this call started or planned, in order; some may hold no result.
     """
     record = read_sweep(sweep)
     started = dict(_started(sweep, record["call"]))
@@ -56,7 +56,7 @@ def close(sweep: Path) -> list[Path]:
 
 
 def _started(sweep: Path, call: str) -> Iterator[tuple[int, str]]:
-    """(number, folder below the sweep's) of each job of this call that began, whoever launched it."""
+    """Yields (number, folder below the sweep's) of each job of this call that began, with any launcher."""
     for place, folders, files in os.walk(sweep):
         folders[:] = [name for name in folders if not name.startswith(".")]
         if JOB_FILE in files and Path(place) != sweep:
@@ -67,7 +67,7 @@ def _started(sweep: Path, call: str) -> Iterator[tuple[int, str]]:
 
 
 def adopt_lost(plan: Plan, sweep: Path, error: Exception) -> None:
-    """Gives every job whose process died in its launcher a result that says so, once all others have ended."""
+    """Waits for all jobs to end, then records a failed result for every job whose process died in its launcher."""
     say(f"warning: the launcher lost a job ({type(error).__name__}); waiting for the others.")
     launchers.wait_for_the_others(plan.launcher, sweep)
     jobs = {number: (plan.folders[number], *job) for number, job in enumerate(plan.jobs)}
@@ -82,7 +82,7 @@ def adopt_lost(plan: Plan, sweep: Path, error: Exception) -> None:
 
 
 def keep_agreement(folders: list[Path], agreement: Mapping[str, Mapping[str, Any]]) -> None:
-    """Writes each job's agreement with the first beside its results: it is known at the sweep's end only."""
+    """Writes each job's agreement with the first job next to its results; it is known only at the end of the sweep."""
     for folder in folders:
         found = agreement.get(Results.load(folder).id)
         if found:
@@ -90,7 +90,7 @@ def keep_agreement(folders: list[Path], agreement: Mapping[str, Mapping[str, Any
 
 
 def keep_verdicts(place: Path, found: Comparison) -> None:
-    """Writes beside each job's results what the report says of it, and in a sweep's folder who leads."""
+    """Writes the report's verdict next to each job's results, and the leading job into the sweep's folder."""
     for row in found.rows:
         if (row.job.folder / RESULTS_FILE).is_file():
             write_json(row.job.folder / VERDICT_FILE, {"verdict": row.verdict})
@@ -103,7 +103,7 @@ def keep_verdicts(place: Path, found: Comparison) -> None:
 
 
 def log_parent(sweep: Path, target: mlflow_log.Target, failed: bool) -> None:
-    """Completes the sweep's run in MLflow; a store that cannot be reached is reported and never fatal."""
+    """Completes the sweep's run in MLflow; if the store cannot be reached, this is reported but not fatal."""
     try:
         mlflow_log.log_sweep(sweep, target, "failed" if failed else "ok")
     except mlflow_log.LoggingFailed as error:

@@ -1,4 +1,4 @@
-"""One job as Hydra calls it, in the sweep's own process or in one of its launcher: run, save, draw, log, objective."""
+"""One job as Hydra calls it, in the sweep's process or in a launcher's: run, save, draw, log, return the objective."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from harness.publish import mlflow as mlflow_log
 
 @dataclass
 class JobTask:
-    """The function that Hydra calls for every job of a call. In a launcher's process it starts with empty hands.
+    """The function that Hydra calls for every job of a call. In a launcher's process its attributes are empty at first.
 
     Attributes:
-        built: Parts of jobs that were built before the first one ran, with their configurations, by number.
-        errors: What kept jobs from leaving a result, in this process.
+        built: Parts of jobs that were built before the first job ran, with their configurations, by number.
+        errors: Errors in this process that prevented jobs from writing a result.
     """
 
     built: dict[int, tuple[Mapping[str, Any], Experiment]] = field(default_factory=dict)
@@ -40,10 +40,10 @@ class JobTask:
         """Runs the job.
 
         Args:
-            composed: Its configuration, of Hydra.
+            composed: Its configuration, composed by Hydra.
 
         Returns:
-            Its objective (``objective``), for a sweeper that optimises; None if none is asked for.
+            Its objective (``objective``), for a sweeper that optimises; None if none is configured.
         """
         place = compose.this_place()
         with contextlib.chdir(place.base):
@@ -59,12 +59,12 @@ class JobTask:
             return objective_of(results, config)
 
     def _built(self, number: int, config: Mapping[str, Any]) -> Experiment | None:
-        """The job's parts, handed out once, if they are those of this very configuration."""
+        """Returns the job's parts, once, if they were built from exactly this configuration."""
         found = self.built.pop(number, None)
         return found[1] if found is not None and found[0] == config else None
 
     def _ended(self, job: runner.Job, place: compose.Place, error: Exception) -> Results | None:
-        """What is left of a job that could not be run to a result: in a sweep, a failed result, and the sweep goes on."""
+        """Handles a job that ended without a result: in a sweep it gets a failed result, and the sweep continues."""
         if isinstance(error, OSError):
             error = StoreError(in_words(error))
         self.errors.append(error)
@@ -80,7 +80,10 @@ class JobTask:
 
 
 def _keep_traceback(error: Exception, folder: Path) -> None:
-    """Adds the traceback of a mistake of ours to the job's log, whose last lines its result gets; ``-v`` shows it too."""
+    """Adds the traceback of an internal error to the job's log, whose last lines are in its result.
+
+    ``-v`` prints it.
+    """
     text = "".join(traceback.format_exception(error))
     if os.environ.get("HARNESS_VERBOSE"):
         say(text.rstrip())
@@ -93,7 +96,7 @@ def _keep_traceback(error: Exception, folder: Path) -> None:
 def make_job(
     config: Mapping[str, Any], folder: Path, overrides: Sequence[str], sweep: Path | None, number: int = 0
 ) -> runner.Job:
-    """A job as the runner takes it; named by what its sweep varies."""
+    """Makes a job for the runner, named after the settings that its sweep varies."""
     chosen = {key_of(text): plain_value(text.partition("=")[2]) for text in overrides}
     record = read_sweep(sweep) if sweep else {}
     keys = [key for key in chosen if key not in record["given"]] if record.get("open") else record.get("varied", [])
@@ -102,13 +105,13 @@ def make_job(
 
 
 def one_job(job: runner.Job, place: compose.Place) -> Results:
-    """Runs, saves and logs one job. Raises what keeps it from leaving a result."""
+    """Runs, saves and logs one job. Raises the error that prevents it from writing a result."""
     sweep = place.sweep
     record = read_sweep(sweep) if sweep else {}
     of = f"/{record['count']}" if record.get("count") else ""
     say(f"[{job.number + 1}{of}] {job.name}: {job.folder}" if sweep else f"{job.name}: {job.folder}")
     apart = sweep is not None and launchers.elsewhere(str(place.launcher.get("_target_")))
-    whole = apart or bool(record.get("open"))  # further rounds: where the first was measured, before a sweeper hears of it
+    whole = apart or bool(record.get("open"))  # further rounds run here, before a sweeper gets the result
     with launchers.own_cores(place.launcher if apart else {}, job.config.get("threads"), job.name):
         results = runner.run_job(job)
         if whole and rounds_of(job.config) > 1:
@@ -145,11 +148,11 @@ def objectives(config: Mapping[str, Any]) -> list[str]:
 
 
 def objective_of(results: Results | None, config: Mapping[str, Any]) -> float | tuple[float, ...] | None:
-    """What a job returns to its sweeper: the metrics that ``objective`` names.
+    """Returns a job's value for its sweeper: the metrics that ``objective`` names.
 
     Returns:
-        A number, several where several are named, None if none is; not a number (NaN) for a job that did not end well
-        and for a metric that it does not have.
+        A number, several if several are named, None if none is named; NaN for a job that did not succeed and for a
+        metric that it does not have.
     """
     names = objectives(config)
     metrics = results.metrics if results is not None and results.status == "ok" else {}
@@ -164,7 +167,10 @@ def objective_of(results: Results | None, config: Mapping[str, Any]) -> float | 
 
 
 def log_job(folder: Path, sweep: Path | None, redraw: bool = False) -> None:
-    """Draws a job's pictures and logs it. A store that cannot be reached is reported and never fatal: the folder is complete."""
+    """Draws a job's pictures and logs it. If a store cannot be reached, this is reported.
+
+    The folder is complete anyway.
+    """
     results = Results.load(folder)
     target = mlflow_log.target_of(results.config)
     if results.status == "ok" and (redraw or not (folder / "plots").is_dir()):
@@ -177,7 +183,7 @@ def log_job(folder: Path, sweep: Path | None, redraw: bool = False) -> None:
 
 
 def draw(folder: Path) -> None:
-    """A finished job's plots, and sheets of its worst and median sequence where it was scored."""
+    """Draws a finished job's plots and, if it was scored, sheets of its worst and median sequence."""
     from harness.report import plots
 
     with tolerated("warning: not all plots were drawn", say):
@@ -186,7 +192,7 @@ def draw(folder: Path) -> None:
 
 
 def draw_sheets(folder: Path) -> None:
-    """Sheets of frames alone: the report of a single run has its plots already."""
+    """Draws only sheets of frames: the report of a single run already has its plots."""
     from harness.report import render
 
     with tolerated("warning: no sheets of sequences were drawn", say), contextlib.suppress(DataError):

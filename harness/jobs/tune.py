@@ -1,7 +1,7 @@
-"""The tracker's own numbers by Optuna: tuned on some sequences, judged on others.
+"""Tunes a tracker's numeric settings with Optuna: tuned on some sequences, judged on others.
 
-All trials are kept in ``tune.json``; the sampler is made anew for each trial and told all earlier ones, so that a search that was
-killed goes on as it would have.
+All trials are kept in ``tune.json``. Each trial makes a new sampler and gives it all earlier trials, so that a search
+that was killed continues as if it had not been.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from harness.scoring.intervals import ACCURACY, Interval, bracket
 
 STATE_FILE, TABLE_FILE, TEXT_FILE = "tune.json", "trials.csv", "tuning.md"
 STARTUP = 10
-"""Trials that are drawn evenly before the sampler (TPE) chooses."""
+"""Number of quasi-uniform trials before the sampler (TPE) chooses."""
 ROLE = "tracker."
 OWN, TUNED = "0", "1"
 
 
 class DataLab(Lab, Protocol):
-    """A machine that knows data sets too."""
+    """A machine that can also read data sets."""
 
     def names(self, config: dict[str, Any]) -> list[str]:
         """The sequences that a configuration uses."""
@@ -48,17 +48,17 @@ class DataLab(Lab, Protocol):
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be tuned.
+    """A request to tune settings.
 
     Attributes:
-        keys: The numbers, as ``tracker.penalty_k``.
-        ranges: Key -> lowest and highest value; of others 0 to 1, if the tracker accepts that.
+        keys: The numeric settings, such as ``tracker.penalty_k``.
+        ranges: Key -> lowest and highest value; other keys get 0 to 1, if the tracker accepts that.
         settings: Overrides of all runs.
         tune_on: Names or patterns of the sequences to tune on.
         objective: ``ao``, ``sr50`` or ``sr75``.
-        trials: How many.
-        minutes: For the trials, at most.
-        seed: Of the sampler.
+        trials: The number of trials.
+        minutes: The time limit of the trials.
+        seed: The sampler's seed.
         config_dir: A further folder of YAML groups.
     """
 
@@ -82,7 +82,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What came of it: ``gain`` is the paired difference on the other sequences; None where no trial was better at all."""
+    """The result: ``gain`` is the paired difference on the other sequences; None if no trial was better."""
 
     sentence: str
     command: str
@@ -91,13 +91,13 @@ class Tuned:
     folder: Path
 
     def text(self) -> str:
-        """For a terminal and as Markdown."""
+        """Returns the result as text for a terminal, which is also Markdown."""
         return f"{self.sentence}\n\nWith the tuned numbers:\n    {self.command}" if self.command else self.sentence
 
 
 @dataclass
 class Work:
-    """A tuning under way."""
+    """A tuning in progress."""
 
     wish: Wish
     folder: Path
@@ -115,7 +115,10 @@ class Work:
         write_json(self.folder / STATE_FILE, record)
 
     def load(self) -> bool:
-        """Takes what the folder holds. Raises ConfigError if that is of another wish, DataError if it is damaged."""
+        """Loads the state in the folder.
+
+        Raises ConfigError if it belongs to another request, DataError if it is damaged.
+        """
         if not (self.folder / STATE_FILE).is_file():
             return False
         record = read_record(self.folder / STATE_FILE)
@@ -136,16 +139,16 @@ def _comparable(wish: Wish) -> Any:
 
 
 def tune(wish: Wish, folder: Path, lab: DataLab, say: Say) -> Tuned:
-    """Tunes numbers of the tracker, and measures what they gain on other sequences.
+    """Tunes numeric settings of the tracker, and measures the gain on other sequences.
 
     Args:
-        wish: What is asked for.
-        folder: Where everything goes; one that holds an unfinished tuning of the same wish is gone on with.
+        wish: The request.
+        folder: The folder of the tuning; an unfinished tuning of the same request in it is continued.
         lab: The machine.
-        say: Gets lines for people.
+        say: Gets lines for the user.
 
     Raises:
-        HarnessError: The wish is wrong, or nothing can be run.
+        HarnessError: The request is wrong, or nothing can be run.
     """
     ranges = checked(wish, lab)
     words, evaluated = split_words(wish, lab)
@@ -160,7 +163,10 @@ def tune(wish: Wish, folder: Path, lab: DataLab, say: Say) -> Tuned:
 
 
 def checked(wish: Wish, lab: DataLab) -> dict[str, tuple[float, float]]:
-    """Each key's range. Raises ConfigError for what is no number of the tracker, or where no range is known."""
+    """Returns each key's range.
+
+    Raises ConfigError for a key that is not a number of the tracker or has no known range.
+    """
     if wish.objective not in ACCURACY:
         raise ConfigError(f"--objective is {wish.objective!r}{suggestion(wish.objective, ACCURACY)}; accepted: {', '.join(ACCURACY)}.")
     config = lab.compose(list(wish.settings))
@@ -185,7 +191,7 @@ def checked(wish: Wish, lab: DataLab) -> dict[str, tuple[float, float]]:
 
 
 def split_words(wish: Wish, lab: DataLab) -> tuple[list[str], list[str]]:
-    """The overrides of runs on the tuning sequences, and of those on the others.
+    """Returns the overrides of runs on the tuning sequences, and of those on the others.
 
     Raises:
         ConfigError: A sequence is in both, or one of the sides is empty.
@@ -223,7 +229,7 @@ def _list(names: Sequence[str]) -> str:
 
 
 def search(work: Work) -> None:
-    """Measures the tracker's own numbers and trial after trial on the tuning sequences, until there are enough or the time is up."""
+    """Measures the tracker's own values, then trials on the tuning sequences until there are enough or time is up."""
     lab, wish = work.lab, work.wish
     begin = lab.now() - work.spent_s
     if work.own is None:
@@ -243,7 +249,7 @@ def search(work: Work) -> None:
 
 
 def ask(trials: Sequence[Mapping[str, Any]], ranges: Mapping[str, tuple[float, float]], seed: int) -> dict[str, float]:
-    """The values to try next, given all that were tried. Raises ConfigError if Optuna is not installed."""
+    """Returns the values to try next, given all earlier trials. Raises ConfigError if Optuna is not installed."""
     try:
         import optuna
     except ImportError as error:
@@ -260,7 +266,7 @@ def ask(trials: Sequence[Mapping[str, Any]], ranges: Mapping[str, tuple[float, f
 
 
 def _value(work: Work, values: Mapping[str, float], name: str) -> float | None:
-    """The objective on the tuning sequences; None where the run failed."""
+    """Returns the objective on the tuning sequences; None if the run failed."""
     results = _run(work, work.words, values, f"trials/{name}", name)
     return results.metrics.get(work.wish.objective) if results.status == "ok" else None
 
@@ -277,7 +283,7 @@ def _run(work: Work, words: Sequence[str], values: Mapping[str, float], place: s
 
 
 def conclude(work: Work, words: list[str]) -> Tuned:
-    """Measures own and tuned numbers on the other sequences, and writes the answer, the report and the record."""
+    """Measures original and tuned values on the other sequences, and writes the answer, the report and the record."""
     wish, told = work.wish, [item for item in work.trials if item["value"] is not None]
     best = max(told, key=lambda item: float(item["value"]), default=None)
     write_text(work.folder / TABLE_FILE, _table(work))
@@ -331,7 +337,7 @@ def _table(work: Work) -> str:
 
 
 def _record(work: Work) -> None:
-    """``sweep.json``: the two runs on the other sequences are the jobs of a sweep, for the report, MLflow and ``compare``."""
+    """Writes ``sweep.json`` with the two final runs as jobs, for the report, MLflow and ``compare``."""
     path = work.folder / SWEEP_FILE
     old = read_sweep(work.folder) if path.is_file() else {}
     record = {

@@ -1,7 +1,9 @@
-"""A measurement in turns: the jobs of a sweep loaded side by side, asleep, each tracking a moment when it is its turn.
+"""A measurement in turns: the jobs of a sweep are loaded side by side.
 
-Jobs that run minutes apart meet another machine each time; here whatever changes by the minute meets all alike. What
-comes of it (``turns.json`` in the sweep's folder) is what speeds are compared by; each job's own fps stays what it was.
+Each waits and tracks briefly when it is its turn.
+
+Jobs that run minutes apart meet the machine in different conditions; here slow changes affect all jobs equally. The
+result (``turns.json`` in the sweep's folder) is used to compare speeds; each job's own fps does not change.
 """
 
 from __future__ import annotations
@@ -32,23 +34,23 @@ from harness.machine.load import FamilyWatch
 from harness.scoring.turns import Round, decide, mean_seconds
 
 TURN_SECONDS = 0.3
-"""Least length of a turn: long against a scheduler's slices, short against what drifts."""
+"""Least seconds of a turn: long compared to a scheduler's time slices, short compared to drift."""
 SETTLE_SECONDS = 0.02
-"""Between two turns: a runtime that spins for work has gone to sleep when the next one begins."""
+"""Seconds between two turns, so that a runtime whose threads spin has gone to sleep when the next turn begins."""
 LOAD_SECONDS = 300.0
 ANSWER_SECONDS = 120.0
 LEAST_FREE_MB = 1024
 MOST_SIDE_BY_SIDE = 12
-"""Processes that are loaded at once."""
+"""The most processes that are loaded at the same time."""
 LOADINGS = 2
-"""Times that the processes are started, the second time in reverse order: what is loaded first is often slower as long as it lives."""
+"""How often the processes are started, the second time in reverse order: the first one loaded is often slower."""
 MOST_DISTURBED = 2.0
-"""Rounds are repeated until enough were quiet, for at most so many times the wished length."""
+"""Rounds are repeated until enough were undisturbed, for at most this many times the requested length."""
 Say = Callable[[str], None]
 
 
 class Ended(HarnessError):
-    """The process of a job died, failed or gives no answer; ``name`` is the job's."""
+    """The process of a job died, failed or does not answer; ``name`` is the job's name."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
@@ -57,7 +59,7 @@ class Ended(HarnessError):
 
 @dataclass(frozen=True)
 class Entrant:
-    """A job that takes part: the folder with its ``job.json``, and the threads that it was given."""
+    """A job that takes part: the folder with its ``job.json``, and its number of threads."""
 
     name: str
     folder: Path
@@ -66,7 +68,7 @@ class Entrant:
 
 @dataclass
 class Turns:
-    """What a measurement in turns found: rounds with each job's seconds a frame, and who could not take part."""
+    """The result of a measurement in turns: rounds with seconds per frame of each job, and jobs that dropped out."""
 
     names: list[str]
     rounds: list[Round] = field(default_factory=list)
@@ -74,7 +76,7 @@ class Turns:
     dropped: dict[str, str] = field(default_factory=dict)
 
     def add(self, part: Turns) -> None:
-        """Takes in the rounds of a group, or of another loading of the same one."""
+        """Adds the rounds of a group, or of another loading of the same group."""
         loadings = 1 + max((item.loading for item in self.rounds), default=-1)
         self.rounds += [replace(item, loading=item.loading + loadings) for item in part.rounds]
         self.records += [{**item, "loading": item["loading"] + loadings} for item in part.records]
@@ -82,7 +84,7 @@ class Turns:
         self.names = [name for name in self.names if name not in self.dropped]
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it; raw samples are kept."""
+        """Returns the result as JSON values; raw samples are kept."""
         return {"schema": 1, "jobs": self.names, "dropped": self.dropped, "rounds": self.records}
 
 
@@ -101,7 +103,7 @@ class Standing:
         return [float(value) for value in answer["seconds"]]
 
     def boxes(self, number: int) -> list[list[float]]:
-        """The boxes of a piece of video. Raises HarnessError if its process died."""
+        """Returns the boxes of a video clip. Raises HarnessError if its process died."""
         send_order(self._connection, "boxes", number, 0.0, self.name)
         return list(receive(self._connection, ANSWER_SECONDS, self.name)["boxes"])
 
@@ -112,7 +114,7 @@ class Standing:
 
 
 def send_order(connection: Connection, kind: str, number: int, seconds: float, name: str) -> None:
-    """Tells a job to run a turn, or to tell its boxes. Raises Ended if its process is gone."""
+    """Orders a job to run a turn or to send its boxes. Raises Ended if its process is gone."""
     try:
         send(connection, kind, {"turn": number, "seconds": seconds})
     except OSError as error:
@@ -120,7 +122,10 @@ def send_order(connection: Connection, kind: str, number: int, seconds: float, n
 
 
 def receive(connection: Connection, seconds: float, name: str) -> dict[str, Any]:
-    """The next message of a job's process. Raises Ended if it failed, died or says nothing for so long."""
+    """Returns the next message of a job's process.
+
+    Raises Ended if it failed, died or sends nothing within ``seconds``.
+    """
     if not wait([connection], seconds):
         raise Ended(name, f"{name} gave no answer within {seconds:.0f} s.")
     try:
@@ -202,11 +207,11 @@ class Loading:
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError, EOFError):
-            one: Any = self._listener.accept()  # on Windows a pipe's connection, which speaks the same
+            one: Any = self._listener.accept()  # on Windows a pipe's connection, with the same methods
             self._found.append(one)
 
     def _connected(self) -> Connection:
-        """The child's connection; does not wait for a child that has died."""
+        """Accepts the child's connection; does not wait for a child that has died."""
         end = time.monotonic() + LOAD_SECONDS
         while self._thread.is_alive() and self._child.poll() is None and time.monotonic() < end:
             self._thread.join(0.05)
@@ -217,12 +222,12 @@ class Loading:
 
 
 def measure(entrants: Sequence[Entrant], seconds: float, say: Say = lambda text: None) -> Turns:
-    """Measures the entrants in turns, with processes that are started twice, the second time in reverse order.
+    """Measures the entrants in turns; their processes are started twice, the second time in reverse order.
 
     Args:
         entrants: At least two jobs of this machine whose models are prepared.
-        seconds: Length of the whole measurement for each job, loading aside; twice as much if others disturb it.
-        say: Gets a line now and then for people.
+        seconds: Length of the whole measurement for each job, without loading; up to twice as much if it is disturbed.
+        say: Gets lines for the user from time to time.
 
     Returns:
         The rounds, disturbed ones included, and the entrants that could not take part.
@@ -254,16 +259,16 @@ def _measure_loaded(found: Turns, entrants: Sequence[Entrant], seconds: float, s
 
 
 def add_round(found: Turns, ways: Sequence[Standing], seconds: float = TURN_SECONDS, number: int | None = None) -> None:
-    """One round: every way once, in an order that changes from round to round, then once more in the reverse order.
+    """Runs one round: every entrant once, in an order that changes with the round, then once more in reverse order.
 
     Args:
         found: Gets the round.
-        ways: Those that take part.
+        ways: The entrants that take part.
         seconds: Least length of a turn.
-        number: Of the round, which decides order and piece of video; by default the next one of ``found``.
+        number: The round's number, which decides the order and the video clip; by default the next one of ``found``.
 
     Raises:
-        Ended: A way's process ended.
+        Ended: The process of an entrant ended.
     """
     number = len(found.rounds) if number is None else number
     shift = number % len(ways)
@@ -281,7 +286,10 @@ def add_round(found: Turns, ways: Sequence[Standing], seconds: float = TURN_SECO
 
 
 def measure_sweep(entrants: Sequence[Entrant], seconds: float, say: Say) -> Turns:
-    """Measures any number of entrants: more than fit side by side are measured in groups with the first, then the best of each."""
+    """Measures any number of entrants.
+
+    If they are too many, in groups that share the first one, then the best of each.
+    """
     if len(entrants) <= MOST_SIDE_BY_SIDE:
         return measure(entrants, seconds, say)
     first, rest = entrants[0], list(entrants[1:])
@@ -299,7 +307,7 @@ def measure_sweep(entrants: Sequence[Entrant], seconds: float, say: Say) -> Turn
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Raises ConfigError where the section ``turns`` holds what cannot be."""
+    """Raises ConfigError if the section ``turns`` is invalid."""
     given = {key: value for key, value in settings.items() if value is not None}
     seconds, again = given.get("seconds", 0.0), given.get("again", False)
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= MOST:
@@ -311,7 +319,7 @@ def check(settings: Mapping[str, Any]) -> None:
 def of_sweep(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any], say: Say) -> Path | None:
     """Measures a finished sweep's jobs in turns, unless that was done; returns ``turns.json`` if there is one.
 
-    Left out are jobs that are not well, that were measured elsewhere, or whose task has no turns; their speeds are then
+    Jobs that failed, that were measured on another machine, or whose task has no turns are left out; their speeds are
     compared without an interval.
     """
     here = environment.describe()["machine"]
@@ -338,7 +346,7 @@ def of_sweep(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any], say
 
 
 def _is_of(path: Path, keys: Mapping[str, str]) -> bool:
-    """Whether a measurement in turns is of these very jobs and models."""
+    """Whether a measurement in turns belongs to exactly these jobs and models."""
     with contextlib.suppress(DataError, AttributeError):
         record = read_record(path)
         return record.get("keys") == dict(keys) and bool(record.get("rounds"))

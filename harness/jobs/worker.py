@@ -1,7 +1,7 @@
 """The child process of a job: prepares a model, or measures. Imports neither hydra nor mlflow.
 
 ``python -m harness.jobs.worker prepare|measure FOLDER [ROUND]`` reads ``FOLDER/job.json``. It ends with an outcome file, or with
-a failure file that says in one sentence why not; whatever else happens to it, the parent turns into a failed job.
+a failure file that states in one sentence why not. The parent turns any other end into a failed job.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LOCK_SECONDS = 10.0
 
 
 def outcome_file(round_: int) -> str:
-    """Name of the file with what round ``round_`` (from 1) found."""
+    """Returns the name of the file with the outcome of round ``round_`` (from 1)."""
     return f"rounds/{round_}.json"
 
 
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Holds the job's folder: a process that measures for it still, whoever started it, keeps a second one out."""
+    """Locks the job's folder, so that a process that still measures for it keeps a second one out."""
     try:
         with FileLock(folder / LOCK_FILE, timeout=LOCK_SECONDS):
             yield
@@ -79,10 +79,10 @@ def alone(folder: Path) -> Iterator[None]:
 
 def _fail(folder: Path, kind: str, message: str, code: int) -> int:
     print(secrets.masked(traceback.format_exc()), end="", file=sys.stderr)
-    for note in notes_of(sys.exception()):  # last, so that the end of the log is what the failed part itself said
+    for note in notes_of(sys.exception()):  # last, so that the log ends with the output of the failed part
         print(secrets.masked(note), file=sys.stderr)
     if isinstance(sys.exception(), TrackingError) or not isinstance(sys.exception(), (HarnessError, OSError, MemoryError)):
-        message = f"{message.rstrip('.')}; the traceback is in {folder / 'worker.log'}."  # some code failed that the user can mend
+        message = f"{message.rstrip('.')}; the traceback is in {folder / 'worker.log'}."  # the user's own code failed
     write_json(folder / FAILURE_FILE, {"kind": kind, "message": secrets.masked(message), "exit_code": code})
     return code
 
@@ -97,12 +97,12 @@ def notes_of(error: BaseException | None) -> list[str]:
 
 
 def prepare(experiment: Experiment) -> Artifact:
-    """Builds what is missing in the cache."""
+    """Builds the artifacts that are missing in the cache."""
     from harness.prepare.steps import realise
 
     display = progress.make()
     if experiment.task.uses_backend:
-        experiment.backend.check_device()  # before minutes of preparing for a device that is not there
+        experiment.backend.check_device()  # first, because preparing for a missing device would waste minutes
     try:
         return realise(experiment.step(), experiment.cache, display, experiment.threads)
     finally:
@@ -131,14 +131,14 @@ def measure(experiment: Experiment, folder: Path, round_: int) -> None:
         add_submission(context, result)
     finally:
         context.progress.close()
-        experiment.backend.close()  # before the load is reported: what it had started is not other load
+        experiment.backend.close()  # before the load is reported: its own processes do not count as other load
     found = outcome(experiment, artifact, result)
     found["details"]["other_load_cores"] = round(watch.stop(), 3)
     write_json(folder / outcome_file(round_), found)
 
 
 def add_submission(context: Context, result: TaskResult) -> None:
-    """The archive for the evaluation server of the data set, if it has one, and what kept it from being made."""
+    """Adds the archive for the data set's evaluation server, if it has one, or the reason why it could not be made."""
     if not context.dataset.submits() or context.tracker.random_weights or not (context.folder / "tracks").is_dir():
         return
     from harness.publish.submission import pack_job
@@ -149,7 +149,7 @@ def add_submission(context: Context, result: TaskResult) -> None:
 
 
 def outcome(experiment: Experiment, artifact: Artifact, result: TaskResult) -> dict[str, Any]:
-    """What one round found, with what the runtime says it did."""
+    """Returns the outcome of one round, with what the runtime reports."""
     metrics = dict(result.metrics)
     opened = experiment.backend.load_times() if experiment.task.uses_backend else {}
     metrics |= {f"load_ms/{key}": seconds * 1e3 for key, seconds in opened.items()}

@@ -1,1 +1,1 @@
-"""What is installed here and works, what makes measurements noisy, and how to mend it."""
+"""Checks what is installed and works here, what makes measurements noisy, and how to fix it."""

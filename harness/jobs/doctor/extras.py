@@ -1,4 +1,4 @@
-"""What of the optional parts is installed: the package's extras, and programs of the system that some commands use."""
+"""Finds which optional parts are installed: the package's extras, and system programs that some commands use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 PACKAGE = "tracker-harness"
 PROJECT = Path(__file__).resolve().parents[3] / "pyproject.toml"
-"""Of a checkout; a package that was installed from a wheel has none beside it."""
+"""The project file of a checkout; a package that was installed from a wheel has none beside it."""
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 EXTRA = re.compile(r"extra\s*==\s*['\"]([\w-]+)['\"]")
 PROGRAMS = {
@@ -23,7 +23,7 @@ PROGRAMS = {
         "install chromium (Debian: apt install chromium)",
     ),
 }
-"""Program -> the names that it goes by, what it is for, how to get it."""
+"""Program -> the names of its executable, what it is for, how to get it."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Part:
 
     Attributes:
         name: Its name.
-        there: Whether all of it is.
+        there: Whether all of it is installed.
         said: Versions, or what is missing.
-        get: How to get it; empty where it is there.
+        get: How to get it; empty if it is installed.
     """
 
     name: str
@@ -44,15 +44,16 @@ class Part:
     missing: list[str] = field(default_factory=list)
 
     def plain(self) -> dict[str, object]:
-        """As JSON has it."""
+        """Returns the part as JSON values."""
         return asdict(self)
 
 
 def extras(requirements: list[str] | None = None) -> list[Part]:
-    """The package's extras and which of their packages are there.
+    """Returns the package's extras and which of their packages are installed.
 
     Args:
-        requirements: As the package's metadata has them; by default the installed package's. Empty if there is no such record.
+        requirements: In the form of package metadata; by default those of the installed package. Empty if there are
+            none.
     """
     requirements = _requirements() if requirements is None else requirements
     wanted: dict[str, list[str]] = {}
@@ -64,7 +65,7 @@ def extras(requirements: list[str] | None = None) -> list[Part]:
 
 
 def _requirements(project: Path = PROJECT) -> list[str]:
-    """What the package requires: of a checkout as its pyproject.toml says now, else as the installed package's metadata has it."""
+    """Returns the package's requirements: from pyproject.toml in a checkout, else from the installed metadata."""
     try:
         found = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
         if found["name"] == PACKAGE:

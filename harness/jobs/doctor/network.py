@@ -12,7 +12,7 @@ from harness.jobs.doctor.tiny import GRAPH
 
 
 class Network(nn.Module):  # type: ignore[misc]
-    """What trackers are made of: uint8 pixels, convolutions, an attention-like product, an activation."""
+    """The usual operations of trackers: uint8 pixels, convolutions, an attention-like product, an activation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Network(nn.Module):  # type: ignore[misc]
         self.last = nn.Conv2d(8, 4, 1)
 
     def forward(self, search: torch.Tensor) -> torch.Tensor:
-        """Scores ``[1, 4, 16, 16]`` of an image ``[1, 32, 32, 3]`` of bytes."""
+        """Returns scores ``[1, 4, 16, 16]`` of a uint8 image ``[1, 32, 32, 3]``."""
         pixels = search.permute(0, 3, 1, 2).to(self.first.weight.dtype) / 255
         found = torch.relu(self.first(pixels))
         found = found + torch.sigmoid(self.mixed(found)) * found
@@ -29,7 +29,7 @@ class Network(nn.Module):  # type: ignore[misc]
 
 
 def build(weights: Sequence[Path], seed: int = 0) -> dict[str, nn.Module]:
-    """The network with weights drawn from ``seed``; ``weights`` is empty."""
+    """Returns the network with weights drawn from ``seed``; ``weights`` is empty."""
     del weights
     torch.manual_seed(seed)
     return {GRAPH: Network().eval()}

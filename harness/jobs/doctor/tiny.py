@@ -30,10 +30,10 @@ class Tiny(TrackerSpec):
         return Source("torch", "harness.jobs.doctor.network:build")
 
     def start(self, sessions: Mapping[str, Session]) -> Tracker:
-        """Raises ConfigError, since this graph cannot track."""
+        """Raises ConfigError, because this graph cannot track."""
         raise ConfigError("this graph only checks that a backend works; it cannot track.")
 
     @property
     def random_weights(self) -> bool:
-        """They are."""
+        """Always True."""
         return True

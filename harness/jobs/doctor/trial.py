@@ -1,4 +1,4 @@
-"""Tries a backend on a device with a tiny graph, in a process of its own, so that a crash is a line and not the end.
+"""Tries a backend on a device with a tiny graph, in a separate process, so that a crash ends nothing else.
 
 ``python -m harness.jobs.doctor.trial BACKEND_CLASS DEVICE CACHE`` prepares the graph as any model is prepared (with the check of its
 outputs against torch's), opens it and runs it; it prints one line of JSON.
@@ -33,14 +33,14 @@ MARK = "trial: "
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of trying a backend on a device.
+    """The result of trying a backend on a device.
 
     Attributes:
         backend: As in ``backend=``.
-        device: As in ``device=``; empty where the backend could not tell what it has.
+        device: As in ``device=``; empty if the backend could not list its devices.
         name: The device's full name.
-        status: ``works``, ``fails`` (installed, and does not work), ``absent`` (not installed), or ``untried``.
-        said: Details for people.
+        status: ``works``, ``fails`` (installed but does not work), ``absent`` (not installed), or ``untried``.
+        said: Details for the user.
     """
 
     backend: str
@@ -50,12 +50,12 @@ class Trial:
     said: str
 
     def plain(self) -> dict[str, str]:
-        """As JSON has it."""
+        """Returns the trial as JSON values."""
         return asdict(self)
 
 
 def all_trials(seconds: float = SECONDS) -> list[Trial]:
-    """Every backend on every device that it says it has.
+    """Tries every backend on every device that it lists.
 
     Args:
         seconds: The most that one trial may take.
@@ -82,7 +82,7 @@ def _trials(name: str, target: str, cache: Path, seconds: float) -> list[Trial]:
 
 
 def attempt(target: str, device: str, cache: Path, seconds: float) -> tuple[str, str]:
-    """(status, details) of one backend's class on one device, tried in a child process that is ended when time is up."""
+    """Tries a backend's class on a device in a child process with a time limit; returns (status, details)."""
     words = children.module_words("harness.jobs.doctor.trial", target, device, str(cache))
     child = children.start(words, env=children.variables(1), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
@@ -105,7 +105,7 @@ def attempt(target: str, device: str, cache: Path, seconds: float) -> tuple[str,
 
 
 def main(arguments: list[str]) -> int:
-    """Tries one; returns the exit code 0, whatever came of it."""
+    """Tries one backend; always returns the exit code 0."""
     target, device, cache = arguments
     try:
         found = {"status": "works", "said": try_out(target, device, Path(cache))}
@@ -120,7 +120,7 @@ def main(arguments: list[str]) -> int:
 
 
 def try_out(target: str, device: str, cache: Path) -> str:
-    """Prepares, opens and runs the tiny graph; says what came of it. Raises what goes wrong."""
+    """Prepares, opens and runs the tiny graph; returns the details. Raises the error if it fails."""
     import numpy as np
 
     from harness.jobs.doctor.tiny import GRAPH, INPUT, OUTPUT, SIZE, Tiny

@@ -1,1 +1,1 @@
-"""Which configuration to deploy: candidates, a race between them, the finalists measured whole, and the answer."""
+"""Finds the configuration to deploy: candidates, a race between them, full measurements of finalists, the answer."""

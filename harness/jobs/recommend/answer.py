@@ -25,17 +25,17 @@ TABLE_FILE = "candidates.csv"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a search found.
+    """The result of a search.
 
     Attributes:
-        kind: As of ``report.choice.Choice``.
+        kind: As in ``report.choice.Choice``.
         sentence: The answer in one sentence.
-        command: The command that runs the recommended configuration; empty where nothing fits.
+        command: The command that runs the recommended configuration; empty if no candidate fits.
         call: The command of the search itself.
-        folder: Where everything lies.
-        run: The folder of the recommended run; empty where nothing fits.
+        folder: The folder of the search.
+        run: The folder of the recommended run; empty if no candidate fits.
         overrides: The recommended settings.
-        steps: (title, command) of what to do with it.
+        steps: (title, command) of the next steps.
         changes: Sentences on what would change the answer.
         dropped: Why each other candidate was dropped, by its settings.
     """
@@ -52,11 +52,11 @@ class Answer:
     dropped: dict[str, str] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Returns the answer as JSON values."""
         return {**asdict(self), "folder": str(self.folder)}
 
     def text(self) -> str:
-        """For a terminal and as Markdown."""
+        """Returns the answer as text for a terminal, which is also Markdown."""
         lines = [self.sentence]
         for title, command in self.steps:
             lines += ["", f"{title}:", f"    {command}"]
@@ -65,7 +65,7 @@ class Answer:
 
 
 def conclude(search: Search) -> Answer:
-    """Chooses, and writes the answer, the report and the record; what fails of the latter is a warning, since the answer is known."""
+    """Chooses and writes the answer, the report and the record; if one of the last two fails, it is only a warning."""
     found = search.compared()
     chosen, told = advice.advise(found, search.objectives, search.requirements, search.eligible(found))
     places = {entry.place: entry for entry in search.state.entries if entry.place}
@@ -90,7 +90,7 @@ def conclude(search: Search) -> Answer:
 
 
 def worded(request: Request, folder: Path, state: State, told: Advice, entry: Entry | None) -> Answer:
-    """The answer of a search with its commands; ``entry`` is the recommended candidate, None where nothing fits."""
+    """Returns the answer of a search with its commands; ``entry`` is the recommended candidate, None if none fits."""
     dropped = {item.name: item.reason for item in state.entries if item.status == "dropped"}
     if entry is None:
         return Answer(told.kind, told.sentence, "", call_of(request), folder, changes=list(told.changes), dropped=dropped)
@@ -107,7 +107,7 @@ def worded(request: Request, folder: Path, state: State, told: Advice, entry: En
 
 
 def write(made: Answer, request: Request, state: State) -> None:
-    """Writes the answer's files beside the state."""
+    """Writes the answer's files next to the state."""
     reasons = "".join(f"- {name}: {reason}.\n" for name, reason in made.dropped.items()) or "There were none.\n"
     write_text(made.folder / TEXT_FILE, f"# Recommendation\n\n{made.text()}\n\n## Why not the others\n\n{reasons}")
     write_text(made.folder / TABLE_FILE, _table(state, made.dropped))
@@ -127,7 +127,7 @@ def call_of(request: Request) -> str:
 
 
 def experiment_yaml(request: Request, overrides: list[str], said: str) -> str:
-    """The recommended settings as an experiment of Hydra's."""
+    """Returns the recommended settings as an experiment file for Hydra."""
     settings: dict[str, str] = {}
     for text in (*request.fixed, *overrides):
         key, _, value = text.partition("=")

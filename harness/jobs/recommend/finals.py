@@ -1,4 +1,4 @@
-"""After the race: accuracy of those that lead, the finalists measured whole, and a final of those that are not told apart."""
+"""After the race: accuracy of the leaders, full measurements of the finalists, and a final between close ones."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from harness.scoring.compared import Row
 TORCH = ("backend=torch", "device=cpu", "hint=none", "quantization=none")
 MOST_FINALISTS = 8
 CLEARLY_SLOWER = 1.08
-"""Times in the race that are this far apart are not asked again in the final."""
+"""Candidates whose times in the race differ by this much are not compared again in the final."""
 LOADING_ROUNDS = 4
-"""Rounds of the final before its processes are loaded anew, in reverse order: two processes of one configuration differ for life."""
+"""Rounds of the final before its processes are reloaded in reverse order: processes of one configuration differ."""
 LEAST_LOADINGS, MOST_LOADINGS = 2, 4
 
 
@@ -35,7 +35,7 @@ LEAST_LOADINGS, MOST_LOADINGS = 2, 4
 
 
 def reference(search: Search) -> None:
-    """Measures what differences are against: torch in fp32, or, where the tracker has no torch module, the first candidate."""
+    """Measures the baseline: torch in fp32, or the first candidate if the tracker has no torch module."""
     folder = search.folder / REFERENCE
     write_record(search)
     for overrides in (list(TORCH), *(entry.overrides for entry in search.state.entries)):
@@ -58,7 +58,7 @@ def reference(search: Search) -> None:
 
 
 def measure_finalists(search: Search) -> None:
-    """Measures the survivors of the race whole, the fastest first, until those that are left cannot win any more."""
+    """Measures the survivors of the race in full, the fastest first, until the remaining ones cannot win any more."""
     state = search.state
     names = [str(entry.number) for entry in state.alive()]
     means = racing.means(state.race_rounds(), names)
@@ -77,7 +77,7 @@ def measure_finalists(search: Search) -> None:
 
 
 def _measure_nearest(search: Search) -> None:
-    """Where nothing fits, the fastest of those that were dropped for their accuracy is measured too: it may be the nearest."""
+    """If no candidate fits, measures the fastest of those dropped for their accuracy too: it may be the closest."""
     state = search.state
     fitting = [row for row in search.eligible(search.compared()) if not choice.unmet(row, search.requirements)]
     if fitting or not state.inaccurate:
@@ -90,7 +90,7 @@ def _measure_nearest(search: Search) -> None:
 
 
 def _measure(search: Search, entry: Entry) -> None:
-    """Measures a finalist whole; the reference is not measured twice."""
+    """Measures a finalist in full; the baseline is not measured twice."""
     config = search.whole(entry.overrides)
     if not entry.place:
         taken = {other.place for other in search.state.entries} - {"", REFERENCE}
@@ -117,11 +117,11 @@ def _is_reference(search: Search, config: Mapping[str, Any]) -> bool:
 
 
 def _cannot_win(search: Search, entry: Entry, taken: list[Entry], means: Mapping[str, float]) -> str:
-    """Why a survivor of the race need not be measured whole; empty if it must be."""
+    """Returns why a survivor of the race need not be measured in full; empty if it must be."""
     if search.lab.now() > search.deadline and taken:
         return "the time was up; give more minutes"
     if [item.metric for item in search.objectives] != ["fps"]:
-        return ""  # speed in the race says little of another objective
+        return ""  # speed in the race predicts little about another objective
     found = search.compared()
     fits = {row.job.folder.name for row in search.eligible(found) if not choice.unmet(row, search.requirements)}
     for other in taken:
@@ -134,9 +134,10 @@ def _cannot_win(search: Search, entry: Entry, taken: list[Entry], means: Mapping
 
 
 def _inaccurate(search: Search, entry: Entry) -> str:
-    """Why a candidate's accuracy does not do, told by a run in parallel mode of one that computes the same; empty if it does.
+    """Returns why a candidate's accuracy is not enough; empty if it is.
 
-    Candidates count as computing the same if their boxes were equal, to the last bit, on the pieces of video of the race.
+    Measures it by a run in parallel mode of one candidate of those that compute the same. Candidates count as computing
+    the same if their boxes were equal, to the last bit, on the video clips of the race.
     """
     asked = [gate for gate in search.requirements if catalog().needing("truth", [gate.metric]) and not gate.metric.startswith("realtime/")]
     if not asked or not entry.kind or any(text.startswith("task.mode=") for text in search.request.fixed):
@@ -151,7 +152,7 @@ def _inaccurate(search: Search, entry: Entry) -> str:
         search.state.accuracy[entry.kind] = place
         search.save()
     if Results.load(folder).status != "ok":
-        return ""  # the whole measurement tells what is wrong
+        return ""  # the full measurement shows what is wrong
     row = next(row for row in search.compared(folder).rows if row.job.folder == folder)
     lacking = choice.unmet(row, _on(asked, row))
     own = int(place.rpartition("/")[2])
@@ -160,14 +161,14 @@ def _inaccurate(search: Search, entry: Entry) -> str:
 
 
 def _on(asked: list[Gate], row: Row) -> list[Gate]:
-    """The conditions that a run in parallel mode can tell: on metrics that it has."""
+    """Returns the conditions that a run in parallel mode can check: those on metrics that it has."""
     return [gate for gate in asked if gate.metric in row.job.metrics]
 
 
 def run(
     search: Search, config: Mapping[str, Any], folder: Path, overrides: list[str], name: str, number: int
 ) -> Results:
-    """Measures one job whole; what is finished there already stays."""
+    """Measures one job in full; finished results in its folder are kept."""
     config = {**config, "resume": str(search.folder)}
     job = runner.Job(config, folder, [*search.request.fixed, *overrides], {"candidate": name}, True, number)
     results = search.lab.measure(job)
@@ -177,7 +178,7 @@ def run(
 
 
 def further_metrics(search: Search, overrides: list[str], name: str, folder: Path) -> None:
-    """Metrics that another task measures (realtime, capacity), for objectives and requirements that speak of them."""
+    """Measures metrics of other tasks (realtime, capacity) if objectives or requirements use them."""
     wanted = {item.metric for item in search.objectives} | {gate.metric for gate in search.requirements}
     for task, words in tasks_of(wanted).items():
         if any(metric.startswith(f"{task}/") for metric in Results.load(folder).metrics):
@@ -191,7 +192,7 @@ def further_metrics(search: Search, overrides: list[str], name: str, folder: Pat
 
 
 def tasks_of(metrics: set[str]) -> dict[str, list[str]]:
-    """Task -> its words, for the metrics that ``evaluate`` does not measure."""
+    """Returns task -> its overrides, for the metrics that ``evaluate`` does not measure."""
     found: dict[str, list[str]] = {}
     rates = sorted({name.split("/")[1] for name in metrics if name.startswith("realtime/")}, key=float)
     if rates:
@@ -206,7 +207,7 @@ def tasks_of(metrics: set[str]) -> dict[str, list[str]]:
 
 
 def final(search: Search) -> None:
-    """Measures those that fit, and the reference, in turns, until they are told apart or the time is up."""
+    """Measures the fitting candidates and the baseline in turns, until their order is clear or the time is up."""
     if (search.folder / TURNS_FILE).is_file():
         return
     found = search.compared()
@@ -228,7 +229,7 @@ def final(search: Search) -> None:
 
 
 def _loading(search: Search, entrants: list[Entrant], number: int, lost: dict[str, str]) -> None:
-    """The rounds of one loading, as far as they are not there; every second one loads in reverse order."""
+    """Runs the missing rounds of one loading; every second loading is in reverse order."""
     with search.lab.standing(entrants if number % 2 == 0 else entrants[::-1], lost) as ways:
         while len(ways) > 1 and len(search.state.final) < LOADING_ROUNDS * (number + 1):
             try:
@@ -242,7 +243,7 @@ def _loading(search: Search, entrants: list[Entrant], number: int, lost: dict[st
 
 
 def _undecided(search: Search, names: list[str]) -> bool:
-    """Whether the final goes on: a further loading tells more than further rounds of the same processes."""
+    """Whether the final needs another loading, which tells more than further rounds of the same processes."""
     loadings = len(search.state.final) // LOADING_ROUNDS
     if loadings < LEAST_LOADINGS:
         return True
@@ -260,7 +261,7 @@ def _entrant(search: Search, row: Row) -> Entrant:
 
 
 def write_record(search: Search) -> None:
-    """``sweep.json``: the finalists are the jobs of a sweep, for the report, MLflow and ``compare``."""
+    """Writes ``sweep.json``, with the finalists as jobs of a sweep, for the report, MLflow and ``compare``."""
     path = search.folder / SWEEP_FILE
     old = read_sweep(search.folder) if path.is_file() else {}
     places = sorted({REFERENCE, *(entry.place for entry in search.state.entries if entry.place)}, key=int)

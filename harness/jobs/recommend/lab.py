@@ -1,4 +1,4 @@
-"""What a search does to the machine: compose, prepare, load, let track, measure whole, log. Tests put stand-ins in its place."""
+"""The operations of a search: compose, prepare, load, track, measure, log. Tests replace them with stand-ins."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ Say = Callable[[str], None]
 
 
 class Lab(Protocol):
-    """A machine that candidates are measured on."""
+    """A machine on which candidates are measured."""
 
     def now(self) -> float:
-        """Seconds of a clock that only goes forward."""
+        """Seconds of a monotonic clock."""
         ...
 
     def compose(self, words: Sequence[str]) -> dict[str, Any]:
-        """The configuration that overrides make. Raises ConfigError."""
+        """Composes the configuration of overrides. Raises ConfigError."""
         ...
 
     def devices(self) -> list[str]:
-        """The devices that are here, in the words of ``device=``."""
+        """The devices of this machine, as values of ``device=``."""
         ...
 
     def threads(self) -> int:
-        """The budget of threads."""
+        """The thread budget."""
         ...
 
     def check(self, config: dict[str, Any]) -> None:
@@ -53,15 +53,15 @@ class Lab(Protocol):
         ...
 
     def standing(self, entrants: Sequence[Entrant], lost: dict[str, str]) -> AbstractContextManager[list[Standing]]:
-        """The entrants loaded side by side; those that cannot be are put into ``lost`` with the reason."""
+        """Loads the entrants side by side; those that cannot be loaded are put into ``lost`` with the reason."""
         ...
 
     def round(self, ways: Sequence[Standing], number: int, seconds: float) -> Turns:
-        """One round of turns. Raises HarnessError if a way's process ended."""
+        """Runs one round of turns. Raises HarnessError if the process of an entrant ended."""
         ...
 
     def measure(self, job: runner.Job) -> Results:
-        """Measures a job whole; what is finished stays."""
+        """Measures a job in full; finished results are kept."""
         ...
 
     def report(self, found: Comparison, folder: Path, title: str, call: str, say: Say) -> None:
@@ -69,7 +69,7 @@ class Lab(Protocol):
         ...
 
     def publish(self, sweep: Path, jobs: Sequence[Path], config: dict[str, Any], failed: bool, say: Say) -> None:
-        """Draws and logs the jobs and the whole search."""
+        """Draws and logs the jobs and the search as a whole."""
         ...
 
 
@@ -77,7 +77,7 @@ class Machine:
     """This computer.
 
     Args:
-        devices: Gives the devices that are here.
+        devices: Returns the devices of this machine.
         config_dir: A further folder of YAML groups.
     """
 
@@ -90,22 +90,22 @@ class Machine:
         return time.monotonic()
 
     def compose(self, words: Sequence[str]) -> dict[str, Any]:
-        """What Hydra composes; each list of words once."""
+        """Composes by Hydra; each list of overrides only once."""
         key = tuple(words)
         if key not in self._composed:
             self._composed[key] = compose.make_plan(list(words), False, self._config_dir, []).jobs[0][1]
         return self._composed[key]
 
     def devices(self) -> list[str]:
-        """As found by asking the runtimes."""
+        """The devices that the runtimes report."""
         return self._devices()
 
     def threads(self) -> int:
-        """What affinity and the control group allow."""
+        """The number of threads that CPU affinity and the control group allow."""
         return thread_budget()
 
     def check(self, config: dict[str, Any]) -> None:
-        """Builds the parts."""
+        """Builds the parts of the job, which checks them."""
         build_experiment(config)
 
     def names(self, config: dict[str, Any]) -> list[str]:
@@ -126,28 +126,28 @@ class Machine:
         return Entrant(name, folder, experiment.threads)
 
     def standing(self, entrants: Sequence[Entrant], lost: dict[str, str]) -> AbstractContextManager[list[Standing]]:
-        """A process each."""
+        """Starts a process for each entrant."""
         return turns.standing(entrants, lost)
 
     def round(self, ways: Sequence[Standing], number: int, seconds: float) -> Turns:
-        """Every way twice, in mirrored order."""
+        """Runs every entrant twice, the second time in reverse order."""
         found = Turns([way.name for way in ways])
         turns.add_round(found, ways, seconds, number)
         return found
 
     def measure(self, job: runner.Job) -> Results:
-        """In a child process."""
+        """Measures in a child process."""
         return runner.run_job(job)
 
     def report(self, found: Comparison, folder: Path, title: str, call: str, say: Say) -> None:
-        """As of a sweep; what fails there is a warning, since the answer is known."""
+        """Writes the report of a sweep; a failure is only a warning, because the answer is known."""
         with tolerated("warning: the report could not be made", say):
             from harness.report.summary import write_comparison
 
             write_comparison(found, folder, title, call)
 
     def publish(self, sweep: Path, jobs: Sequence[Path], config: dict[str, Any], failed: bool, say: Say) -> None:
-        """To MLflow; what fails there is a warning."""
+        """Logs to MLflow; a failure is only a warning."""
         for folder in jobs:
             log_job(folder, sweep)
         with tolerated("warning: the search is not logged to MLflow", say):

@@ -1,6 +1,6 @@
-"""The race: candidates loaded side by side in heats; what is clearly slower than one that computes the same is dropped.
+"""The race: candidates run side by side in heats; those clearly slower than one that computes the same are dropped.
 
-Which heat comes next, and how far it is, depends on the state alone, so that a race that was killed goes on as if it had not been.
+The next heat and its progress depend only on the state, so that a race that was killed continues as if it had not been.
 """
 
 from __future__ import annotations
@@ -23,30 +23,34 @@ from harness.report.contest import settings
 from harness.scoring import race
 
 PIECES = (0, 1, 2)
-"""Pieces of video on which two candidates must give the same boxes to count as computing the same."""
+"""Number of video clips on which two candidates must give the same boxes to count as computing the same."""
 TURN_SECONDS = 0.1
 MOST_ROUNDS = 6
-"""Of a heat: those that are not told apart by then go on together; further rounds of the same processes would tell little."""
+"""Most rounds of a heat: candidates still too close then go on together.
+
+More rounds of the same processes tell little.
+"""
 MOST_LEADERS = 3
-"""Survivors that meet the next heat: they link its speeds with those before."""
+"""Number of survivors that also run in the next heat, to link its speeds with those of earlier heats."""
 NEAR_LIMIT = 0.8
-"""Share of a limit from which a tail latency decides, not the speed alone."""
+"""The share of a limit above which a tail latency matters too, not only the speed."""
 Save = Callable[[], None]
 Say = Callable[[str], None]
 Prepare = Callable[[Entry], Entrant | None]
-"""Prepares a candidate; of one that cannot be run None, and the entry is dropped."""
+"""Prepares a candidate; if it cannot be run, drops the entry and returns None."""
 Choose = Callable[[State, int], None]
-"""Turns so many spare candidates of a space too large to race into waiting ones."""
+"""Makes a number of spare candidates waiting, in a space too large to race as a whole."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What may be dropped for its speed.
+    """Which candidates may be dropped for their speed.
 
     Attributes:
-        drops: Whether speed alone may decide at all: not where something is asked for that it says nothing of, as memory.
-        alike: Whether all candidates count as computing the same: nothing is asked for but speed.
-        tail: Limit of a tail latency in seconds; 0: shorter tails are wished without a limit; None: tails do not matter.
+        drops: Whether speed alone may decide; False if an objective does not depend on speed, such as memory.
+        alike: Whether all candidates count as computing the same, because only speed is asked for.
+        tail: The limit of a tail latency in seconds; 0 if tails should be short without a limit; None if they do not
+            matter.
     """
 
     drops: bool = True
@@ -56,14 +60,14 @@ class Rules:
 
 @dataclass(frozen=True)
 class Course:
-    """What a race is run on.
+    """The environment of a race.
 
     Attributes:
         lab: The machine.
         prepare: Prepares a candidate.
         rules: What may be dropped.
         save: Keeps the state; called after every round.
-        say: Gets lines for people.
+        say: Gets lines for the user.
         choose: Chooses among spare candidates.
     """
 
@@ -76,11 +80,11 @@ class Course:
 
 
 def run(state: State, course: Course, deadline: float) -> None:
-    """Races all waiting candidates, heat by heat; the survivors of each go into the next one.
+    """Races all waiting candidates, heat by heat; survivors of each heat take part in the next one.
 
     Args:
-        state: Gets rounds, heats, kinds and what is dropped.
-        course: What it is run on.
+        state: Gets rounds, heats, kinds and dropped candidates.
+        course: The environment of the race.
         deadline: When the race has to end, by the lab's clock.
     """
     while course.lab.now() < deadline or not any(heat["done"] for heat in state.heats):  # the first one is always run
@@ -101,7 +105,7 @@ def run(state: State, course: Course, deadline: float) -> None:
 
 
 def next_heat(state: State, course: Course) -> list[Entry]:
-    """The candidates of the heat that is under way, or of a new one; none if all have raced."""
+    """Returns the candidates of the current heat, or of a new one; none if all have raced."""
     if state.heats and not state.heats[-1]["done"]:
         entries = [state.entry(number) for number in state.heats[-1]["numbers"]]
         return [entry for entry in entries if entry.status != "dropped" and course.prepare(entry) is not None]
@@ -123,7 +127,7 @@ def next_heat(state: State, course: Course) -> list[Entry]:
 
 
 def run_heat(state: State, heat: Sequence[Entry], course: Course, deadline: float) -> None:
-    """One heat: loads its candidates, marks those that are the same in force or compute the same, and races the rest."""
+    """Runs one heat: loads its candidates, marks those with the same effective settings or boxes, races the rest."""
     lost: dict[str, str] = {}
     number = len(state.heats) - 1
     rules, lab = course.rules, course.lab
@@ -147,7 +151,7 @@ def run_heat(state: State, heat: Sequence[Entry], course: Course, deadline: floa
 
 
 def _goes_on(state: State, number: int, running: Sequence[Entry], rules: Rules, in_time: bool) -> bool:
-    """Whether a heat needs another round: every survivor gets the fewest that decide, also one that is alone in its kind."""
+    """Whether a heat needs another round; every survivor gets the minimum number, even one alone in its kind."""
     done = len(state.race_rounds(number))
     kinds = {_class(entry, rules) for entry in running}
     undecided = rules.drops and len(running) > len(kinds)
@@ -157,7 +161,7 @@ def _goes_on(state: State, number: int, running: Sequence[Entry], rules: Rules, 
 def identified(
     state: State, running: list[Entry], by_name: Mapping[str, Standing], entrants: Mapping[int, Entrant]
 ) -> list[Entry]:
-    """Asks candidates what they compute and which settings are in force; of those that are the same in force one stays."""
+    """Asks candidates for their boxes and effective settings; keeps one of those with the same effective settings."""
     for entry in running:
         try:
             identify(entry, by_name[str(entry.number)], entrants[entry.number].threads)
@@ -169,7 +173,7 @@ def identified(
 
 
 def identify(entry: Entry, way: Standing, threads: int) -> None:
-    """Asks a candidate what it computes and which settings are in force."""
+    """Asks a candidate for its boxes and its effective settings."""
     if entry.kind:
         return
     boxes = [way.boxes(number) for number in PIECES]
@@ -179,7 +183,7 @@ def identify(entry: Entry, way: Standing, threads: int) -> None:
 
 
 def drop_equals(state: State, running: Sequence[Entry]) -> None:
-    """Of candidates that are the same in force the one with the fewest settings stays: no measurement is needed."""
+    """Keeps, of candidates with the same effective settings, the one that sets fewest keys, without a measurement."""
     for entry in running:
         alike = [other for other in state.entries if other.in_force == entry.in_force and other is not entry]
         beaten = next((other for other in alike if other.beaten), None)
@@ -193,7 +197,7 @@ def drop_equals(state: State, running: Sequence[Entry]) -> None:
 
 
 def add_round(state: State, heat: int, ways: Sequence[Standing], lab: Lab) -> None:
-    """One round of the race, with the tail of each candidate's frames; a candidate whose process ends is dropped."""
+    """Runs one round of the race and keeps tail latencies; a candidate whose process ends is dropped."""
     try:
         found = lab.round(ways, len(state.race_rounds(heat)), TURN_SECONDS)
     except Ended as error:
@@ -203,19 +207,19 @@ def add_round(state: State, heat: int, ways: Sequence[Standing], lab: Lab) -> No
 
 
 def tails(record: Mapping[str, Any]) -> dict[str, float]:
-    """The 99th percentile of each way's frames in a round, in seconds."""
+    """Returns the 99th percentile of each candidate's frame times in a round, in seconds."""
     samples = record["samples"]
     return {name: float(np.percentile(np.concatenate([np.asarray(turn) for turn in own]), 99)) for name, own in samples.items()}
 
 
 def drop_beaten(state: State, heat: int, running: Sequence[Entry], rules: Rules) -> None:
-    """Drops what is clearly slower than a candidate that computes the same."""
+    """Drops candidates that are clearly slower than one that computes the same."""
     names = [str(entry.number) for entry in running]
     rounds = [item for item in state.race_rounds(heat) if all(name in item.seconds for name in names)]
     if len(rounds) < race.LEAST_ROUNDS:
         return
     if not any(item.quiet for item in rounds[-race.LEAST_ROUNDS :]):
-        rounds = [type(item)(item.seconds, True) for item in rounds]  # never quiet: pairs still share what disturbs them
+        rounds = [type(item)(item.seconds, True) for item in rounds]  # pairs still share the disturbance
     by_name = {str(entry.number): entry for entry in running}
     kinds = {name: _class(entry, rules) for name, entry in by_name.items()}
     for name, leader in race.beaten(rounds, names, kinds, _spared(state, names, rules)).items():
@@ -230,7 +234,7 @@ def _class(entry: Entry, rules: Rules) -> str:
 
 
 def _spared(state: State, names: Sequence[str], rules: Rules) -> dict[str, float] | None:
-    """The tail latencies of candidates if a limit on them matters, else None; all that are far below the limit count as equal."""
+    """Returns tail latencies if a limit on them matters, else None; those far below the limit count as equal."""
     if rules.tail is None:
         return None
     floor = NEAR_LIMIT * rules.tail
@@ -238,5 +242,5 @@ def _spared(state: State, names: Sequence[str], rules: Rules) -> dict[str, float
 
 
 def folder_of(folder: Path, number: int) -> Path:
-    """Where a candidate's job lies while it races."""
+    """Returns the folder of a candidate's job while it races."""
     return folder / "candidates" / str(number)

@@ -1,4 +1,4 @@
-"""The whole search: candidates, race, finalists measured whole, a final between those that lead, the answer."""
+"""The whole search: candidates, race, full measurements of the finalists, a final between the leaders, the answer."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from harness.report.choice import Objective
 from harness.report.gates import Gate
 
 RACE_SHARE = 0.55
-"""Of the time: the rest is for measuring the finalists whole, and for the final."""
+"""The race's share of the time; the rest is for measuring the finalists in full, and for the final."""
 BY_SPEED = ("fps", "latency_ms/*", "realtime/*/*")
-"""Of two candidates that compute the same the faster one is no worse in these (tails aside)."""
+"""Metrics in which the faster of two candidates that compute the same is not worse (apart from tails)."""
 TAILS = ("latency_ms/p90", "latency_ms/p99", "latency_ms/max")
-"""A candidate that is slower on average may be better in these."""
+"""Metrics in which a candidate that is slower on average may be better."""
 
 
 def recommend(request: Request, place: Path, lab: Lab, say: Say) -> answer.Answer:
     """Finds the configuration to deploy.
 
     Args:
-        request: What is asked for.
-        place: A folder for the search; one that holds an unfinished search of the same request is gone on with.
+        request: The objectives and requirements.
+        place: A folder for the search; an unfinished search for the same request in it is continued.
         lab: The machine.
-        say: Gets lines for people.
+        say: Gets lines for the user.
 
     Returns:
-        The answer; ``kind`` is ``none`` where nothing fits.
+        The answer; ``kind`` is ``none`` if no candidate fits.
 
     Raises:
         HarnessError: The request is wrong, or no candidate can be run.
@@ -59,12 +59,15 @@ def recommend(request: Request, place: Path, lab: Lab, say: Say) -> answer.Answe
 
 
 def new_place() -> Path:
-    """A new folder for a search, named by the time. Raises StoreError."""
+    """Makes a new folder for a search, named after the time. Raises StoreError."""
     return new_folder(Path("outputs") / time.strftime("%Y-%m-%d") / f"{time.strftime('%H-%M-%S')}-recommend")
 
 
 def candidates(request: Request, lab: Lab) -> list[Entry]:
-    """The space's candidates, in an order that the seed draws; of a space too large to race all but a first heat are spare."""
+    """Returns the space's candidates in a random order.
+
+    If they are too many to race, all but a first heat are spare.
+    """
     section = lab.compose([*request.fixed, f"+search={request.search}"])["search"]
     fixed = {resume.key_of(text): text.partition("=")[2] for text in request.fixed}
     threads = int(fixed["threads"]) if fixed.get("threads", "").isdigit() else lab.threads()
@@ -79,7 +82,7 @@ def candidates(request: Request, lab: Lab) -> list[Entry]:
 
 
 def rules_of(wanted: list[Objective], requirements: list[Gate]) -> Rules:
-    """What a race may drop for its speed, by what is asked for."""
+    """Returns which candidates a race may drop for their speed, given objectives and requirements."""
     metrics = [*(item.metric for item in wanted), *(gate.metric for gate in requirements)]
     accuracy = [name for name in metrics if catalog().needing("truth", [name]) or name.startswith(("agreement/", "confidence/"))]
     drops = all(name in accuracy or _matches(name, BY_SPEED) for name in metrics)
@@ -123,7 +126,7 @@ def run_race(search: Search) -> None:
 
 
 def _preparer(search: Search) -> Callable[[Entry], Entrant | None]:
-    """Prepares candidates, each once; one whose parts do not fit or whose model cannot be made is dropped with the reason."""
+    """Returns a function that prepares each candidate once and drops, with the reason, those that cannot be run."""
     found: dict[int, Entrant | None] = {}
 
     def prepare(entry: Entry) -> Entrant | None:

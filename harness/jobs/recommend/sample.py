@@ -1,8 +1,8 @@
-"""Of a space that is too large to race, which candidates are tried: Optuna's TPE learns from those that have raced.
+"""Chooses which candidates of a space too large to race are tried: Optuna's TPE learns from those that have raced.
 
-Nothing is kept beside the state: the sampler is told all that was measured each time that it chooses, so that a search that was
-killed goes on as it would have. Half of each heat is drawn blindly, since the sampler knows speed alone, and what is fast may not
-be accurate enough.
+Only the state is kept: the sampler gets all measurements each time it chooses, so that a search that was killed
+continues as if it had not been. Half of each heat is drawn at random, because the sampler knows only speed, and a fast
+candidate may not be accurate enough.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     import optuna
 
 SECONDS_EACH = 5.0
-"""To load a candidate and race it for the fewest rounds, roughly."""
+"""Approximate seconds to load a candidate and race it for the minimum number of rounds."""
 LEAST_RACED = 64
-"""So many are raced whatever the time: the clock, not a sampler, then decides who is not tried."""
+"""This many candidates are raced without a sampler, whatever the time limit.
+
+The clock then decides which are not tried.
+"""
 ASKS = 8
-"""A sampler that names what was tried already is asked so many times before one is drawn."""
+"""How often the sampler is asked again if it suggests a candidate already tried, before one is drawn at random."""
 
 
 def too_many(count: int, seconds: float) -> bool:
@@ -44,12 +47,12 @@ def needed(count: int, minutes: float) -> None:
 
 
 def chooser(seed: int) -> Callable[[State, int], None]:
-    """Turns spare candidates of a state into waiting ones."""
+    """Returns a function that makes spare candidates of a state waiting."""
     return lambda state, count: choose(state, count, seed)
 
 
 def choose(state: State, count: int, seed: int) -> None:
-    """Turns ``count`` spare candidates into waiting ones: half of them the sampler's choice, half drawn blindly."""
+    """Makes ``count`` spare candidates waiting: half chosen by the sampler, half drawn at random."""
     spare = [entry for entry in state.entries if entry.status == "spare"]
     if not spare:
         return
@@ -89,7 +92,7 @@ def _asked(state: State, spare: list[Entry], count: int, seed: int) -> list[Entr
 
 
 def branches(entries: list[Entry]) -> dict[tuple[str, ...], dict[str, list[str]]]:
-    """The space again, from its candidates: keys of a branch -> key -> values; the order does not depend on that of the entries."""
+    """Rebuilds the space from its candidates: keys of a branch -> key -> values, independent of the entries' order."""
     found: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for entry in sorted(entries, key=lambda item: item.number):
         keys = (entry.options.get("backend", ""), *entry.options)

@@ -1,4 +1,4 @@
-"""A search under way: its request, folder, state and machine."""
+"""A running search: its request, folder, state and machine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from harness.report.sources import load
 from harness.scoring.compared import Comparison, Row
 
 REFERENCE = "0"
-"""The folder of the run that differences are against."""
+"""The folder of the baseline run."""
 
 COMPARING = "quantization.compare_seconds="
 
 
 @dataclass
 class Search:
-    """A search under way: its request, folder, state, machine, and what was parsed of the request."""
+    """A running search: its request, folder, state, machine, and the parsed parts of the request."""
 
     request: Request
     folder: Path
@@ -49,16 +49,16 @@ class Search:
         self.state.save(self.folder)
 
     def compose(self, overrides: list[str]) -> dict[str, Any]:
-        """The configuration of a job of the search."""
+        """Composes the configuration of a job of the search."""
         return self.lab.compose([*self.request.fixed, *overrides])
 
     def whole(self, overrides: list[str]) -> dict[str, Any]:
-        """The configuration of a job that is measured whole: int8's own comparison with fp32 is left out, as differences are told anyway."""
+        """Composes the configuration of a full measurement, without int8's comparison with fp32, which is not needed."""
         given = any(text.startswith(COMPARING) for text in self.request.fixed)
         return self.compose(overrides if given else [*overrides, f"{COMPARING}0"])
 
     def compared(self, *further: Path) -> Comparison:
-        """The reference and the finalists so far, compared; ``further`` are folders of jobs to put beside them."""
+        """Compares the baseline and the finalists so far; ``further`` are folders of additional jobs."""
         places = dict.fromkeys([REFERENCE, *(entry.place for entry in self.state.entries if entry.place)])
         jobs = [load(self.folder / name, self.folder, name) for name in sorted(places, key=int) if self.measured(name)]
         return compare([*jobs, *(load(folder, self.folder, folder.name) for folder in further)])
@@ -68,6 +68,6 @@ class Search:
         return (self.folder / place / "results.json").is_file()
 
     def eligible(self, found: Comparison) -> list[Row]:
-        """The finalists among the rows; the reference counts if it is a candidate itself."""
+        """Returns the finalists among the rows; the baseline is one only if it is a candidate itself."""
         places = {entry.place for entry in self.state.entries if entry.status == "finalist"}
         return [row for row in found.well if row.job.folder.parent == self.folder and row.job.folder.name in places]

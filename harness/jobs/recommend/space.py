@@ -1,7 +1,7 @@
-"""The candidates: what a search space allows, without what a person fixed and what this machine lacks.
+"""The candidates of a search space, limited to the settings that the user fixed and the devices of this machine.
 
-A space (``conf/search/NAME.yaml``) is a list of branches; each maps keys to the values that are tried. Keys that belong to one
-backend stand in its branch alone, so that no pair is tried that makes no sense.
+A space (``conf/search/NAME.yaml``) is a list of branches; each maps keys to the values to try. Keys of one backend are
+only in its branch, so that no combination without sense is tried.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from harness.core.errors import ConfigError
 
 MOST_CANDIDATES = 2000
 THREADS = "max"
-"""Stands for all threads of the budget."""
+"""The word for all threads of the budget."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One configuration: what it sets, key by key, in the order of the space."""
+    """One configuration: its settings by key, in the order of the space."""
 
     number: int
     settings: tuple[tuple[str, str], ...]
 
     @property
     def overrides(self) -> list[str]:
-        """As Hydra takes them."""
+        """The settings as overrides for Hydra."""
         return [f"{key}={value}" for key, value in self.settings]
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The candidate's name in messages."""
         return " ".join(f"{key}={value}" for key, value in self.settings)
 
 
@@ -41,12 +41,12 @@ def candidates(section: Mapping[str, Any], fixed: Mapping[str, str], threads: in
 
     Args:
         section: ``search`` of the configuration: ``branches``, a list of mappings from key to values.
-        fixed: What the person sets: these keys stay as they are, and branches without that value are left out.
+        fixed: Settings of the user: these keys stay as they are, and branches without that value are left out.
         threads: The budget, for the value ``max``.
-        devices: Names of the devices that are here (``cpu``, ``gpu``, ...).
+        devices: Names of the devices of this machine (``cpu``, ``gpu``, ...).
 
     Returns:
-        The candidates, none twice, in the order of the space.
+        The candidates without duplicates, in the order of the space.
 
     Raises:
         ConfigError: The section is malformed, or nothing is left.
@@ -76,7 +76,10 @@ def _branches(section: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _options(
     branch: Mapping[str, Any], fixed: Mapping[str, str], threads: int, devices: Sequence[str], place: int
 ) -> dict[str, list[str]] | None:
-    """Key -> values to try, without fixed keys; None where the branch does not fit what is fixed or what is here."""
+    """Returns key -> values to try, without fixed keys.
+
+    None if the branch does not fit the fixed keys or the devices.
+    """
     options: dict[str, list[str]] = {}
     for key, values in branch.items():
         if not isinstance(values, list) or not values:

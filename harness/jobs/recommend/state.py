@@ -1,4 +1,4 @@
-"""What a search for a configuration has found so far, kept on disk, so that one that was killed goes on."""
+"""The state of a search for a configuration, kept on disk so that a search that was killed can continue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATE_FILE = "recommend.json"
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asks for.
+    """The request of a search.
 
     Attributes:
         fixed: Overrides that hold for all candidates.
@@ -24,8 +24,8 @@ class Request:
         maximize: Metrics that should be high.
         minimize: Metrics that should be low.
         require: Conditions that must hold, in the grammar of the gates.
-        minutes: For all of it.
-        seed: Of what is drawn: the order in which candidates race, and which of a large space do.
+        minutes: Time limit of the whole search.
+        seed: Seed of random choices: the order in which candidates race, and which ones of a large space do.
         config_dir: A further folder of YAML groups.
     """
 
@@ -39,16 +39,17 @@ class Request:
     config_dir: str | None = None
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Returns the request as JSON values."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
 @dataclass
 class Entry:
-    """A candidate and what became of it.
+    """A candidate and its status.
 
-    ``status``: ``waiting``, ``racing``, ``dropped`` (with the ``reason``), ``finalist``. ``kind`` is what it computes: the digest of its
-    boxes on a few pieces of video. ``beaten``: it was dropped for its speed, and so is whatever is the same in force. ``place`` is its folder below the search's, once it is a finalist.
+    ``status``: ``waiting``, ``racing``, ``dropped`` (with the ``reason``), ``finalist``. ``kind`` identifies what it
+    computes: the digest of its boxes on a few video clips. ``beaten``: it was dropped for its speed, as is every
+    candidate with the same effective settings. ``place`` is its folder below that of the search, once it is a finalist.
     """
 
     number: int
@@ -62,12 +63,12 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The candidate's name in messages."""
         return " ".join(f"{key}={value}" for key, value in self.settings)
 
     @property
     def overrides(self) -> list[str]:
-        """As Hydra takes them."""
+        """The settings as overrides for Hydra."""
         return [f"{key}={value}" for key, value in self.settings]
 
     @property
@@ -82,11 +83,11 @@ class Entry:
 
 @dataclass
 class State:
-    """The whole search: its request, candidates, and all that was measured.
+    """The whole search: its request, candidates and measurements.
 
-    ``heats``: the candidates of each heat by number, and whether it has ended. ``rounds``: those of the race, each with its heat.
-    ``accuracy``: kind -> the folder of the run in parallel mode that tells its accuracy; ``inaccurate``: those dropped for it, the
-    fastest first. ``final``: the rounds of the final.
+    ``heats``: the candidates of each heat by number, and whether it has ended. ``rounds``: the rounds of the race, each
+    with its heat. ``accuracy``: kind -> the folder of the run in parallel mode that measures its accuracy.
+    ``inaccurate``: the candidates dropped for their accuracy, the fastest first. ``final``: the rounds of the final.
     """
 
     request: dict[str, Any]
@@ -101,12 +102,12 @@ class State:
     answer: dict[str, Any] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Writes it, atomically."""
+        """Writes the state atomically."""
         write_json(folder / STATE_FILE, {"schema": 1, **asdict(self)})
 
     @classmethod
     def load(cls, folder: Path, request: Request) -> State | None:
-        """The state in ``folder``, or None where there is none.
+        """Reads the state in ``folder``; None if there is none.
 
         Raises:
             ConfigError: It belongs to another request.
@@ -136,11 +137,14 @@ class State:
         return next(item for item in self.entries if item.number == number)
 
     def race_rounds(self, heat: int | None = None) -> list[Round]:
-        """The rounds of the race or of one heat, candidates named by their numbers."""
+        """The rounds of the race or of one heat, with candidates named by their numbers."""
         return [Round(item["seconds"], bool(item["quiet"])) for item in self.rounds if heat is None or item["heat"] == heat]
 
     def tails(self, names: Sequence[str]) -> dict[str, float]:
-        """The longest hundredth of each candidate's frames in the race, in seconds (median over rounds); infinite without any."""
+        """Returns each candidate's 99th percentile in the race, in seconds (median over rounds).
+
+        Infinity without rounds.
+        """
         found: dict[str, list[float]] = {name: [] for name in names}
         for item in self.rounds:
             for name, value in item["tail"].items():
