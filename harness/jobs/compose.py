@@ -71,7 +71,7 @@ class OnceLoader(ConfigLoaderImpl):  # type: ignore[misc]
 
 
 class Lightened(Callback):  # type: ignore[misc]
-    """Drops the configurations of finished jobs that Hydra keeps until the sweep ends: a megabyte per job, never read."""
+    """Drops the configurations of finished jobs that Hydra keeps until a sweep ends: a megabyte each, never read."""
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **rest: Any) -> None:
         """Called after the job and after every other callback."""

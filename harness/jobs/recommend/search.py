@@ -53,7 +53,7 @@ class Search:
         return self.lab.compose([*self.request.fixed, *overrides])
 
     def whole(self, overrides: list[str]) -> dict[str, Any]:
-        """Composes the configuration of a full measurement, without int8's comparison with fp32, which is not needed."""
+        """Composes the configuration of a full measurement, without the comparison of int8 with fp32 (not needed)."""
         given = any(text.startswith(COMPARING) for text in self.request.fixed)
         return self.compose(overrides if given else [*overrides, f"{COMPARING}0"])
 

@@ -1,8 +1,9 @@
 """OpenVINO's own ``benchmark_app`` as a child process: its command line, its run, its report parsed by type.
 
-Facts about the app that shape this module (openvino 2026.4): ``-nthreads`` and ``-nstreams`` are refused beside a hint, so
-that both travel in a configuration file; every value of its JSON report is a string; one run reports one percentile,
-in place of the median; images become u8 unless ``-iop`` names each input's type; the report's folder must exist.
+Facts about the app that shape this module (openvino 2026.4): ``-nthreads`` and ``-nstreams`` are refused together with
+a hint, so that both are passed in a configuration file; every value of its JSON report is a string; one run reports one
+percentile instead of the median; images become u8 unless ``-iop`` names each input's type; the report's folder must
+exist.
 """
 
 from __future__ import annotations
@@ -37,12 +38,13 @@ _SETTING = re.compile(r"^\[ INFO \]\s{2,}([A-Z][A-Z0-9_]+): (.*)$")
 
 @dataclass(frozen=True)
 class Settings:
-    """What one run of the app is asked to do.
+    """The settings of one run of the app.
 
     ``device`` is OpenVINO's name (``CPU``); ``hint`` ``none``, ``latency``, ``throughput`` or ``cumulative_throughput``; ``api``
     ``sync``, ``async`` or empty (the app's choice: sync for latency). ``properties`` are OpenVINO's, for the device.
-    ``inputs`` is a folder with a subfolder of ``.npy`` files for each input of ``graph``; None means random numbers. ``fill`` says
-    whether inputs are given anew in the timed loop; None leaves it to the app (static graphs: filled once).
+    ``inputs`` is a folder with a subfolder of ``.npy`` files for each input of ``graph``; None means random numbers.
+    ``fill`` is True if inputs are filled again in the timed loop; None leaves it to the app (static graphs are filled
+    once).
     """
 
     model: Path
@@ -63,10 +65,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Report:
-    """One run: times in milliseconds, ``throughput`` in inferences per second; ``percentile_ms`` is the one asked for.
+    """One run: times in milliseconds, ``throughput`` in inferences per second; ``percentile_ms`` is the requested one.
 
     ``total_ms`` is the duration of the timed loop; ``settings`` are the properties of the compiled model, as text. On MULTI the
-    app tells no latencies: they are None.
+    app reports no latencies, so they are None.
     """
 
     throughput: float
@@ -88,7 +90,7 @@ class Report:
 
 
 def program() -> list[str]:
-    """The app of the interpreter that runs this: its console script, else its module. Raises BackendError without it."""
+    """Returns the app of this Python: its console script, else its module. Raises BackendError if it is missing."""
     script = Path(sys.executable).parent / "benchmark_app"
     if script.is_file():
         return [str(script)]
@@ -102,7 +104,7 @@ def program() -> list[str]:
 
 
 def command(settings: Settings, folder: Path, config: Path | None) -> list[str]:
-    """The command line as a list; ``folder`` takes the report, ``config`` holds the device's properties."""
+    """Returns the command line as a list; the report goes to ``folder``, ``config`` holds the device's properties."""
     precisions = ",".join(f"{tensor.name}:{TYPES[tensor.dtype]}" for tensor in settings.graph.inputs)
     words = [*program(), "-m", str(settings.model.resolve()), "-d", settings.device, "-hint", settings.hint]
     words += ["-iop", precisions, "-latency_percentile", str(settings.percentile)]
@@ -113,7 +115,7 @@ def command(settings: Settings, folder: Path, config: Path | None) -> list[str]:
         words += ["-nireq", str(settings.requests)]
     words += ["-t", str(settings.seconds)] if settings.iterations is None else ["-niter", str(settings.iterations)]
     if settings.inputs is not None:
-        # relative to the folder of inputs, which is the child's current one: the app splits paths at , and :
+        # relative to the folder of inputs, the child's working folder, because the app splits paths at , and :
         words += ["-i", ",".join(f"{tensor.name}:{tensor.name}" for tensor in settings.graph.inputs)]
     if settings.fill is not None:
         words += ["-inference_only", str(not settings.fill)]
@@ -125,10 +127,10 @@ def command(settings: Settings, folder: Path, config: Path | None) -> list[str]:
 
 
 def run(settings: Settings, folder: Path, on_second: Callable[[str, int], None] = lambda step, seconds: None) -> Report:
-    """Runs the app; its report and log stay in ``folder``. ``on_second`` gets the app's step and its seconds of measuring.
+    """Runs the app; its report and log stay in ``folder``. ``on_second`` gets the app's step and the seconds measured.
 
-    The child stays in this process's group, so that whoever ends the group (Ctrl-C in the parent) ends the app too. Raises
-    BackendError with the lines of the app's own error.
+    The child stays in this process's group, so that ending the group (Ctrl-C in the parent) ends the app too. Raises
+    BackendError with the lines of the app's error.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +138,7 @@ def run(settings: Settings, folder: Path, on_second: Callable[[str, int], None] 
         (folder / stale).unlink(missing_ok=True)
     config = None
     if settings.properties:
-        # the app's file maps a device to properties; a list of devices (MULTI:GPU,CPU) is known by its first word
+        # the app's file maps a device to properties; the key of a list of devices (MULTI:GPU,CPU) is its first word
         device = settings.device.partition(":")[0]
         properties = {name: _in_file(value) for name, value in settings.properties.items()}
         config = write_json(folder / "config.json", {device: properties})
@@ -155,7 +157,10 @@ def run(settings: Settings, folder: Path, on_second: Callable[[str, int], None] 
 
 
 def _in_file(value: Any) -> Any:
-    """A property as the app's file takes it: properties of single devices are a text, ``{CPU:{NAME:value,NAME:value}}``."""
+    """Returns a property for the app's file.
+
+    Properties of single devices are a string, ``{CPU:{NAME:value,NAME:value}}``.
+    """
     if not isinstance(value, Mapping):
         return value
     inner = (f"{name}:{_in_file(item) if isinstance(item, Mapping) else item}" for name, item in value.items())
@@ -163,11 +168,11 @@ def _in_file(value: Any) -> Any:
 
 
 def _wait(words: list[str], settings: Settings, log: Path, on_second: Callable[[str, int], None]) -> int:
-    """Starts the app and waits for it, reading its log for the step it is at; ends it if this process is asked to stop."""
+    """Starts the app and waits for it, following its current step in the log; ends it if this process must stop."""
     limit = time.monotonic() + settings.seconds + GRACE_S
     with open(log, "wb") as sink:
         where = settings.inputs.resolve() if settings.inputs is not None else log.parent
-        variables = {**os.environ, "PYTHONUNBUFFERED": "1"}  # its steps reach the log as they happen
+        variables = {**os.environ, "PYTHONUNBUFFERED": "1"}  # so that its steps reach the log immediately
         child = subprocess.Popen(
             words, env=variables, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, cwd=where
         )
@@ -216,7 +221,7 @@ def current_step(log: Path) -> str:
 
 
 def parse(raw: Mapping[str, Any], log: str, wall_s: float = 0.0) -> Report:
-    """The report as numbers. Raises BackendError if it lacks what every run reports."""
+    """Returns the report as numbers. Raises BackendError if values that every run reports are missing."""
     results, setup = raw.get("execution_results", {}), raw.get("configuration_setup", {})
     if results.get("error"):
         raise BackendError(f"benchmark_app reports: {results['error']}")
@@ -264,14 +269,14 @@ def compiled_settings(log: str) -> dict[str, str]:
 
 
 def configured_inputs(log: str) -> dict[str, str]:
-    """``{input: "u8 [1,256,256,3]"}`` as the app has set the inputs before it compiles (its step 6)."""
+    """Returns ``{input: "u8 [1,256,256,3]"}`` as the app sets the inputs before it compiles (its step 6)."""
     part = log.partition("[Step 6/")[2].partition("[Step 7/")[0].partition("Model outputs:")[0]
     matches = [match for line in part.splitlines() if (match := _INPUT.search(line))]
     return {match[1].strip(): f"{match[2]} [{match[3]}]" for match in matches}
 
 
 def check_inputs(found: Mapping[str, str], settings: Settings) -> None:
-    """Raises BackendError if the app times other inputs than the tracker's session has: another graph."""
+    """Raises BackendError if the app's inputs differ from those of the tracker's session, which means another graph."""
     for tensor in settings.graph.inputs:
         shape = list(tensor.shape)
         if settings.batch is not None:
@@ -285,7 +290,7 @@ def check_inputs(found: Mapping[str, str], settings: Settings) -> None:
 
 
 def complaint(log: str) -> str:
-    """The lines of the app's output that tell what went wrong, without tracebacks and source positions."""
+    """Returns the lines of the app's output that describe the error, without tracebacks and source positions."""
     tail = log.rpartition("[ ERROR ]")
     text = tail[2] if tail[1] else log
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -302,10 +307,10 @@ def complaint(log: str) -> str:
 
 
 def load_counters(folder: Path) -> list[dict[str, Any]]:
-    """Counters of a run with ``counters=detailed_counters``, means over its requests: name, type, exec_type, ms; slowest first.
+    """Reads the counters of a run with ``counters=detailed_counters``, slowest first: name, type, exec_type, mean ms.
 
-    Empty where the app wrote none. Its own averages (``average_counters``) are not used: in openvino 2026.4 they hold the
-    first node alone. Raises BackendError if the report has another form.
+    Empty if the app wrote none. Its own averages (``average_counters``) are not used: in openvino 2026.4 they hold only
+    the first node. Raises BackendError if the report has another form.
     """
     path = folder / COUNTERS
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""What benchmark_app tells besides numbers."""
+"""The results of benchmark_app besides its metrics."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class BenchmarkRecord(Record):
     Attributes:
         settings: The device's properties as the app reports them.
         inputs: Each input's layout and precision as the app filled it.
-        asked: ``properties``, ``hint`` and ``device`` that the app was given.
-        throughput_of_runs: One value a run of the app: each percentile takes a run.
-        slowest_layers: By the performance counters, where they were on.
+        asked: ``properties``, ``hint`` and ``device`` that were passed to the app.
+        throughput_of_runs: One value per run of the app; each percentile needs its own run.
+        slowest_layers: The slowest layers by the performance counters, if these were on.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)

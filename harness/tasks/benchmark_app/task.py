@@ -23,7 +23,7 @@ FOLDER = "benchmark_app"
 NOISE_SPREAD = 0.10
 SLOWEST = 10
 READ_FORMATS = ("onnx", "openvino")
-"""Formats of files that OpenVINO, and so benchmark_app, reads."""
+"""File formats that OpenVINO, and therefore benchmark_app, reads."""
 EFFECTIVE = {
     "threads": "INFERENCE_NUM_THREADS",
     "streams": "NUM_STREAMS",
@@ -35,12 +35,15 @@ EFFECTIVE = {
 }
 
 AT_ONCE = ("requests", "streams", "batch")
-"""Keys that are numbers of things that run at once."""
+"""Keys that are counts of things running at the same time."""
 
 
 @dataclass
 class BenchmarkApp(Task):
-    """``task=benchmark_app``. The fields are the keys of ``conf/task/benchmark_app.yaml``, where each has its line."""
+    """``task=benchmark_app``.
+
+    The fields are the keys of ``conf/task/benchmark_app.yaml``, which describes each of them.
+    """
 
     uses_backend: ClassVar[bool] = False
 
@@ -89,7 +92,7 @@ class BenchmarkApp(Task):
     def run(self, context: Context) -> TaskResult:
         graph = graph_of(context.tracker, self.graph)
         driver = runtime(context.config, context.threads)
-        driver.core()  # says at once where the device is not there
+        driver.core()  # fails at once if the device is missing
         scratch = Path(tempfile.mkdtemp(prefix=".inputs-", dir=context.folder))
         try:
             inputs = self._record(context, graph, scratch) if self.inputs == "recorded" else None
@@ -113,13 +116,13 @@ class BenchmarkApp(Task):
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _record(self, context: Context, graph: str, scratch: Path) -> Path:
-        """Crops of the data set as files. The sessions that made them end before anything is timed."""
+        """Writes crops of the data set to files. The sessions that make them end before anything is timed."""
         context.progress.say(f"recording {self.crops} inputs of graph {graph}")
         sessions = context.backend.open(context.artifact)
         return save(record_crops(context.tracker, sessions, list(context.dataset), graph, self.crops), scratch)
 
     def _measure(self, context: Context, settings: app.Settings) -> TaskResult:
-        """The run that counts, then one more for each percentile: the app reports a single one a run."""
+        """Does the run that counts, then one more for each percentile, because the app reports only one per run."""
         wanted = [value for value in dict.fromkeys(self.percentiles) if value != 50 and not settings.device.startswith("MULTI")]
         display = Display(context, (1 + len(wanted)) * self.seconds)
         folder = context.folder / FOLDER
@@ -159,7 +162,7 @@ class BenchmarkApp(Task):
 
 
 class Display:
-    """Shows the app's seconds of measuring as progress, and its other steps as words."""
+    """Shows the app's measuring time as progress, and its other steps as text."""
 
     def __init__(self, context: Context, total: int) -> None:
         self._progress, self._seconds, self._step = context.progress, 0, ""
@@ -180,7 +183,7 @@ class Display:
 
 
 def runtime(config: Mapping[str, Any], threads: int) -> OpenVino:
-    """OpenVINO as the job's backend, device and hint set it, for a file of whatever format. Raises SkipJob."""
+    """Returns OpenVINO with the job's backend, device and hint settings, for any file format. Raises SkipJob."""
     device, hint = str(config["device"]["name"]), str(config["hint"]["name"])
     if device == "cuda":
         raise SkipJob("benchmark_app is OpenVINO's and cannot run on device=cuda; choose cpu, gpu, npu or auto.")
@@ -202,7 +205,7 @@ def runtime(config: Mapping[str, Any], threads: int) -> OpenVino:
 
 
 def properties(driver: OpenVino, streams: int | None) -> dict[str, Any]:
-    """The device's properties as the tracker's own session has them; the hint and the requests have options of their own."""
+    """Returns the device's properties of the tracker's session; hint and requests have their own options."""
     chosen = (driver if streams is None else replace(driver, streams=streams)).settings()
     for key in ("PERFORMANCE_HINT", "PERFORMANCE_HINT_NUM_REQUESTS"):
         chosen.pop(key, None)
@@ -210,12 +213,12 @@ def properties(driver: OpenVino, streams: int | None) -> dict[str, Any]:
 
 
 def percentile_of(settings: app.Settings, value: int) -> app.Settings:
-    """The same run with another percentile, without counters."""
+    """Returns the same run with another percentile, without counters."""
     return replace(settings, percentile=value, counters="no_counters")
 
 
 def metrics_of(report: app.Report, settings: app.Settings) -> Metrics:
-    """The figures under their names. ``median`` is absent where another percentile was asked for."""
+    """Returns the values by metric name. ``median`` is absent if another percentile was requested."""
     found: dict[str, float | None] = {
         "throughput_fps": report.throughput,
         "first_inference_ms": report.first_ms,
@@ -242,7 +245,7 @@ def _maybe(text: str | None) -> float | None:
 
 
 def effective(report: app.Report) -> dict[str, str]:
-    """What the compiled model reports, under the names that the backends use."""
+    """Returns the properties of the compiled model, under the names that the backends use."""
     import openvino as ov
 
     found = {name: report.settings[key] for name, key in EFFECTIVE.items() if key in report.settings}
@@ -250,7 +253,7 @@ def effective(report: app.Report) -> dict[str, str]:
 
 
 def warnings_of(runs: list[app.Report], settings: app.Settings, main: app.Report) -> list[str]:
-    """Noise between the runs, and settings that the device did not take."""
+    """Returns warnings about noise between the runs and about settings that the device did not apply."""
     found = []
     values = [report.throughput for report in runs]
     spread = (max(values) - min(values)) / sorted(values)[len(values) // 2]

@@ -13,10 +13,11 @@ ARRIVALS = ("periodic", "poisson")
 
 
 def arrivals(kind: str, streams: int, fps: float, seed: int) -> Iterator[tuple[float, int]]:
-    """(seconds, stream) of every frame of ``streams`` cameras in the order of arrival, without end.
+    """Yields (seconds, stream) of every frame of ``streams`` cameras in the order of arrival, without end.
 
     ``periodic``: each camera has a frame every 1 / fps, at a phase drawn with ``seed``. ``poisson``: the times between a camera's
-    frames are exponential with mean 1 / fps. A camera's times are the same however many others there are. Raises ConfigError.
+    frames are exponential with mean 1 / fps. A camera's times do not depend on the number of cameras. Raises
+    ConfigError.
     """
     if kind not in ARRIVALS:
         raise ConfigError(f"task.arrivals is {kind!r}; accepted: {', '.join(ARRIVALS)}.")

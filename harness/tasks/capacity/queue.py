@@ -1,7 +1,7 @@
-"""Frames of many cameras before a few workers: first come, first served, one frame of a camera at a time.
+"""A queue of frames from many cameras for a few workers: first come, first served, one frame per camera at a time.
 
-A camera keeps a frame for one frame time: when its next one is there, one that nobody has begun is dropped (so it is at
-the camera's mean rate where arrivals are irregular).
+A frame waits for at most one frame time: when the camera's next frame arrives, a frame that no worker has taken is
+dropped. If arrivals are irregular, the frame time is that of the camera's mean rate.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ class Clock(Protocol):
     lock: threading.Condition
 
     def now(self) -> float:
-        """Seconds since some moment."""
+        """Returns seconds since a fixed point in time."""
         ...
 
     def start(self, threads: int) -> None:
-        """``threads`` threads begin to use the clock."""
+        """Announces that ``threads`` threads begin to use the clock."""
         ...
 
     def wait(self, until: float | None) -> None:
-        """Waits until ``until`` (None: for ever) or ``wake``, whichever comes first."""
+        """Waits until the time ``until`` (None: no limit) or ``wake``, whichever comes first."""
         ...
 
     def wake(self) -> None:
-        """Ends the waiting of all threads."""
+        """Wakes all waiting threads."""
         ...
 
     def leave(self) -> None:
-        """The calling thread uses the clock no more."""
+        """Announces that the calling thread no longer uses the clock."""
         ...
 
 
 class WallClock:
-    """The computer's own clock."""
+    """The computer's clock."""
 
     def __init__(self) -> None:
         self.lock = threading.Condition()
@@ -65,7 +65,7 @@ class WallClock:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame that waits to be processed: its camera, and when it arrived."""
+    """A frame that waits to be processed: its camera and its arrival time."""
 
     arrived: float
     stream: int
@@ -73,10 +73,10 @@ class Frame:
 
 @dataclass
 class Queue:
-    """The frames that have arrived and those that will.
+    """The frames that have arrived and those still to come.
 
-    ``coming`` yields (seconds from the queue's beginning, camera), in order and without end; ``keep_s`` is how long a frame
-    may wait before it is dropped.
+    ``coming`` yields (seconds from the start of the queue, camera), in order and without end; ``keep_s`` is how long a
+    frame may wait before it is dropped.
     """
 
     coming: Iterator[tuple[float, int]]
@@ -97,14 +97,14 @@ class Queue:
         return self._begin + seconds, stream
 
     def take(self) -> Frame | None:
-        """The frame that arrived first, of a camera none of whose frames is in work; None once closed. Waits for one."""
+        """Waits for and returns the earliest frame of a camera without a frame in work; None if the queue is closed."""
         with self.clock.lock:
             while not self._closed:
                 now = self.clock.now()
                 self._admit(now)
                 while self._ready:
                     arrived, stream = heapq.heappop(self._ready)
-                    if stream in self._behind:  # a second frame of a camera whose first was just taken
+                    if stream in self._behind:  # another frame of the camera whose frame was just taken
                         self._behind[stream].append(arrived)
                         continue
                     if now - arrived < self.keep_s:
@@ -115,7 +115,7 @@ class Queue:
             return None
 
     def _admit(self, now: float) -> None:
-        """Puts frames that have arrived in the queue, or behind the frame of their camera that is in work."""
+        """Puts arrived frames into the queue, or behind the frame of their camera that is in work."""
         while self._next[0] <= now:
             arrived, stream = self._next
             if stream in self._behind:
@@ -125,7 +125,10 @@ class Queue:
             self._next = self._advance()
 
     def done(self, frame: Frame) -> float:
-        """``frame`` is finished: the camera's frames behind it may be taken. Returns the seconds since it arrived."""
+        """Marks ``frame`` as finished, so that its camera's next frame may be taken.
+
+        Returns the seconds since it arrived.
+        """
         with self.clock.lock:
             now = self.clock.now()
             self._admit(now)
@@ -137,7 +140,7 @@ class Queue:
             return now - frame.arrived
 
     def close(self) -> None:
-        """Lets every worker go home."""
+        """Ends the queue for every worker."""
         with self.clock.lock:
             self._closed = True
             self.clock.wake()

@@ -1,4 +1,4 @@
-"""What the search for the capacity tells besides numbers."""
+"""The results of the search for the capacity besides its metrics."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Searched:
         deadline_ms: Milliseconds from a frame's arrival to the end of its processing.
         arrivals: How frames arrive.
         count_decoding: Whether decoding counts.
-        workers: Sequences worked on at once.
-        threads_each: Threads of each.
-        service_ms: Milliseconds of a frame alone.
+        workers: Number of frames processed at the same time.
+        threads_each: Threads of each worker.
+        service_ms: Milliseconds per frame without other load.
         streams: The capacity.
-        low: The largest number that passed for sure.
-        high: The largest number that did not fail for sure.
+        low: The largest number of streams that passed with confidence.
+        high: The largest number of streams that did not fail with confidence.
         bounded: Whether the search ended at ``task.most``.
         steps: Every trial.
     """

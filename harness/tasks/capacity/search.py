@@ -12,7 +12,7 @@ from harness.tasks.capacity.trial import Trial
 class Capacity:
     """``streams`` passed and ``streams`` + 1 did not, or ``most`` was reached (``bounded``).
 
-    ``low`` to ``high`` is what the sure verdicts alone leave open.
+    ``low`` to ``high`` is the range that the confident verdicts leave open.
     """
 
     streams: int
@@ -23,11 +23,14 @@ class Capacity:
 
 
 def search(trial: Callable[[int], Trial], guess: int, most: int) -> Capacity:
-    """Finds the largest number of streams from 0 to ``most`` for which ``trial`` passes, taking it that fewer streams pass too.
+    """Finds the largest number of streams from 0 to ``most`` that passes ``trial``.
 
-    ``guess`` is where to begin; each step away from it doubles. Near the capacity one step's verdict is partly luck, so two
-    count on either side: a step that fails for dropped frames is made once more, and the number that is found must pass
-    again, or the search goes on below it.
+    Assumes that fewer streams pass too.
+
+    ``guess`` is the first number; the distance from it doubles with each step. Near the capacity, the verdict of a
+    single
+    step is partly chance, so two are needed: a step that fails because of dropped frames is repeated, and the number
+    found must pass again, or the search continues below it.
     """
     done: dict[int, list[Trial]] = {}
 
@@ -65,7 +68,7 @@ def search(trial: Callable[[int], Trial], guess: int, most: int) -> Capacity:
 
 
 def _sure(trials: Iterable[Trial], streams: int, most: int) -> tuple[int, int]:
-    """The largest number that surely passes, and the largest that does not surely fail."""
+    """Returns the largest number that passes with confidence, and the largest that does not fail with confidence."""
     found = list(trials)
     low = max((item.streams for item in found if item.passed and item.sure and item.streams <= streams), default=0)
     high = min((item.streams for item in found if not item.passed and item.sure and item.streams > streams), default=most + 1)

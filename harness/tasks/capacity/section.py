@@ -1,4 +1,4 @@
-"""How many cameras each configuration serves, and the curve of the 99th percentile against their number."""
+"""The number of cameras that each configuration serves, and the curve of the 99th percentile over this number."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def _sentence(row: Row) -> str:
-    """What ended the search."""
+    """Returns a sentence on what ended the search."""
     told = _told(row.job)
     more = [step for step in told["steps"] if step["streams"] == told["streams"] + 1 and not step["passed"]]
     over = more[-1] if more else None

@@ -1,4 +1,4 @@
-"""Cameras that show the data set's sequences again and again, and the trackers that follow them."""
+"""Simulated cameras that repeat the data set's sequences, and the trackers that follow them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Clip:
 
 
 def load_clips(sequences: Seq[Sequence], color: Color, megabytes: float | None) -> list[Clip]:
-    """A clip of each sequence that has two frames; with ``megabytes`` they are decoded and share that much memory.
+    """Makes a clip of each sequence with two or more frames; with ``megabytes``, decodes them within that much memory.
 
-    Each has an equal share and two frames at least.
+    Each clip gets an equal share, but at least two frames.
     """
     usable = [item for item in sequences if len(item) > 1]
     clips = []
@@ -49,7 +49,7 @@ def load_clips(sequences: Seq[Sequence], color: Color, megabytes: float | None) 
 
 
 class WorkersSession:
-    """A graph of whichever worker calls: trackers go from worker to worker, sessions stay with their thread."""
+    """A session that uses the calling worker's own: trackers move between workers, sessions stay with their thread."""
 
     def __init__(self, spec: GraphSpec, own: threading.local) -> None:
         self.spec, self._own = spec, own
@@ -61,7 +61,7 @@ class WorkersSession:
 
 @dataclass
 class Stream:
-    """A camera and its tracker. At the clip's end the tracker is put back at the first box, without a new template."""
+    """A camera and its tracker. At the end of the clip the tracker is reset to the first box without a new template."""
 
     clip: Clip
     tracker: Tracker
@@ -94,14 +94,14 @@ class Stream:
 
 @dataclass
 class Streams:
-    """As many cameras as are asked for, over the sessions of each worker.
+    """The requested number of cameras, over the sessions of each worker.
 
     Args:
         spec: The tracker's settings.
-        sessions: For each worker its sessions by graph.
-        clips: What the cameras show; a camera's is the one at its number, again from the first after the last.
+        sessions: The sessions of each worker, by graph.
+        clips: What the cameras show: each camera shows the clip at its number, starting again after the last one.
         truthful: Whether crops follow the ground truth.
-        cores: For each worker the cores to stay on; empty where the system chooses.
+        cores: The cores of each worker; empty if the system chooses them.
     """
 
     spec: TrackerSpec
@@ -113,7 +113,7 @@ class Streams:
     _streams: list[Stream] = field(default_factory=list)
 
     def prepare(self, count: int) -> None:
-        """Makes and initialises ``count`` cameras, those that are there already anew."""
+        """Makes ``count`` cameras and initialises all of them, existing ones again."""
         self._own.sessions = self.sessions[0]
         while len(self._streams) < count:
             handed = {name: WorkersSession(item.spec, self._own) for name, item in self.sessions[0].items()}
@@ -128,7 +128,7 @@ class Streams:
         self._streams[stream].step()
 
     def serve(self, stream: int, worker: int) -> None:
-        """The same for a thread that is ``worker``'s: on that worker's cores."""
+        """Does the same in a thread of ``worker``, on that worker's cores."""
         if self.cores and not getattr(self._own, "pinned", False):
             pin_thread(list(self.cores[worker]))
             self._own.pinned = True

@@ -1,4 +1,4 @@
-"""How many cameras one machine serves: real sessions and threads over one compiled model, arrivals on the computer's own clock."""
+"""The number of cameras that one machine serves: real sessions and threads over one compiled model, in real time."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from harness.tracking.parallel import Split, split_threads
 from harness.tracking.recording import check_dataset
 
 FILE = "capacity.json"
-"""Every step that was made, with the key of what made it: a job that was cut makes none twice."""
+"""The file of all finished steps with a key of their settings, so that an interrupted job repeats none."""
 GUESS_UPDATES = 20
 SETTLE_S = 1.0
-"""The beginning of a step that does not count."""
+"""Seconds at the beginning of a step that do not count."""
 
 
 @dataclass
 class Capacity(Task):
-    """``task=capacity``. The fields are the keys of ``conf/task/capacity.yaml``, where each has its line."""
+    """``task=capacity``. The fields are the keys of ``conf/task/capacity.yaml``, which describes each of them."""
 
     fps: float = 30.0
     deadline_ms: float | None = None
@@ -75,18 +75,18 @@ class Capacity(Task):
 
     @property
     def deadline_s(self) -> float:
-        """Seconds from arrival within which 99 of 100 frames must be finished."""
+        """Seconds after arrival within which 99 of 100 frames must be finished."""
         return 1 / self.fps if self.deadline_ms is None else self.deadline_ms / 1e3
 
     # ------------------------------------------------------------------------------------- running
 
     def run(self, context: Context) -> TaskResult:
-        cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
+        cv2.setNumThreads(1)  # crops are small: passing them to threads costs more than it saves
         streams, split = self._open(context)
         done, known = self._load(context)
         if done:
             context.progress.say(f"resuming: {len(done)} steps are complete.")
-        # the first start's, so that the search goes the same way again and comes upon the steps that were made
+        # that of the first start, so that the search takes the same path again and finds the finished steps
         service = self._service(streams) if known is None else known
         guess = int(0.9 * split.requests / (self.fps * service))
 
@@ -107,7 +107,7 @@ class Capacity(Task):
         return self._result(context, found, split, service)
 
     def _open(self, context: Context) -> tuple[Streams, Split]:
-        """Opens the sessions of each worker and decodes what the cameras show."""
+        """Opens the sessions of each worker and decodes the cameras' clips."""
         backend, device = context.backend, str(context.config["device"]["name"])
         wanted = self.workers or backend.parallel_requests(context.artifact)
         split = split_threads(context.threads, wanted, self.most, device)
@@ -124,7 +124,7 @@ class Capacity(Task):
         return Streams(context.tracker, sessions, clips, truthful(self.feedback, context.tracker), cores), split
 
     def _service(self, streams: Streams) -> float:
-        """Mean seconds of an update by one worker alone, once each worker is warm."""
+        """Returns the mean seconds of an update by one worker alone, after a warm-up of every worker."""
         streams.prepare(1)
         for worker in range(len(streams.sessions)):
             for _ in range(self.warmup):
@@ -135,13 +135,13 @@ class Capacity(Task):
         return (perf_counter() - begin) / GUESS_UPDATES
 
     def _trial(self, streams: Streams, workers: int, count: int, seed: int) -> Trial:
-        """One step."""
+        """Runs one step."""
         streams.prepare(count)
         judge = Judge(self.deadline_s, self.least_s, self.most_s, SETTLE_S)
         coming = arrivals(self.arrivals, count, self.fps, seed)
         collecting = gc.isenabled()
         gc.collect()
-        gc.disable()  # a collection would be charged to the frames that it meets
+        gc.disable()  # a garbage collection would count as time of some frames
         try:
             return run_trial(count, workers, streams.serve, coming, 1 / self.fps, judge, WallClock())
         finally:
@@ -151,7 +151,7 @@ class Capacity(Task):
     # ------------------------------------------------------------------------------------- on disk
 
     def _key(self, context: Context) -> dict[str, Any]:
-        """All that a step depends on, besides the number of streams."""
+        """Returns everything that a step depends on, except the number of streams."""
         config = context.config
         keys = ("fps", "arrivals", "workers", "least_s", "most_s", "count_decoding", "memory_mb")
         return {
@@ -170,7 +170,7 @@ class Capacity(Task):
         write_json(context.folder / FILE, record)
 
     def _load(self, context: Context) -> tuple[list[Trial], float | None]:
-        """The steps that an earlier start of this job made, in order, and the seconds of an update that it measured first."""
+        """Reads the steps of an earlier start of this job, in order, and the seconds of an update that it measured."""
         path: Path = context.folder / FILE
         try:
             record = read_json(path)

@@ -1,4 +1,4 @@
-"""One step of the search: so many cameras at once, for as long as the verdict needs."""
+"""One step of the search: a number of cameras at the same time, for as long as the verdict needs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy.typing as npt
 from harness.tasks.capacity.queue import Clock, Queue
 
 SHARE = 0.01
-"""Of frames that may miss the deadline: the 99th percentile is within it where no more do."""
+"""The share of frames that may miss the deadline; the 99th percentile is within it if no more do."""
 LEVEL = 0.99
 """Confidence of a verdict."""
 BLOCK_S = 0.5
-"""Frames this close to each other may be late for the same reason."""
+"""Frames within this distance of each other may be late for the same reason."""
 
 
 def binomial_interval(hits: float, count: float, level: float = LEVEL) -> tuple[float, float]:
-    """The interval of a share of which ``hits`` of ``count`` were seen (C. Clopper, E. Pearson, Biometrika 1934).
+    """The confidence interval of a share, given ``hits`` of ``count`` (C. Clopper, E. Pearson, Biometrika 1934).
 
-    Both may be fractions: effective numbers of samples that hang together.
+    Both may be fractions: effective numbers of correlated samples.
     """
     from scipy.stats import beta
 
@@ -37,10 +37,10 @@ def binomial_interval(hits: float, count: float, level: float = LEVEL) -> tuple[
 
 @dataclass(frozen=True)
 class Trial:
-    """What ``streams`` cameras at once met.
+    """The result of ``streams`` cameras at the same time.
 
     ``p50_ms``, ``p99_ms`` and the 99 % interval of the latter are of (finished - arrived); ``late`` is the share of frames
-    after the deadline; ``passed`` is the verdict, ``sure`` whether the samples decide it at that confidence.
+    that missed the deadline; ``passed`` is the verdict, ``sure`` whether the samples decide it at that confidence.
     """
 
     streams: int
@@ -56,19 +56,19 @@ class Trial:
     seconds: float
 
     def record(self) -> dict[str, Any]:
-        """As results.json and the trials' file have it."""
+        """Returns the trial as results.json and the file of trials hold it."""
         return dict(self.__dict__)
 
 
 @dataclass
 class Judge:
-    """Collects seconds from arrival to the end of processing, and says when they are enough.
+    """Collects seconds from arrival to the end of processing, and decides when there are enough.
 
     Args:
-        deadline_s: What the 99th percentile must be within.
-        least_s: A verdict needs this long, a drop aside: neighbouring frames are alike.
-        most_s: After this long the verdict is that of the samples as they are, and not sure.
-        settle_s: What happens in the first so many seconds does not count: threads start, caches fill.
+        deadline_s: The limit of the 99th percentile.
+        least_s: The least time for a verdict, unless a frame is dropped, because neighbouring frames are alike.
+        most_s: The time after which the samples so far give the verdict, which is then not sure.
+        settle_s: The first seconds, which do not count because threads start and caches fill.
     """
 
     deadline_s: float
@@ -83,7 +83,7 @@ class Judge:
     _dropped_before: int = 0
 
     def add(self, seconds: float, elapsed: float) -> None:
-        """A frame was finished ``seconds`` after it arrived, ``elapsed`` seconds after the trial began."""
+        """Adds a frame finished ``seconds`` after it arrived, ``elapsed`` seconds after the trial began."""
         if elapsed < self.settle_s:
             return
         late = seconds > self.deadline_s
@@ -94,7 +94,7 @@ class Judge:
         block[1] += 1
 
     def enough(self, elapsed: float, dropped: int) -> bool:
-        """Whether the trial can end after ``elapsed`` seconds, ``dropped`` frames in all having been dropped."""
+        """Whether the trial can end after ``elapsed`` seconds with ``dropped`` dropped frames in total."""
         elapsed -= self.settle_s
         if elapsed < 0:
             self._dropped_before = dropped
@@ -107,15 +107,16 @@ class Judge:
         return self._sure()
 
     def _sure(self) -> bool:
-        """Whether the share of late frames is surely above or below what is allowed."""
+        """Whether the share of late frames is above or below the allowed share with confidence."""
         weight = self._weight()
         low, high = binomial_interval(self.late * weight, len(self.samples) * weight)
         return low > SHARE or high < SHARE
 
     def _weight(self) -> float:
-        """How many independent samples one sample is worth, at most 1: late frames come in bursts.
+        """How many independent samples one sample counts for, at most 1, because late frames come in bursts.
 
-        The inverse of the design effect: the variance of blocks' shares of late frames over what independent ones would have.
+        This is the inverse of the design effect: the variance of blocks' shares of late frames over that of independent
+        samples.
         """
         share = self.late / max(1, len(self.samples))
         late, counts = np.array(list(self._blocks.values()), float).reshape(-1, 2).T
@@ -125,7 +126,7 @@ class Judge:
         return 1 / max(1.0, effect)
 
     def verdict(self, streams: int, dropped: int, elapsed: float) -> Trial:
-        """What the samples say."""
+        """Returns the verdict of the samples."""
         dropped -= self._dropped_before
         count = len(self.samples)
         late = self.late / count if count else 0.0
@@ -137,7 +138,10 @@ class Judge:
 def p99_with_interval(
     values: npt.NDArray[np.float64],
 ) -> tuple[float | None, float | None, float | None, float | None]:
-    """(median, 99th percentile, low, high): the interval is that of the order statistics, None where samples are too few for it."""
+    """Returns (median, 99th percentile, low, high).
+
+    The interval is by order statistics, None if samples are too few.
+    """
     from scipy.stats import binom
 
     if not len(values):

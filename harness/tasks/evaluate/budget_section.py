@@ -1,4 +1,4 @@
-"""Whether each run keeps up with the camera's rate that ``target_fps`` names."""
+"""Whether each run keeps up with the camera's rate in ``target_fps``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a tracker's confidence is worth, and whether the baseline's threshold may be kept for another run."""
+"""How reliable a tracker's confidence is, and whether the baseline's threshold can be used for another run."""
 
 from __future__ import annotations
 

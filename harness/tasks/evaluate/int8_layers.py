@@ -1,4 +1,4 @@
-"""Which layers of a compiled model run in int8, and what each costs: asked of the runtime, not of the file."""
+"""Which layers of a compiled model run in int8, and their times; reported by the runtime, not read from the file."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def layer_report(
     graphs: Seq[str],
     inputs: Mapping[str, Mapping[str, Array]],
 ) -> dict[str, Any]:
-    """``int8_share`` of the layers, counts, time per precision, and ``costly``: the layers that take longest in int8.
+    """Returns ``int8_share`` of the layers, counts, time per precision, and ``costly``: the slowest layers in int8.
 
-    Profiling slows a model, so these times are shares to compare layers by, not speeds.
+    Profiling slows a model down, so these times only compare layers with each other; they are not speeds.
     """
     int8 = [row for name in graphs for row in rows_of(artifact, backend, name, inputs[name])]
     fp32 = [row for name in graphs for row in rows_of(base, backend, name, inputs[name])]
@@ -56,7 +56,7 @@ def by_type(rows: Seq[Row]) -> dict[str, float]:
 
 
 def rows_of(artifact: Artifact, backend: Backend, graph: str, inputs: Mapping[str, Array]) -> list[Row]:
-    """A row per operation by the backend's profiler: name, type, precision, milliseconds a run, whether it is a layer."""
+    """Returns a row per operation from the backend's profiler: name, type, precision, ms per run, whether it is a layer."""
     with tempfile.TemporaryDirectory() as scratch:
         profiler = resolve(str(backend.profiler))
         found: LayerTimes = profiler(backend, artifact, graph, [dict(inputs)] * RUNS, WARMUP, Path(scratch))

@@ -1,8 +1,9 @@
-"""What int8 costs and gains against its own fp32: measured in the job's process after the job's own measurement.
+"""The gains and losses of int8 against its own fp32, measured in the job's process after the job's measurement.
 
-Both models are opened alike and take turns on every frame, so that drift and load hit both. Two ways of comparing boxes
-answer different questions. Free running: each follows its own boxes, as in use; errors feed back. Teacher-forced: int8
-sees the crops that fp32's boxes give, so that each frame shows the error of that frame alone.
+Both models are opened in the same way and take turns on every frame, so that drift and load affect both. Two ways of
+comparing boxes answer different questions. Free running: each model follows its own boxes, as in use, so that errors
+feed
+back. Teacher forcing: int8 sees the crops of fp32's boxes, so that each frame shows only its own error.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from harness.tracking.loop import decoded
 DEFAULT_SECONDS = 30.0
 WARMUP = 5
 OUTPUTS_EVERY = 5
-"""Every so many frames both graphs are run on the same inputs and their outputs compared."""
+"""The number of frames between comparisons of both graphs' outputs on the same inputs."""
 DIVERGED = 0.5
 """Boxes that overlap less than this have diverged."""
 SHOWN_LAYERS = 8
@@ -51,7 +52,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass
 class Tap:
-    """A session that keeps what it was last given."""
+    """A session that keeps its last inputs."""
 
     session: Session
     inputs: Mapping[str, Array] = field(default_factory=dict)
@@ -67,7 +68,7 @@ class Tap:
 
 @dataclass
 class Pair:
-    """What one sequence gave: boxes [n, 4] of fp32 and of teacher-forced int8, seconds [n - 1] of either."""
+    """The results of one sequence: boxes [n, 4] of fp32 and of teacher-forced int8, and seconds [n - 1] of both."""
 
     sequence: Sequence
     fp32: Boxes
@@ -89,7 +90,7 @@ class Differences:
             row["low"], row["high"] = min(row["low"], float(expected.min())), max(row["high"], float(expected.max()))
 
     def table(self) -> dict[str, dict[str, float]]:
-        """Output -> ``max_abs_diff``, ``range``, ``share`` of it."""
+        """Returns output -> ``max_abs_diff``, ``range``, and the difference's ``share`` of the range."""
         found = {}
         for name, row in self.rows.items():
             spread = row["high"] - row["low"]
@@ -101,7 +102,7 @@ class Differences:
 def compare(
     context: Context, sequences: Seq[Sequence], tracks: Mapping[str, Track], truthful: bool
 ) -> tuple[Metrics, Int8Record, list[str]]:
-    """(``int8/*`` metrics, record, warnings) of an int8 job. ``tracks`` are its own; ``truthful``: crops follow truth."""
+    """Returns (``int8/*`` metrics, record, warnings) of an int8 job; if ``truthful``, crops follow the ground truth."""
     seconds = float(context.config["quantization"].get("compare_seconds", DEFAULT_SECONDS))
     backend = context.backend.quiet()
     base = fp32_artifact(context.artifact)
@@ -132,7 +133,7 @@ def compare(
 
 
 def fp32_artifact(artifact: Artifact) -> Artifact:
-    """The artifact that ``artifact`` was quantised from; it lies beside it in the cache."""
+    """Returns the artifact from which ``artifact`` was quantised; it is next to it in the cache."""
     known = artifact.info["fp32"]
     folder = artifact.folder.parent / known["folder"]
     files = {name: folder / path for name, path in known["files"].items()}
@@ -140,7 +141,7 @@ def fp32_artifact(artifact: Artifact) -> Artifact:
 
 
 def processor() -> dict[str, Any]:
-    """What the processor offers for int8 arithmetic."""
+    """Returns the processor's instructions for int8 arithmetic."""
     features = set(cpu_info()["features"])
     return {
         "model": cpu_info()["model"],
@@ -156,7 +157,7 @@ def processor() -> dict[str, Any]:
 
 
 def sizes(artifact: Artifact, base: Artifact) -> tuple[Metrics, dict[str, Any]]:
-    """MB of all files and of each quantised graph's weights."""
+    """Returns MB of all files and of each quantised graph's weights."""
     rows = {}
     for name in artifact.graphs:
         own, other = _weights(artifact.files[name]), _weights(base.files[name])
@@ -177,7 +178,7 @@ def _weights(path: Path) -> int:
 
 
 class Duel:
-    """fp32 and int8 in turns over the same frames."""
+    """Runs fp32 and int8 in turns over the same frames."""
 
     def __init__(self, context: Context, backend: Backend, base: Artifact, truthful: bool) -> None:
         self._context, self._truthful = context, truthful
@@ -188,7 +189,7 @@ class Duel:
         self.seconds = 0.0
 
     def run(self, sequences: Seq[Sequence], seconds: float) -> list[Pair]:
-        """The first frames of all ``sequences``: as many of each as ``seconds`` allow, the same for all."""
+        """Runs the first frames of all ``sequences``, the same number of each, as many as fit into ``seconds``."""
         began = perf_counter()
         cost = self._warm_up(sequences[0])
         each = fair_share([len(item) for item in sequences], int(seconds / cost))
@@ -198,7 +199,7 @@ class Duel:
         for item in sequences:
             pairs.append(self._sequence(item, min(each, len(item))))
             if perf_counter() - began > 2 * seconds + 5:
-                break  # slower than it was at the start: what there is must do
+                break  # slower than at the start: the frames so far must be enough
         progress.close()
         self.seconds = perf_counter() - began
         return pairs
@@ -240,7 +241,7 @@ class Duel:
             self.differences.add(name, self._fp32_again[name].run(inputs), self._int8[name].run(inputs))
 
     def last_inputs(self) -> dict[str, Mapping[str, Array]]:
-        """What each graph of every frame was last given; without those that the sequences did not need."""
+        """Returns the last inputs of each graph that runs on every frame, without graphs that were not used."""
         return {name: self._fp32[name].inputs for name in self._context.tracker.per_frame if self._fp32[name].inputs}
 
 
@@ -275,7 +276,7 @@ def speeds(pairs: Seq[Pair]) -> Metrics:
 
 
 def boxes_against(pairs: Seq[Pair], tracks: Mapping[str, Track], record: Int8Record) -> Metrics:
-    """Agreement with fp32's boxes, free running and teacher-forced; per sequence in ``record``."""
+    """Returns the agreement with fp32's boxes, free running and teacher-forced; adds it per sequence to ``record``."""
     found: Metrics = {}
     base = {pair.sequence.name: pair.fp32 for pair in pairs}
     ways = {
@@ -304,7 +305,7 @@ def _row(agreed: SequenceAgreement) -> BoxesAgainst:
 
 
 def ao_difference(pairs: Seq[Pair], tracks: Mapping[str, Track], seed: int) -> Metrics:
-    """AO of int8 less that of fp32 over the compared frames, with its paired 95 % bootstrap interval over sequences."""
+    """Returns AO of int8 minus AO of fp32 over the compared frames, with its paired 95 % bootstrap interval."""
     differences, weights, pooled = [], [], []
     for pair in pairs:
         mask = scored(pair.sequence, len(pair.fp32))
@@ -327,12 +328,12 @@ def ao_difference(pairs: Seq[Pair], tracks: Mapping[str, Track], seed: int) -> M
 
 
 def scored(sequence: Sequence, count: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which of frames 1 ... count - 1 count for AO."""
+    """Returns a mask of the frames 1 ... count - 1 that count for AO."""
     return np.ones(count - 1, bool) if sequence.visible is None else np.asarray(sequence.visible[1:count], bool)
 
 
 def warnings_of(found: Metrics, layers: Mapping[str, Any]) -> list[str]:
-    """A sentence where int8 is not faster, with the layers that cost most."""
+    """Returns a warning if int8 is not faster, with the slowest layers."""
     if found["latency_ratio"] > 1.0:
         return []
     costly = ", ".join(

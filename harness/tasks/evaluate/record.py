@@ -1,4 +1,4 @@
-"""What an evaluation tells besides numbers."""
+"""The results of an evaluation besides its metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.core.records import Record
 
 @dataclass(kw_only=True)
 class BoxesAgainst:
-    """One sequence of an int8 model against its own fp32; ``first_divergent_frame`` is None where none has diverged."""
+    """One sequence of an int8 model against its own fp32; ``first_divergent_frame`` is None if no frame diverged."""
 
     mean_iou: float
     min_iou: float
@@ -19,7 +19,7 @@ class BoxesAgainst:
 
 @dataclass(kw_only=True)
 class Compared:
-    """What int8 and fp32 were compared on."""
+    """The frames and sequences on which int8 and fp32 were compared."""
 
     sequences: int
     of_sequences: int
@@ -33,14 +33,15 @@ class Int8Record:
     """An int8 model against its own fp32.
 
     Attributes:
-        processor: The processor's model, and what it offers for int8 arithmetic.
-        quantisation: What preparation recorded: calibration, accuracy control.
+        processor: The processor's model, and its instructions for int8 arithmetic.
+        quantisation: The record of preparation: calibration, accuracy control.
         size: ``mb`` of both, and ``weights`` of each graph.
-        compared: On what boxes, outputs and times were compared; None where ``quantization.compare_seconds`` is 0.
+        compared: The frames on which boxes, outputs and times were compared; None if ``quantization.compare_seconds``
+            is 0.
         outputs: Output -> largest difference on the same inputs, its range, and the share.
-        boxes_free: By sequence, each model following its own boxes.
-        boxes_forced: By sequence, int8 on the crops of fp32's boxes.
-        layers: What the runtime executed in int8, and what costs most.
+        boxes_free: Agreement by sequence if each model follows its own boxes.
+        boxes_forced: Agreement by sequence if int8 gets the crops of fp32's boxes.
+        layers: The layers that the runtime executed in int8, and the slowest ones.
     """
 
     processor: dict[str, Any]
@@ -60,18 +61,18 @@ class EvaluateRecord(Record):
     Attributes:
         decoder: The library that decodes images.
         mode: ``task.mode``.
-        resumed_sequences: Sequences that an earlier, broken-off run had finished.
-        contended: Whether all sequences ran beside others, so that no time is a latency.
+        resumed_sequences: Sequences that an earlier, interrupted run had finished.
+        contended: Whether all sequences ran in parallel with others, so that no time is a latency.
         repetitions: How often each sequence was tracked.
-        timed_sequences: ``mode=both``: the sequences that were tracked alone.
+        timed_sequences: With ``mode=both``, the sequences that were tracked alone.
         start_s: Seconds from the start of the process to the first tracked frame.
         last_frame: When the last frame was tracked, seconds since the epoch.
         requests: Sequences in flight.
         threads: How threads were split among them.
         parallel_wall: Seconds of the part that ran in parallel.
-        parallel_frames: Its frames.
-        parallel_effective: What the runtime did there, in its own words.
-        cluster: What a cluster's workers did.
+        parallel_frames: Frames of the part that ran in parallel.
+        parallel_effective: The effective settings there, as the runtime reports them.
+        cluster: The work of a cluster's workers.
         success_curve: Share of frames above each of the 101 overlap thresholds.
         intervals: Metric -> its 95 % interval over sequences.
         ope: Curves and attributes under OPE.
@@ -99,7 +100,7 @@ class EvaluateRecord(Record):
 
     @property
     def in_flight(self) -> tuple[int, float] | None:
-        """Frames and seconds of what was tracked with several sequences in flight, where any was."""
+        """Frames and seconds of tracking with several sequences in flight; None if there was none."""
         if not self.parallel_wall or self.parallel_frames is None:
             return None
         return self.parallel_frames, self.parallel_wall

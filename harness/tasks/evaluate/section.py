@@ -29,7 +29,7 @@ SHOWN_LAYERS = 6
 
 
 def sections(found: Comparison) -> list[Section]:
-    """The verdicts on a camera's rate, and the section over all int8 runs; nothing where there are none."""
+    """Returns the verdicts on a camera's rate and the section over all int8 runs; nothing if there are none."""
     return [*budget_section.sections(found), *_int8(found), *confidence_section.sections(found)]
 
 
@@ -56,7 +56,7 @@ def _told(job: Job) -> Int8Record | None:
 
 
 def line(name: str, metrics: Mapping[str, float]) -> list[str]:
-    """One run's cells."""
+    """Returns the cells of one run."""
 
     def cell(key: str, form: str) -> str:
         value = metrics.get(f"int8/{key}")
@@ -89,7 +89,7 @@ def _never(metrics: Mapping[str, float], way: str) -> str:
 
 
 def sentences(name: str, told: Int8Record, metrics: Mapping[str, float]) -> list[str]:
-    """What was compared, on what processor, what accuracy control did, and what costs time."""
+    """Returns sentences on what was compared, the processor, accuracy control, and the slowest layers."""
     found = []
     if (compared := told.compared) is not None:
         found.append(
@@ -118,7 +118,7 @@ def _processor(told: Int8Record) -> str:
 
 
 def control_sentence(control: Mapping[str, Any]) -> str:
-    """What accuracy control did, for people."""
+    """Describes what accuracy control did."""
     where = control["validation"]
     text = (
         f"accuracy control over {len(where['sequences'])} validation sequences ({where['frames']} frames): AO "

@@ -37,7 +37,7 @@ Feedback = Literal["auto", "self", "truth"]
 
 @dataclass
 class Evaluate(Task):
-    """``task=evaluate``. The fields are the keys of ``conf/task/evaluate.yaml``, where each has its line."""
+    """``task=evaluate``. The fields are the keys of ``conf/task/evaluate.yaml``, which describes each of them."""
 
     mode: Literal["serial", "parallel", "both"] = "serial"
     warmup: int = 5
@@ -89,7 +89,7 @@ class Evaluate(Task):
     # ------------------------------------------------------------------------------------- running
 
     def run(self, context: Context) -> TaskResult:
-        cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
+        cv2.setNumThreads(1)  # crops are small: passing them to threads costs more than it saves
         sequences = list(context.dataset)
         check_first_boxes(sequences)
         store = SequenceStore(context.folder, self.identity(context))
@@ -117,14 +117,14 @@ class Evaluate(Task):
         return self.mode != "parallel" and self.executor == "local"
 
     def stand(self, context: Context) -> Stand | None:
-        """One sequence at a time, as latency is measured; nothing in parallel mode and on a cluster."""
+        """One sequence at a time, as latency is measured; None in parallel mode and on a cluster."""
         if not self.takes_turns():
             return None
         cv2.setNumThreads(1)
         return SerialStand(context, self.truth_feedback(context.tracker))
 
     def identity(self, context: Context) -> dict[str, Any]:
-        """All that a sequence's track depends on, besides the sequence."""
+        """Returns everything that a sequence's track depends on, except the sequence."""
         config = context.config
         return {
             "artifact": context.artifact.key,
@@ -141,18 +141,21 @@ class Evaluate(Task):
         }
 
     def count_repetitions(self, context: Context) -> int:
-        """GOT-10k's protocol: a deterministic tracker (on a deterministic backend) runs once, another three times."""
+        """Follows GOT-10k's protocol: a deterministic tracker on a deterministic backend runs once, others three times."""
         return self.repetitions or (1 if context.tracker.deterministic and context.backend.deterministic else 3)
 
     def timed_sequences(self, sequences: list[Sequence]) -> list[Sequence]:
-        """The sequences that are tracked alone, so that their times are latencies: all, none, or some spread evenly."""
+        """Returns the sequences tracked alone, whose times are latencies: all, none, or some at even distances."""
         if self.mode != "both":
             return sequences if self.mode == "serial" and self.executor == "local" else []
         count = min(self.serial_sequences, len(sequences))
         return [sequences[int((index + 0.5) * len(sequences) / count)] for index in range(count)]
 
     def _track(self, context: Context, missing: list[Sequence], ledger: _Ledger) -> float | None:
-        """Tracks what is missing; returns the seconds of the first update ever, where it was measured."""
+        """Tracks missing sequences.
+
+        Returns the seconds of the process's first update, or None if it was not measured.
+        """
         truthful = self.truth_feedback(context.tracker)
 
         def feedback(sequence: Sequence) -> Boxes | None:
@@ -165,7 +168,7 @@ class Evaluate(Task):
             self._cluster(work, ledger)
         else:
             timed = {item.name for item in self.timed_sequences(list(context.dataset))}
-            if self.mode != "parallel":  # first, while the process is as fresh as in a serial run
+            if self.mode != "parallel":  # first, while the process is in the same state as in a serial run
                 first = track_serial(replace(work, sequences=[item for item in missing if item.name in timed]), self.warmup)
             if self.mode != "serial":
                 self._parallel(replace(work, sequences=[item for item in missing if item.name not in timed]), ledger)
@@ -176,9 +179,9 @@ class Evaluate(Task):
         context = work.context
         if not work.sequences:
             if self.mode == "parallel":
-                context.backend.open(context.artifact)  # what the runtime does is reported in any case
+                context.backend.open(context.artifact)  # the runtime's settings are reported in any case
             return
-        if self.mode == "both":  # compiled anew, for several requests instead of one
+        if self.mode == "both":  # compiled again, for several requests instead of one
             fresh: Any = context.backend
             work = replace(work, context=replace(context, backend=replace(fresh)))
         split, wall = track_parallel(work, self.requests)
@@ -253,14 +256,14 @@ class Evaluate(Task):
 
 @dataclass
 class _Ledger:
-    """What a run has so far: finished sequences, on disk and by name, and the record so far."""
+    """The state of a run: finished sequences, on disk and by name, and the record so far."""
 
     store: SequenceStore
     done: dict[str, Done]
     record: EvaluateRecord
 
     def keep(self, sequence: Sequence, finished: Done) -> None:
-        # what is scored is what the files hold, also in a run that is not resumed
+        # the boxes in the files are scored, also in a run that is not resumed
         self.done[sequence.name] = Done([as_shipped(track) for track in finished.tracks], finished.wall, finished.contended)
         self.store.save(sequence, finished)
 
@@ -270,6 +273,6 @@ class _Ledger:
 
 
 def since_spawn() -> float | None:
-    """Seconds since the parent started this process, where it said when."""
+    """Returns seconds since the parent started this process; None if the parent did not record the time."""
     spawned = os.environ.get("HARNESS_SPAWNED")
     return time.time() - float(spawned) if spawned else None

@@ -33,11 +33,11 @@ from harness.tracking.loop import Runner
 from harness.tracking.recording import Recording, graph_of, random_input, record
 
 TURN = 5
-"""Frames of a rung's turn: at tens of milliseconds each, a turn ends before a machine's speed has changed much."""
+"""Frames of a turn; at tens of milliseconds each, a turn ends before the machine's speed has changed much."""
 
 
 class Bounds(Protocol):
-    """What the task's settings say of a round: frames, seconds of benchmark_app, requests, runs that do not count."""
+    """The task's settings of a round: frames, seconds of benchmark_app, requests, warm-up runs."""
 
     frames: int
     seconds: int
@@ -46,11 +46,11 @@ class Bounds(Protocol):
 
 
 class Cut(Exception):
-    """The network has run: leave the tracker's update."""
+    """Raised after the network has run, to leave the tracker's update."""
 
 
 class CuttingSession:
-    """A session that notes when its network has run and then leaves the update, so that only what came before is timed."""
+    """A session that leaves the tracker's update after its network has run, so that only this part is timed."""
 
     def __init__(self, session: Session) -> None:
         self._session, self.spec, self.end, self.cutting = session, session.spec, 0.0, False
@@ -65,7 +65,7 @@ class CuttingSession:
 
 @dataclass
 class Bench:
-    """All that the rungs need, made once: recorded frames and inputs, sessions, requests in each mode."""
+    """Everything that the rungs need, made once: recorded frames and inputs, sessions, requests in each mode."""
 
     context: Context
     task: Bounds
@@ -126,11 +126,11 @@ class Bench:
 
     @property
     def count(self) -> int:
-        """Updates in a round of each rung."""
+        """The number of updates of each rung in a round."""
         return len(self.recording.inputs)
 
     def once(self, runs: list[app.Report]) -> Metrics:
-        """What happens once and is in no rung: reading, compiling, the first inference; milliseconds."""
+        """Returns milliseconds of one-time steps that are in no rung: reading, compiling, the first inference."""
         load = self.context.backend.load_times()
         return {
             "benchmark_app read": median([report.read_ms or 0.0 for report in runs]),
@@ -144,7 +144,7 @@ class Bench:
     # ---------------------------------------------------------------------------------- one round
 
     def round(self, reverse: bool) -> tuple[Round, app.Report]:
-        """Every rung over all frames, in turns. Returns the round and benchmark_app's report."""
+        """Runs every rung over all frames, in turns. Returns the round and benchmark_app's report."""
         rungs: dict[str, Callable[[range], float]] = {
             "requests": self._many_requests,
             "one_request": lambda turn: self._single(turn, filling=None),
@@ -170,10 +170,10 @@ class Bench:
     def _app(self) -> app.Report:
         return app.run(self.app_settings, self.context.folder / "benchmark_app")
 
-    # What follows measures one turn: seconds over the frames of ``turn``, after ``warmup`` runs that do not count.
+    # The following methods measure one turn: seconds over the frames of ``turn``, after ``warmup`` uncounted runs.
 
     def _many_requests(self, turn: range) -> float:
-        """Several requests in flight, filled once with random numbers, as benchmark_app has them."""
+        """Runs several infer requests, filled once with random numbers, as benchmark_app does."""
         for _ in range(max(self.requests, self.task.warmup)):
             self.many.start_async()
         self.many.wait_all()
@@ -185,7 +185,10 @@ class Bench:
         return (perf_counter() - begin) / self.requests
 
     def _single(self, turn: range, filling: bool | None) -> float:
-        """One request: None: random inputs; False: real ones, filled outside the clock; True: filled inside it."""
+        """Runs one infer request; ``filling``: None: random inputs; False: real ones, filled untimed.
+
+        True: filled timed.
+        """
         tensors = {name: self.single.get_tensor(name).data for name in self.random}
 
         def fill(index: int) -> None:
@@ -219,7 +222,10 @@ class Bench:
         return spent
 
     def _update(self, turn: range, cut: bool, decode: bool = False) -> float:
-        """The tracker's update on every frame; ``cut``: up to the network's end; ``decode``: with reading the image."""
+        """Runs the tracker's update on every frame; ``cut``: up to the network's end.
+
+        ``decode``: includes reading the image.
+        """
         tracker, boxes, color = self.tracker, self.recording.boxes, self.context.tracker.color
         self.cutting.cutting = False
         for _ in range(self.task.warmup):
@@ -243,7 +249,7 @@ class Bench:
 
 
 class Loop:
-    """The loop that evaluations run, with its own stage timers, one turn at a time."""
+    """The tracking loop of evaluations with its stage timers, one turn at a time."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -251,7 +257,7 @@ class Loop:
         self._stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
 
     def turn(self, turn: range) -> float:
-        """Seconds by the wall clock over the frames of ``turn``, which follow the first frame and ``warmup`` others."""
+        """Returns wall clock seconds over the frames of ``turn``, after the first frame and ``warmup`` others."""
         recording, before = self._bench.recording, self._bench.task.warmup
         updates = [turn[0]] * before + list(turn)
         frames = recording.sequence.frames
@@ -264,17 +270,17 @@ class Loop:
         return marks[-1] - marks[before]
 
     def timers(self) -> dict[str, float]:
-        """Milliseconds of each stage, means over all frames so far."""
+        """Returns mean milliseconds of each stage over all frames so far."""
         return {stage: float(np.mean(kept)) * 1e3 for stage, kept in self._stages.items()}
 
 
 def turns(frames: int) -> list[range]:
-    """``frames`` updates in turns of ``TURN``, the last one shorter where they do not divide."""
+    """Splits ``frames`` updates into turns of ``TURN``; the last one may be shorter."""
     return [range(start, min(start + TURN, frames)) for start in range(0, frames, TURN)]
 
 
 def _many(driver: OpenVino, model: Any, chosen: Mapping[str, Any], wanted: int | None) -> tuple[Any, int]:
-    """The network compiled for throughput with a queue of requests: as many as asked for, else as the device prefers."""
+    """Compiles the network for throughput with a queue of ``wanted`` infer requests, by default the device's number."""
     import openvino as ov
 
     own = {key: value for key, value in chosen.items() if key != "NUM_STREAMS"}
@@ -284,7 +290,7 @@ def _many(driver: OpenVino, model: Any, chosen: Mapping[str, Any], wanted: int |
 
 
 def choose(sequences: list[Sequence], frames: int) -> Sequence:
-    """The first sequence with enough frames, else the longest. Raises DataError if none has two."""
+    """Returns the first sequence with enough frames, else the longest. Raises DataError if none has two frames."""
     enough = next((item for item in sequences if len(item) > frames), None)
     found = enough or max(sequences, key=len)
     if len(found) < 2:

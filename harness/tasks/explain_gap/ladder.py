@@ -1,7 +1,8 @@
-"""The account of a frame's time: from benchmark_app's throughput to the tracker's pipeline, in rungs that add one thing each.
+"""The account of a frame's time, from benchmark_app's throughput to the tracker's pipeline; each rung adds one cost.
 
-Pure arithmetic over measured rounds. A rung is the milliseconds of one frame (1000 / fps) when all up to it is done; a
-step is a rung minus the one above it, both medians over the rounds, so that the steps add up to the whole difference.
+This module only calculates with measured rounds. A rung is the milliseconds of one frame (1000 / fps) if everything up
+to this rung is done. A step is a rung minus the one above it, both medians over the rounds, so that the steps add up to
+the whole difference.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ RUNGS: dict[str, str] = {
     "postprocess": "+ postprocessing",
     "decode": "+ decoding",
 }
-"""Key -> title of every rung, in order; each includes all that the ones above it include (the network's mode aside)."""
+"""Key -> title of every rung, in order; each includes everything above it (apart from the network's mode)."""
 
 STAGES = {
     "inference": ("session", None),
@@ -40,20 +41,20 @@ STAGES = {
 
 @dataclass(frozen=True)
 class Round:
-    """One round: milliseconds a frame of every rung, of the whole loop (``pipeline``), and of the loop's stage timers."""
+    """One round: milliseconds per frame of every rung, the whole loop (``pipeline``), and its stage timers."""
 
     rungs: Mapping[str, float]
     pipeline: float
     timers: Mapping[str, float]
 
     def total(self) -> float:
-        """Everything measured in the round, as one number that tells how fast the machine was."""
+        """The sum of everything measured in the round, which shows how fast the machine was."""
         return sum(self.rungs.values()) + self.pipeline
 
 
 @dataclass(frozen=True)
 class Account:
-    """What the rounds say. All in milliseconds a frame, medians over rounds; shares are of ``pipeline``."""
+    """The result of the rounds, in milliseconds per frame, medians over rounds; shares are of ``pipeline``."""
 
     rows: list[dict[str, Any]]
     pipeline: float
@@ -88,7 +89,7 @@ def account(rounds: Sequence[Round]) -> Account:
                      [item.pipeline for item in rounds]))  # fmt: skip
     stages = [_stage(stage, rungs, rounds, pipeline) for stage in STAGES]
     timers = median([sum(item.timers[stage] for stage in STAGES) for item in rounds])
-    # the ladder and the timers of one round saw one machine state: their difference is taken within each round
+    # the ladder and the timers of a round saw the same machine state, so their difference is taken within each round
     differences = [item.rungs["decode"] - sum(item.timers[stage] for stage in STAGES) for item in rounds]
     difference = median(differences)
     spread = max(spread_of([item.total() for item in rounds]), spread_of([item.pipeline for item in rounds]))
@@ -141,7 +142,7 @@ def spread_of(values: Sequence[float]) -> float:
 
 
 def verdict(found: Account) -> str:
-    """One sentence: explained, not explained, or inconclusive."""
+    """Returns one sentence: explained, not explained, or inconclusive."""
     top = found.rows[0]
     share = abs(found.difference) / found.pipeline
     gap = f"benchmark_app's {top['fps']:.1f} fps against the tracker's {1000 / found.pipeline:.1f}"
@@ -160,13 +161,13 @@ def verdict(found: Account) -> str:
 
 
 def _range(found: Account) -> str:
-    """Smallest and largest difference of a round as shares of a frame: ``-0.4% to +1.2%``."""
+    """Returns the smallest and largest difference of a round as shares of a frame: ``-0.4% to +1.2%``."""
     shares = [value / found.pipeline for value in found.differences]
     return f"{min(shares):+.1%} to {max(shares):+.1%}"
 
 
 def metrics_of(found: Account) -> Metrics:
-    """The account under metric names: ``gap/ms/*`` and ``gap/fps/*`` of rungs, ``gap/step_ms/*`` of steps, and its checks."""
+    """Returns metrics: ``gap/ms/*`` and ``gap/fps/*`` of rungs, ``gap/step_ms/*`` of steps, and checks."""
     named: Metrics = {}
     for row in found.rows:
         named[f"gap/ms/{row['key']}"] = row["ms"]
@@ -185,7 +186,7 @@ def metrics_of(found: Account) -> Metrics:
 
 @dataclass(frozen=True)
 class AppRun:
-    """What one run of benchmark_app said of itself: milliseconds, its throughput, and the seconds it was asked for."""
+    """The report of one run of benchmark_app: milliseconds, its throughput, and the requested seconds."""
 
     throughput: float
     iterations: int
@@ -199,10 +200,11 @@ class AppRun:
 
 
 def what_is_counted(runs: Sequence[AppRun]) -> dict[str, Any]:
-    """Whether the app's throughput counts model loading or the first inference, by its own figures; with a sentence.
+    """Checks by the app's own figures whether its throughput counts model loading or the first inference.
 
-    The throughput must be inferences over the seconds of the timed loop; that loop must last as long as was asked for;
-    reading, compiling and the first inference, reported apart, then lie outside it if they would not fit in.
+    The throughput must be inferences over the seconds of the timed loop, and that loop must last as long as requested.
+    Reading, compiling and the first inference, which are reported separately, are then outside it if they would not fit
+    in.
     """
     recomputed = [run.iterations / run.total_ms * 1e3 for run in runs]
     # the app rounds its throughput to two decimals and its times to hundredths of a millisecond

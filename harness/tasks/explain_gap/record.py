@@ -1,4 +1,4 @@
-"""What the account of the gap tells besides numbers."""
+"""The results of the account of the gap besides its metrics."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Ladder(Account):
     """The account, and how it was measured.
 
     Attributes:
-        once_ms: What happens once and is in no step.
+        once_ms: Milliseconds of things that happen once and are in no step.
         counted: Whether benchmark_app's throughput counts model loading or the first inference; with a ``statement``.
-        sequence: The sequence that was worked on.
+        sequence: The sequence that was used.
         frames: Its frames in a round.
-        requests: Requests in flight at the top.
+        requests: Infer requests in flight in the first rung.
         hint: The job's hint.
         decoder: The library that decodes images.
     """

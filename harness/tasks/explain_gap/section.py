@@ -42,7 +42,7 @@ def _line(row: Mapping[str, Any]) -> list[str]:
 
 
 def notes(ladder: Ladder) -> list[str]:
-    """The verdict, the check against the loop's own timers, what happens once, and what benchmark_app counts."""
+    """Returns the verdict, the check against the loop's timers, one-time costs, and what benchmark_app counts."""
     stages = ", ".join(
         f"{row['stage']} {row['ladder_ms']:.2f} by the ladder, {row['timer_ms']:.2f} by the loop's timer "
         f"({row['difference_ms']:+.2f})"
@@ -58,7 +58,10 @@ def notes(ladder: Ladder) -> list[str]:
 
 
 def waterfall(job: Job, ladder: Ladder) -> Picture:
-    """Milliseconds of a frame, from benchmark_app's (top) to the loop's (bottom); each bar between starts where the last ended."""
+    """Draws milliseconds per frame from benchmark_app (top) to the loop (bottom).
+
+    Each bar starts at the end of the last.
+    """
     rows = ladder.rows
     with drawing():
         figure, axis = new_figure(0.6 + 0.36 * (len(rows) + 1), 9.0)

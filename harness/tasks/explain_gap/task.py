@@ -1,7 +1,8 @@
 """Where the frames go between benchmark_app's throughput and the tracker's own speed, measured step by step.
 
-All rungs are measured in one process on the same frames, in rounds. Within a round they take turns every few frames, forth
-and back, so that the machine's drift hits all alike; benchmark_app itself runs as a child once a round, while this process waits.
+All rungs are measured in one process on the same frames, in rounds. Within a round they take turns every few frames, in
+forward and reverse order, so that the machine's drift affects all equally. benchmark_app itself runs as a child process
+once per round, while this process waits.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ LADDER_FILE = "gap.json"
 TABLE_FILE = "gap.csv"
 
 AT_ONCE = ("requests", "streams", "batch")
-"""Keys that are numbers of things that run at once."""
+"""Keys that are counts of things running at the same time."""
 
 
 @dataclass
 class ExplainGap(Task):
-    """``task=explain_gap``. The fields are the keys of ``conf/task/explain_gap.yaml``, where each has its line."""
+    """``task=explain_gap``. The fields are the keys of ``conf/task/explain_gap.yaml``, which describes each of them."""
 
     rounds: int = 5
     frames: int = 30

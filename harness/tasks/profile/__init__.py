@@ -1,4 +1,4 @@
-"""task=profile: the layers where the time goes."""
+"""task=profile: the layers that take the most time."""
 
 from harness.tasks.profile.task import Profile
 

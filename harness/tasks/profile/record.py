@@ -1,4 +1,4 @@
-"""What a profile tells besides numbers."""
+"""The results of a profile besides its metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from harness.tasks.profile.roofline import Roofs
 
 @dataclass(kw_only=True)
 class TypeTime:
-    """All layers of a type: how many, milliseconds of one inference, and their share of all layers' time; the rest as in ``LayerTime``."""
+    """All layers of a type: count, milliseconds per inference, share of all layers' time.
+
+    The rest as in ``LayerTime``.
+    """
 
     type: str
     count: int
@@ -23,9 +26,9 @@ class TypeTime:
 
 @dataclass(kw_only=True)
 class LayerTime:
-    """A layer: milliseconds of one inference, its operations and bytes, the least time that the roofs allow, and which roof it is.
+    """A layer: milliseconds per inference, operations, bytes, the least time by the roofs, and the limiting roof.
 
-    None where the runtime does not tell.
+    Values are None if the runtime does not report them.
     """
 
     name: str
@@ -44,13 +47,14 @@ class Profiled:
 
     Attributes:
         graph: The graph's name.
-        source: The profiler, in words.
-        plain_ms: An inference without a profiler, median.
+        source: The name of the profiler.
+        plain_ms: Median time of an inference without a profiler.
         total_ms: The sum over all layers.
         types: Slowest first.
         layers: The slowest, slowest first.
-        limit_ms: The sum over all layers of the least time that the roofs allow (where it is unknown, the layer's own time).
-        roofs: What this machine reached in this runtime.
+        limit_ms: The sum over all layers of the least time that the roofs allow (the layer's own time if it is
+            unknown).
+        roofs: The rates that this machine reached in this runtime.
     """
 
     graph: str

@@ -1,4 +1,4 @@
-"""The roofline: how near each layer is to what this machine could do with it.
+"""The roofline: how close each layer is to the limits of this machine.
 
 A layer needs at least the time of its operations at the highest rate that was measured for its precision, and at least the time of
 its bytes at the rate that was measured for data of that size (S. Williams, A. Waterman, D. Patterson, "Roofline", 2009).
@@ -16,7 +16,7 @@ INT8 = ("i8", "u8", "int8", "uint8")
 
 @dataclass(frozen=True)
 class Limit:
-    """The least time of a layer: milliseconds, and by what (``operations`` or ``memory``)."""
+    """The least time of a layer in milliseconds, and what limits it (``operations`` or ``memory``)."""
 
     ms: float
     by: str
@@ -24,11 +24,11 @@ class Limit:
 
 @dataclass(kw_only=True)
 class Roofs:
-    """What this machine reached, measured.
+    """The measured rates of this machine.
 
     Attributes:
-        gops: Precision -> 1e9 operations a second, of large products in the same runtime with the same threads.
-        memory: (MB in use, GB a second) of copies, smallest first.
+        gops: Precision -> 1e9 operations per second of large products in the same runtime with the same threads.
+        memory: (MB in use, GB per second) of copies, smallest first.
     """
 
     gops: dict[str, float] = field(default_factory=dict)
@@ -36,21 +36,21 @@ class Roofs:
 
     @classmethod
     def measured(cls, peaks: Mapping[str, float], copies: Sequence[tuple[int, float]]) -> Roofs:
-        """Roofs from operations a second by precision, and bytes a second by bytes in use."""
+        """Makes roofs from operations per second by precision, and bytes per second by bytes in use."""
         gops = {name: value / 1e9 for name, value in peaks.items()}
         return cls(gops=gops, memory=[(size / 1e6, rate / 1e9) for size, rate in copies])
 
     def limit(self, operations: float | None, size: float | None, precision: str, product: bool = True) -> Limit | None:
-        """The least time of a layer.
+        """Returns the least time of a layer.
 
         Args:
-            operations: Of one inference; None if unknown.
+            operations: Operations of one inference; None if unknown.
             size: Its bytes; None if unknown.
-            precision: What it computes in.
+            precision: The precision that it computes in.
             product: Whether it computes products, so that its operations limit it.
 
         Returns:
-            The limit; None if too little is known of the layer: of a product both its operations and their peak.
+            The limit; None if too little is known about the layer (a product needs both its operations and their peak).
         """
         peak = self.gops.get(family(precision))
         found: list[Limit] = []
@@ -63,13 +63,13 @@ class Roofs:
         return max(found, key=lambda item: item.ms, default=None)
 
     def bandwidth(self, size: float) -> float:
-        """GB a second for ``size`` bytes, between the measured sizes by their logarithms."""
+        """Returns GB per second for ``size`` bytes, interpolated on the logarithm of the measured sizes."""
         sizes, rates = zip(*self.memory, strict=True)
         return float(np.interp(np.log(max(size, 1.0) / 1e6), np.log(sizes), rates))
 
 
 def family(precision: str) -> str:
-    """One word for all precisions of a kind: ``i8``, ``f32``, ``bf16``, ``f16``."""
+    """Returns one word for all precisions of a kind: ``i8``, ``f32``, ``bf16``, ``f16``."""
     word = precision.lower()
     if word in INT8:
         return "i8"
@@ -77,5 +77,5 @@ def family(precision: str) -> str:
 
 
 def of_products(precisions: Sequence[tuple[str, bool]]) -> list[str]:
-    """The precisions for which a peak is wanted: those of layers that compute products (``(precision, layer)``)."""
+    """Returns the precisions that need a peak: those of layers that compute products (``(precision, layer)``)."""
     return sorted({family(precision) for precision, layer in precisions if layer})

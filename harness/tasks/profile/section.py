@@ -45,7 +45,10 @@ def _section(job: Job) -> Section | None:
 
 
 def _work(row: TypeTime | LayerTime) -> list[str]:
-    """Operations (1e9), MB, 1e9 operations a second, and the limit's share of the time; empty where unknown, or where there is no product."""
+    """Returns cells: operations (1e9), MB, 1e9 operations per second, the limit's share of the time.
+
+    Empty if unknown.
+    """
     products = row.operations if row.operations else None
     return [
         "" if products is None else f"{products / 1e9:.3f}",
@@ -60,7 +63,7 @@ def _size(megabytes: float) -> str:
 
 
 def _told(found: Profiled, roofs: Roofs, limit: float) -> str:
-    """What the limits are."""
+    """Returns a sentence on the limits."""
     peaks = ", ".join(f"{name} {value:.0f} GOP/s" for name, value in roofs.gops.items()) or "no product was measured"
     copies = f"; copies reach {roofs.memory[0][1]:.0f} GB/s in {_size(roofs.memory[0][0])} MB and {roofs.memory[-1][1]:.0f} GB/s in {_size(roofs.memory[-1][0])} MB" if roofs.memory else ""
     return (
@@ -74,7 +77,7 @@ def _short(name: str) -> str:
 
 
 def bars(job: Job, found: Profiled) -> Picture:
-    """Two panels: milliseconds by type, and of the slowest layers by name."""
+    """Draws two panels: milliseconds by type, and of the slowest layers by name."""
     types = found.types[:MOST_TYPES]
     panels = {
         "by type": [(row.type, row.ms) for row in types],
@@ -96,7 +99,7 @@ def bars(job: Job, found: Profiled) -> Picture:
 
 
 def rooflines(job: Job, found: Profiled) -> list[Picture]:
-    """Layers by operations for each byte and operations a second, under the roofs; none if no layer has both."""
+    """Draws layers by operations per byte and operations per second, under the roofs; none if no layer has both."""
     roofs = found.roofs
     points = [row for row in found.layers if row.operations and row.bytes and row.ms > 0]
     if roofs is None or not roofs.gops or not points:

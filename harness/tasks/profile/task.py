@@ -1,4 +1,4 @@
-"""Where a network's time goes: its slowest layers by type and by name, by the profiler of the runtime that runs it."""
+"""The slowest layers of a network by type and by name, measured by the profiler of its runtime."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ COLUMNS = ["name", "type", "ms", "precision", "layer", "operations", "bytes"]
 
 @dataclass(frozen=True)
 class Layers:
-    """A profile: a row a layer (``COLUMNS``), ``types`` (``type``, ``count``, ``ms``, ``share``), and how it was made.
+    """A profile: a row per layer (``COLUMNS``), ``types`` (``type``, ``count``, ``ms``, ``share``), and its source.
 
-    ``own_types`` says that the types are not sums of the rows.
+    ``own_types`` is True if the types are not sums of the rows.
     """
 
     rows: pd.DataFrame
@@ -45,7 +45,7 @@ class Layers:
 
 @dataclass
 class Profile(Task):
-    """``task=profile``. The fields are the keys of ``conf/task/profile.yaml``, where each has its line."""
+    """``task=profile``. The fields are the keys of ``conf/task/profile.yaml``, which describes each of them."""
 
     graph: str | None = None
     runs: int = 20
@@ -81,7 +81,7 @@ class Profile(Task):
         return self._result(context, graph, layers, plain, roofs_of(context.backend, layers.rows, context.threads))
 
     def _plain(self, session: Session, inputs: list[Arrays]) -> float:
-        """Milliseconds of an inference without any profiler (median)."""
+        """Returns the median milliseconds of an inference without a profiler."""
         for _ in range(self.warmup):
             session.run(inputs[0])
         spent = []
@@ -120,17 +120,17 @@ class Profile(Task):
 
 
 def metric_word(text: str) -> str:
-    """A layer's type as part of a metric's name: letters, digits, ``_ - .`` alone."""
+    """Returns a layer's type as part of a metric's name: only letters, digits and ``_ - .``."""
     return "".join(mark if mark.isalnum() or mark in "_-." else "_" for mark in text)
 
 
 def roofs_of(backend: Backend, rows: pd.DataFrame, threads: int) -> Roofs:
-    """The peaks that a profile's layers are held against, measured now.
+    """Measures the peaks with which a profile's layers are compared.
 
     Args:
-        backend: The runtime; products are timed in it.
+        backend: The runtime in which products are timed.
         rows: The profile.
-        threads: For copies; on another device than the processor its memory is not measured.
+        threads: The number of threads for copies; memory is measured only if the device is the CPU.
     """
     peaks: dict[str, float] = {}
     if backend.peak is not None:
@@ -144,7 +144,7 @@ def roofs_of(backend: Backend, rows: pd.DataFrame, threads: int) -> Roofs:
 
 
 def with_limits(rows: pd.DataFrame, roofs: Roofs) -> pd.DataFrame:
-    """The rows with ``limit_ms`` and ``limited_by``, empty where nothing is known."""
+    """Returns the rows with ``limit_ms`` and ``limited_by``, which are empty if unknown."""
     limits = [
         roofs.limit(row["operations"], row["bytes"], row["precision"], row["layer"])
         for row in rows.replace({np.nan: None}).to_dict("records")
@@ -156,7 +156,7 @@ def with_limits(rows: pd.DataFrame, roofs: Roofs) -> pd.DataFrame:
 
 
 def with_sums(types: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """The types with the sums of their layers; empty where a layer's is unknown."""
+    """Returns the types with the sums of their layers; a sum is empty if it is unknown for one layer."""
     columns = ["operations", "bytes", "limit_ms"]
     sums = rows.groupby("type")[columns].sum(min_count=1)
     unknown = rows[columns].isna().groupby(rows["type"]).any()
@@ -165,12 +165,12 @@ def with_sums(types: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def known(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A table's row without what is empty."""
-    return {str(key): value for key, value in row.items() if not (value is None or value != value)}  # NaN is no number itself
+    """Returns a table's row without empty values."""
+    return {str(key): value for key, value in row.items() if not (value is None or value != value)}  # NaN != NaN
 
 
 def tables(found: LayerTimes) -> Layers:
-    """Sorted tables; layers that took no time are left out."""
+    """Returns sorted tables, without layers that took no time."""
     table = pd.DataFrame([[getattr(row, name) for name in COLUMNS] for row in found.rows], columns=COLUMNS)
     table = table.astype({"operations": float, "bytes": float})
     table = table[table["ms"] > 0].sort_values("ms", ascending=False, ignore_index=True)
@@ -182,7 +182,7 @@ def tables(found: LayerTimes) -> Layers:
 
 
 def types_of(table: pd.DataFrame) -> pd.DataFrame:
-    """``type``, ``count``, ``ms``, ``share`` of all, slowest first."""
+    """Returns ``type``, ``count``, ``ms`` and ``share`` of the total, slowest first."""
     grouped = table.groupby("type")["ms"].agg(["count", "sum"]).reset_index()
     grouped.columns = pd.Index(["type", "count", "ms"])
     grouped["share"] = grouped["ms"] / grouped["ms"].sum()

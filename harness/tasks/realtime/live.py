@@ -1,4 +1,4 @@
-"""One tracker before a simulated camera: real updates, simulated time."""
+"""One tracker at a simulated camera: real updates, simulated time."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from harness.tracking.loop import Runner, ask
 
 
 class Durations(Protocol):
-    """How long the processing of a frame takes in simulated time."""
+    """The time that processing a frame takes in simulated time."""
 
     def __call__(self, sequence: str, frame: int, measured: float) -> Fraction:
-        """Seconds for ``frame`` of ``sequence`` (frame 0: initialisation), which just took ``measured`` seconds."""
+        """Returns seconds for ``frame`` of ``sequence`` (0: initialisation), which took ``measured`` real seconds."""
         ...
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Time passes as measured."""
+    """Uses the measured time."""
 
     def __call__(self, sequence: str, frame: int, measured: float) -> Fraction:
         return exact(measured)
@@ -38,7 +38,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Fixed:
-    """Every update takes ``update``, initialisation ``init`` seconds."""
+    """Uses ``update`` seconds for every update and ``init`` seconds for initialisation."""
 
     update: Fraction
     init: Fraction
@@ -49,7 +49,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Live:
-    """What came of one sequence: the schedule, and of each processed frame the box and the seconds it really took."""
+    """The result of one sequence: the schedule, and the box and the measured seconds of each processed frame."""
 
     schedule: Schedule
     boxes: Boxes
@@ -57,7 +57,7 @@ class Live:
     decode: list[float]
 
     def scored(self, sequence: str) -> Track:
-        """For each frame of the sequence the box that counts for it, and the seconds of the update that made it."""
+        """Returns for each frame the box that counts for it, and the seconds of the update that made it."""
         row = {frame: index for index, frame in enumerate(self.schedule.processed)}
         rows = [row[source] for source in self.schedule.source]
         return Track(sequence, self.boxes[rows], np.array(self.seconds)[rows])
@@ -73,11 +73,11 @@ def track(
     follow_truth: bool = False,
     on_frame: Callable[[float], None] | None = None,
 ) -> Live:
-    """Tracks ``sequence`` as ``camera`` lets the tracker see it.
+    """Tracks the frames of ``sequence`` that ``camera`` lets the tracker see.
 
     A frame that is dropped is neither decoded nor given to the tracker. With ``count_decoding`` the time of reading and
-    decoding a frame is part of its update. With ``follow_truth`` the tracker is put, before each update, at the true box of
-    the frame that it processed last. Raises TrackingError with the sequence's name.
+    decoding a frame is part of its update. With ``follow_truth`` the tracker is set, before each update, to the true
+    box of the frame that it processed last. Raises TrackingError, which names the sequence.
     """
     tracker = runner.start()
     boxes: list[Boxes] = []
@@ -98,7 +98,7 @@ def track(
         return durations(sequence.name, frame, seconds[-1] + (decode[-1] if count_decoding else 0.0))
 
     collecting = gc.isenabled()
-    gc.disable()  # a collection inside a timed frame would be charged to the tracker
+    gc.disable()  # a garbage collection inside a timed frame would count as time of the tracker
     frame, before = 0, 0
     try:
         camera.begin(process(0, 0))

@@ -1,4 +1,4 @@
-"""What live tracking tells besides numbers."""
+"""The results of live tracking besides its metrics."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class LiveRecord:
 
     Attributes:
         convention: Which result is scored for which frame.
-        grace: Frames of grace under VOT's convention, None under another.
-        clock: Where the updates' times come from.
-        latency_ms: The fixed clock's.
-        recording: The run whose times drive this one.
+        grace: Frames of grace under VOT's convention; None under another convention.
+        clock: The source of the updates' times.
+        latency_ms: The latency of the fixed clock.
+        recording: The earlier run whose times are used.
         count_decoding: Whether decoding counts.
-        rates: Traffic and accuracy at each of the camera's rates.
+        rates: Frame counts and accuracy at each of the camera's rates.
     """
 
     convention: str

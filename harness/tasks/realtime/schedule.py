@@ -1,18 +1,19 @@
 """A camera that does not wait: which frame is processed when, and which result is scored for which frame.
 
-Time is simulated: it advances by the duration of each update, so that a machine slower than the camera still ends. All
-times are exact fractions of a second; a schedule can be worked out by hand, and is the same on every machine.
+Time is simulated: it advances by the duration of each update, so that a machine slower than the camera finishes too.
+All times are exact fractions of a second; a schedule can be calculated by hand and is the same on every machine.
 
-Frame k arrives at k / fps. Two conventions say what a late result costs:
+Frame k arrives at k / fps. Two conventions define the effect of a late result:
 
 - ``latency``: a tracker that is free takes the newest frame that has arrived and was not processed yet; the frames in between
-  are dropped. What is scored for frame t is the newest result that was finished when t arrived (M. Li, Y.-X. Wang,
-  D. Ramanan: Towards Streaming Perception, ECCV 2020). Until the first result, that is the given box.
+  are dropped. Frame t is scored with the newest result that was finished when t arrived (M. Li, Y.-X. Wang,
+  D. Ramanan: Towards Streaming Perception, ECCV 2020). Until the first result, this is the given box.
 - ``vot``: the rule of the VOT challenge's real-time experiment (M. Kristan et al.: The Visual Object Tracking VOT2017
-  challenge results; ``RealtimeTrackerRuntime`` of vot-toolkit 0.9). A result is scored for the frame that it was made from, however long
-  it took; but an update longer than a frame time costs the frames that passed meanwhile, for which the old result stands.
-  The first ``grace`` such updates (initialisation counts) cost nothing. The toolkit forgives what remains of a debt once it is
-  one frame time or less, so that an update of up to two frame times costs no frame; so do we.
+  challenge results; ``RealtimeTrackerRuntime`` of vot-toolkit 0.9). A result is scored for the frame that it was made
+  from, even if it was late. But an update longer than a frame time skips the frames that arrived meanwhile, for which
+  the old result is used. The first ``grace`` such updates (initialisation counts) skip none. The toolkit ignores a
+  remaining delay of one frame time or less, so that an update of up to two frame times skips no frame; this
+  implementation does the same.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CONVENTIONS = ("latency", "vot")
 
 
 def exact(value: float) -> Fraction:
-    """The decimal number that ``value`` is written as: 0.1 is one tenth, not the binary fraction beside it."""
+    """Returns the decimal number as which ``value`` is written: 0.1 is one tenth, not the nearest binary fraction."""
     return Fraction(repr(value))
 
 
@@ -43,7 +44,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What happened to the frames of one sequence.
+    """The processing of the frames of one sequence.
 
     ``steps`` are the processed frames in order, frame 0 (initialisation) first. ``source[t]`` is the frame whose result is
     scored for frame t; 0 means the given box.
@@ -60,12 +61,12 @@ class Schedule:
 
     @property
     def dropped(self) -> int:
-        """How many frames the tracker never saw."""
+        """The number of frames that the tracker never saw."""
         return len(self.source) - len(self.steps)
 
     @property
     def late(self) -> int:
-        """How many updates were finished more than a frame time after their frame had arrived."""
+        """The number of updates that were finished more than a frame time after their frame had arrived."""
         period = 1 / self.fps
         return sum(step.finished - step.frame * period > period for step in self.steps[1:])
 
@@ -78,8 +79,8 @@ class Schedule:
 class Camera(ABC):
     """Frames arriving at a fixed rate before one tracker; driven by the duration of each of its updates.
 
-    Call ``begin`` with initialisation's duration, then, as long as ``next`` names a frame, ``done`` with the duration of the
-    update on it; ``schedule`` tells what came of it.
+    Call ``begin`` with the duration of initialisation. While ``next`` returns a frame, call ``done`` with the duration
+    of the update on it. ``schedule`` returns the result.
 
     Args:
         frames: How many frames the sequence has, 1 or more.
@@ -96,23 +97,23 @@ class Camera(ABC):
 
     @abstractmethod
     def begin(self, duration: Fraction) -> None:
-        """Initialisation on frame 0 took ``duration`` seconds."""
+        """Records that initialisation on frame 0 took ``duration`` seconds."""
 
     @abstractmethod
     def next(self) -> int | None:
-        """The frame to process now, or None at the sequence's end."""
+        """Returns the frame to process now, or None at the end of the sequence."""
 
     @abstractmethod
     def done(self, duration: Fraction) -> None:
-        """The update on the frame that ``next`` named took ``duration`` seconds."""
+        """Records that the update on the frame from ``next`` took ``duration`` seconds."""
 
     @abstractmethod
     def schedule(self) -> Schedule:
-        """What happened, once ``next`` has returned None."""
+        """Returns the result after ``next`` has returned None."""
 
 
 class LatencyCamera(Camera):
-    """Convention ``latency``: a free tracker takes the newest frame; what is scored is what was finished."""
+    """Convention ``latency``: a free tracker takes the newest frame; the newest finished result is scored."""
 
     def begin(self, duration: Fraction) -> None:
         self._steps = [Step(0, Fraction(0), duration)]
@@ -141,12 +142,12 @@ class LatencyCamera(Camera):
 
 
 class VotCamera(Camera):
-    """Convention ``vot``: a result counts for its own frame, and a slow update costs the frames after it.
+    """Convention ``vot``: a result counts for its own frame, and a slow update skips the frames after it.
 
     Args:
         frames: As of every camera.
         fps: As of every camera.
-        grace: How many updates longer than a frame time cost nothing, 0 or more.
+        grace: How many updates longer than a frame time skip no frames, 0 or more.
     """
 
     def __init__(self, frames: int, fps: Fraction, grace: int = 3) -> None:
@@ -185,7 +186,7 @@ class VotCamera(Camera):
 
 
 def camera(convention: str, frames: int, fps: Fraction, grace: int) -> Camera:
-    """The camera of a convention. Raises ConfigError."""
+    """Makes the camera of a convention. Raises ConfigError."""
     if convention == "latency":
         return LatencyCamera(frames, fps)
     if convention == "vot":

@@ -1,4 +1,4 @@
-"""Accuracy against the camera's rate: a line a configuration, who is best at which rate, and where they change places."""
+"""Accuracy over the camera's rate: a line per configuration, the best at each rate, and where the order changes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from harness.scoring.bootstrap import bootstrap_interval
 from harness.scoring.compared import Comparison, Job, Row
 
 LEVEL = 0.0005
-"""Differences below this are none: tables show four digits."""
+"""Smaller differences count as equal, because tables show four digits."""
 MOST_CROSSINGS = 12
 LEAST_SPAN = 0.04
-"""Least height of the accuracy axis."""
+"""The least height of the accuracy axis."""
 TITLES = {"ao": "AO", "auc": "AUC"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """A configuration: its accuracy at each rate, in all and by sequence (with its weight)."""
+    """A configuration: its accuracy at each rate, overall and by sequence (with its weight)."""
 
     name: str
     backend: str
@@ -37,7 +37,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Crossing:
-    """Between rates ``low`` and ``high``, about at ``rate``, ``ahead`` falls behind ``behind``; ``sure`` where both leads are."""
+    """Between rates ``low`` and ``high``, at about ``rate``, ``ahead`` falls behind ``behind``.
+
+    Sure if both leads are.
+    """
 
     ahead: str
     behind: str
@@ -62,7 +65,7 @@ def _told(job: Job) -> Mapping[str, Any]:
 
 
 def _rule(told: Mapping[str, Any]) -> str:
-    """What a frame is scored with, for people."""
+    """Describes the rule by which a frame is scored."""
     if told["convention"] == "vot":
         rule = f"scored by VOT's real-time rule, {told['grace']} grace frames a sequence"
     else:
@@ -85,7 +88,7 @@ def _section(rule: str, rows: Seq[Row], number: int) -> Section:
 
 
 def _measure(rows: Seq[Row]) -> str:
-    """The score that the rates are compared by: AO, or AUC under the protocol ope."""
+    """Returns the score by which rates are compared: AO, or AUC under the protocol ope."""
     names = {key for row in rows for item in _told(row.job)["rates"] for key in item}
     return "ao" if "ao" in names else "auc"
 
@@ -98,7 +101,7 @@ def _cells(row: Row, rates: Seq[float], key: str) -> list[str]:
 
 
 def _clocks(rows: Seq[Row]) -> list[str]:
-    """What drove the simulated time, where it was not each run's own measurement."""
+    """Returns sentences on the source of simulated time, if it was not each run's own measurement."""
     notes = []
     for row in rows:
         told = _told(row.job)
@@ -124,7 +127,7 @@ def _line(row: Row, key: str) -> Line:
 
 
 def verdicts(lines: Seq[Line], rates: Seq[float]) -> list[str]:
-    """Who is best at each rate, and where two configurations change places."""
+    """Returns which configuration is best at each rate, and where the order of two configurations changes."""
     found = [sentence for rate in rates if (sentence := _best(lines, rate))]
     crossings = [item for first, second in combinations(lines, 2) for item in crossings_of(first, second)]
     if not crossings:
@@ -154,7 +157,7 @@ def _best(lines: Seq[Line], rate: float) -> str:
 
 
 def difference(first: Line, second: Line, rate: float) -> tuple[float, float]:
-    """The 95 % interval of ``first``'s lead at ``rate``, paired by sequence; NaN where it cannot be told."""
+    """Returns the 95 % interval of ``first``'s lead at ``rate``, paired by sequence; NaN if it is unknown."""
     own, other = first.sequences.get(rate, {}), second.sequences.get(rate, {})
     names = [name for name in own if name in other]
     values = np.array([own[name][0] - other[name][0] for name in names])
@@ -162,7 +165,7 @@ def difference(first: Line, second: Line, rate: float) -> tuple[float, float]:
 
 
 def crossings_of(first: Line, second: Line) -> list[Crossing]:
-    """Where the lines of two configurations cross: the rate by a straight line between neighbours on the logarithm of the rate."""
+    """Returns where two configurations' lines cross, interpolated linearly on the logarithm of the rate."""
     shared = sorted(set(first.scores) & set(second.scores))
     apart = [(rate, first.scores[rate] - second.scores[rate]) for rate in shared]
     apart = [(rate, lead) for rate, lead in apart if abs(lead) >= LEVEL]

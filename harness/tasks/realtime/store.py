@@ -1,4 +1,4 @@
-"""Runs per rate and sequence on disk: what makes a cut job go on where it stopped, and drives a later job's clock."""
+"""Runs per rate and sequence on disk, with which an interrupted job continues and which a later job's clock may use."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 RECORDS = "sequences"
 TABLE = "realtime.parquet"
-"""Every frame of every run: what ``table`` describes."""
+"""The file with every frame of every run; ``table`` describes it."""
 
 
 def rate_name(fps: float) -> str:
-    """A rate in names of metrics and folders: 30, 29.97."""
+    """Returns a rate as it is written in names of metrics and folders: 30, 29.97."""
     return f"{fps:g}"
 
 
@@ -36,14 +36,14 @@ def rate_name(fps: float) -> str:
 class LiveStore:
     """``sequences/<fps>/<sequence>.json`` in the job's folder.
 
-    ``identity`` is all that a run depends on besides sequence and rate; a record with another key is not used.
+    ``identity`` is everything that a run depends on except sequence and rate; a record with another key is not used.
     """
 
     folder: Path
     identity: Mapping[str, Any]
 
     def path(self, fps: float, sequence: str) -> Path:
-        """The record of one run."""
+        """Returns the path of one run's record."""
         return self.folder / RECORDS / rate_name(fps) / f"{sequence}.json"
 
     def save(self, fps: float, sequence: Sequence, live: Live) -> None:
@@ -65,7 +65,7 @@ class LiveStore:
         )
 
     def load(self, fps: float, sequence: Sequence) -> Live | None:
-        """The run where it is complete and of the same making, else None."""
+        """Returns the run if it is complete and has the same key, else None."""
         try:
             record = read_json(self.path(fps, sequence.name))
             if record["key"] != self.key(fps, sequence):
@@ -75,7 +75,7 @@ class LiveStore:
             return None
 
     def key(self, fps: float, sequence: Sequence) -> str:
-        """SHA-256 of what makes this run."""
+        """Returns SHA-256 of everything that this run depends on."""
         digest = hashlib.sha256(repr(sorted(plain(self.identity).items())).encode())
         digest.update(repr((fps, sequence.name, len(sequence), sequence.size, sequence.init_box.tolist())).encode())
         if sequence.truth is not None:
@@ -102,9 +102,9 @@ def _live(record: Mapping[str, Any], fps: Fraction) -> Live:
 def table(runs: Mapping[float, Mapping[str, Live]]) -> dict[str, list[Any]]:
     """A row per rate, sequence and frame.
 
-    ``fps, sequence, frame``; ``processed``; ``taken, finished, seconds, decode`` (seconds, NaN where the tracker did not see the
-    frame; the first two on the simulated clock from frame 0's arrival); ``source`` (the frame whose result is scored for this
-    one) and ``x, y, w, h`` (that result).
+    ``fps, sequence, frame``; ``processed``; ``taken, finished, seconds, decode`` (seconds, NaN if the tracker did not
+    see the frame; the first two on the simulated clock, from the arrival of frame 0); ``source`` (the frame whose
+    result is scored for this one) and ``x, y, w, h`` (that result).
     """
     columns: dict[str, list[Any]] = {}
     for fps, lives in runs.items():
@@ -139,7 +139,7 @@ Times = dict[str, dict[int, float]]
 
 @dataclass
 class Recorded:
-    """The durations of an earlier job drive time.
+    """Uses the durations of an earlier job.
 
     Args:
         folder: The earlier job's folder: of task=evaluate, whose frames.parquet has every frame, or of task=realtime, whose

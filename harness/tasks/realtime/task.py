@@ -1,4 +1,4 @@
-"""Track every sequence as a camera shows it: accuracy at each rate, dropped and late frames, the age of what is scored."""
+"""Tracks every sequence as a camera shows it: accuracy, dropped and late frames, age of results at each rate."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from harness.tracking.recording import check_dataset
 from harness.tracking.serial import warm_up
 
 FASTEST = 100_000.0
-"""Frames a second; above this a rate is a slip of the pen."""
+"""The highest rate in frames per second; a higher one is taken for a typing error."""
 SCORES = ("ao", "sr50", "sr75", "auc", "precision20")
 Runs = dict[str, Live]
 
 
 @dataclass
 class Realtime(Task):
-    """``task=realtime``. The fields are the keys of ``conf/task/realtime.yaml``, where each has its line."""
+    """``task=realtime``. The fields are the keys of ``conf/task/realtime.yaml``, which describes each of them."""
 
     fps: tuple[float, ...] = (15.0, 30.0, 60.0)
     convention: Literal["latency", "vot"] = "latency"
@@ -73,7 +73,7 @@ class Realtime(Task):
             self.durations(rate)
 
     def durations(self, fps: float) -> Durations:
-        """What drives time at a rate."""
+        """Returns the source of simulated time at a rate."""
         if self.clock == "fixed":
             assert self.latency_ms is not None
             init = self.latency_ms if self.init_ms is None else self.init_ms
@@ -84,14 +84,14 @@ class Realtime(Task):
         return Measured()
 
     def rule(self) -> str:
-        """By what rule a frame is scored, in a word: runs are compared where it is the same."""
+        """Returns the name of the rule by which a frame is scored; only runs with the same rule are compared."""
         grace = f", {self.grace} grace frames" if self.convention == "vot" else ""
         return f"{self.convention}{grace}{', decoding counted' if self.count_decoding else ''}"
 
     # ------------------------------------------------------------------------------------- running
 
     def run(self, context: Context) -> TaskResult:
-        cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
+        cv2.setNumThreads(1)  # crops are small: passing them to threads costs more than it saves
         sequences = list(context.dataset)
         store = LiveStore(context.folder, self.identity(context))
         runs: dict[float, Runs] = {rate: {} for rate in self.fps}
@@ -111,7 +111,7 @@ class Realtime(Task):
         return self._result(context, sequences, runs, done)
 
     def identity(self, context: Context) -> dict[str, Any]:
-        """All that a run depends on, besides sequence and rate."""
+        """Returns everything that a run depends on, except sequence and rate."""
         config = context.config
         return {
             "artifact": context.artifact.key,
@@ -126,7 +126,7 @@ class Realtime(Task):
     def _track(
         self, context: Context, runner: Runner, rate: float, missing: list[Sequence], store: LiveStore, runs: Runs
     ) -> None:
-        """Tracks ``missing`` at ``rate``; each run is on disk before the next begins."""
+        """Tracks ``missing`` at ``rate``; each run is written to disk before the next one begins."""
         if not missing:
             return
         durations, progress = self.durations(rate), context.progress
@@ -186,7 +186,7 @@ class Realtime(Task):
         return TaskResult(found, [TABLE], per_sequence, record, warnings)
 
     def _speed(self, runs: Mapping[float, Runs], target_fps: float | None) -> Metrics:
-        """``fps`` and ``latency_ms/*`` of all updates, whichever rate they were made for."""
+        """Returns ``fps`` and ``latency_ms/*`` over all updates of all rates."""
         seconds = np.array([value for rate in runs.values() for live in rate.values() for value in live.seconds[1:]])
         if not len(seconds):
             return {}
@@ -217,7 +217,7 @@ def _add_sequences(found: dict[str, Metrics], rate: float, scores: Mapping[str, 
 
 
 def traffic(schedules: list[Schedule]) -> Metrics:
-    """``dropped`` (share of frames from 1 on), ``late`` (share of updates) and ``age_ms_p50``, ``age_ms_p99`` over all sequences."""
+    """Returns ``dropped`` (share of frames but the first), ``late`` (share of updates), ``age_ms_p50``, ``age_ms_p99``."""
     frames = sum(len(item.source) - 1 for item in schedules)
     updates = sum(len(item.steps) - 1 for item in schedules)
     if not frames:

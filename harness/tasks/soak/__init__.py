@@ -1,4 +1,4 @@
-"""task=soak: whether speed lasts, and what a frame costs in joules."""
+"""task=soak: whether speed stays constant, and the energy per frame in joules."""
 
 from harness.tasks.soak.task import Soak
 

@@ -1,4 +1,4 @@
-"""Where a series changes its level, and whether memory grows: for one sample a second, noisy, with outliers."""
+"""Finds level changes of a series and growth of memory, for one sample per second with noise and outliers."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from harness.scoring.levels import segments
 Floats = npt.NDArray[np.float64]
 
 SHORTEST = 8
-"""Samples that a level lasts at least; a shorter dip is noise."""
+"""The least number of samples of a level; a shorter change is noise."""
 LEAST_CHANGE = 0.03
-"""The smallest change of a level, as a share of the level before, that is worth telling."""
+"""The smallest change of a level that is reported, as a share of the level before."""
 PENALTY = 4.0
-"""Times log(n) and the noise's variance: what a further change point must save. 2 is the Bayesian criterion's."""
+"""Factor of log(n) times the noise variance: the gain that a further change point must bring. BIC uses 2."""
 WARM_UP = 0.2
-"""The share of a run, at its beginning, in which memory may grow."""
+"""The share of a run at its beginning in which memory may grow."""
 LEAST_GROWTH_MB = 8.0
 LEAST_GROWTH = 0.02
-"""Growth of memory over a run that is reported: this many MiB, and this share of its level."""
+"""Growth of memory over a run is reported above this many MiB and this share of its level."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A level that became another: ``index`` is the first sample of the new one.
+    """A change of level: ``index`` is the first sample of the new level.
 
-    ``across`` tells that the new level began with an interruption: nobody saw the change itself.
+    ``across`` is True if the new level began after an interruption, so that the change itself was not observed.
     """
 
     index: int
@@ -46,9 +46,9 @@ class Change:
 
 @dataclass(frozen=True)
 class _Level:
-    """A stretch of samples of one level: its first sample, its values (without outliers), the noise, the median of all samples.
+    """A range of samples of one level: its first sample, values without outliers, noise, and median of all samples.
 
-    ``fresh``: it is the first level of an uninterrupted stretch.
+    ``fresh``: it is the first level of a range without interruption.
     """
 
     index: int
@@ -59,16 +59,17 @@ class _Level:
 
 
 def change_points(series: Floats, least: float = LEAST_CHANGE, breaks: Seq[int] = ()) -> list[Change]:
-    """The samples at which the level of ``series`` ``[N]`` changes by at least ``least`` of itself.
+    """Returns the samples at which the level of ``series`` ``[N]`` changes by at least the share ``least``.
 
-    The best segmentation into constant levels by least squares (``scoring.levels.segments``), with ``PENALTY`` log(n) variances a
-    change. Single outliers are put back to their surroundings first. The noise is measured on differences of neighbours, single samples and means of ``SHORTEST``, so that
-    neither a change of level nor slow noise is taken for what it is not. Samples that are not finite are left out;
-    ``index`` counts all.
+    It finds the best segmentation into constant levels by least squares (``scoring.levels.segments``), with a penalty
+    of ``PENALTY`` log(n) variances per change. Single outliers are replaced by the median around them first. The noise
+    is measured on differences of neighbours, both of single samples and of means of ``SHORTEST`` samples, so that
+    changes of level do not count as noise and slow noise does not count as a change. Samples that are not finite are
+    left out; ``index`` counts all.
 
-    ``breaks`` are the samples before which the measurement was interrupted. Each uninterrupted stretch is searched by itself; the
-    levels on either side of a break are a change (``across``) where telling them apart is worth that same penalty. A stretch
-    shorter than ``SHORTEST`` has no level.
+    ``breaks`` are the samples before which the measurement was interrupted. Each range without interruption is searched
+    separately; the levels on both sides of a break count as a change (``across``) if the gain exceeds the same penalty.
+    A range shorter than ``SHORTEST`` has no level.
     """
     values = np.asarray(series, float)
     levels = [
@@ -85,7 +86,7 @@ def change_points(series: Floats, least: float = LEAST_CHANGE, breaks: Seq[int] 
 
 
 def _levels(values: Floats, offset: int) -> list[_Level]:
-    """The levels of a stretch without interruption that begins at sample ``offset``; none where it is too short."""
+    """Returns the levels of a range without interruption that begins at sample ``offset``; none if it is too short."""
     kept = np.flatnonzero(np.isfinite(values))
     if len(kept) < SHORTEST:
         return []
@@ -99,14 +100,14 @@ def _levels(values: Floats, offset: int) -> list[_Level]:
 
 
 def _apart(before: _Level, after: _Level) -> bool:
-    """Whether two levels are worth a penalty: what least squares save by keeping them apart."""
+    """Whether the least-squares gain of separating two levels exceeds the penalty."""
     counts = len(before.values), len(after.values)
     saved = counts[0] * counts[1] / sum(counts) * float(before.values.mean() - after.values.mean()) ** 2
     return saved > PENALTY * float(np.log(sum(counts))) * max(before.variance, after.variance)
 
 
 def _without_outliers(values: Floats) -> Floats:
-    """``values`` with those far from the median of the nine around them replaced by it: a step has its own side's majority."""
+    """Replaces values far from the median of the nine around them by it; a step stays, its side has the majority."""
     padded = np.pad(values, 4, mode="reflect")
     middle = np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 9), axis=1), float)
     far = np.abs(values - middle) > 4.0 * np.sqrt(_variance(values))
@@ -114,7 +115,7 @@ def _without_outliers(values: Floats) -> Floats:
 
 
 def _variance(values: Floats) -> float:
-    """The noise's variance, of slow noise too; at least (0.2 % of the level) squared."""
+    """Returns the variance of the noise, including slow noise; at least (0.2 % of the level) squared."""
     means = values[: len(values) // SHORTEST * SHORTEST].reshape(-1, SHORTEST).mean(axis=1)
     slow = np.sqrt(SHORTEST) * _spread(means) if len(means) > 1 else 0.0
     floor = 0.002 * float(np.median(np.abs(values)))
@@ -122,13 +123,13 @@ def _variance(values: Floats) -> float:
 
 
 def _spread(values: Floats) -> float:
-    """A robust standard deviation from the differences of neighbours."""
+    """Returns a robust standard deviation from the differences of neighbours."""
     return float(np.median(np.abs(np.diff(values))) / (0.6745 * np.sqrt(2.0)))
 
 
 @dataclass(frozen=True)
 class Growth:
-    """Memory over a run: ``mb_per_minute`` by the Theil-Sen slope, ``total_mb`` over the part looked at, and whether it is reported."""
+    """Memory over a run: ``mb_per_minute`` by the Theil-Sen slope, ``total_mb`` over the analysed part, if reported."""
 
     mb_per_minute: float
     total_mb: float
@@ -136,9 +137,9 @@ class Growth:
 
 
 def memory_growth(seconds: Floats, megabytes: Floats) -> Growth:
-    """Whether resident memory ``[N]`` (MiB at ``seconds`` ``[N]``) goes on growing after the first fifth of the run.
+    """Checks whether resident memory ``[N]`` (MiB at ``seconds`` ``[N]``) grows after the first fifth of the run.
 
-    Flagged where the slope's 95 % interval (scipy's ``theilslopes``) lies above zero and the growth is over
+    Growth is reported if the slope's 95 % interval (scipy's ``theilslopes``) is above zero and the growth is over
     ``LEAST_GROWTH_MB`` and ``LEAST_GROWTH``.
     """
     from scipy.stats import theilslopes
@@ -149,7 +150,7 @@ def memory_growth(seconds: Floats, megabytes: Floats) -> Growth:
     times, memory = times[late], memory[late]
     if len(times) < 2 * SHORTEST:
         return Growth(0.0, 0.0, False)
-    step = -(-len(times) // 600)  # pairs grow with the square
+    step = -(-len(times) // 600)  # the number of pairs grows with the square
     slope, _, low, _ = theilslopes(memory[::step], times[::step])
     total = float(slope * (times[-1] - times[0]))
     much = total > LEAST_GROWTH_MB and total > LEAST_GROWTH * float(np.median(memory))

@@ -1,4 +1,4 @@
-"""What a soak tells besides numbers."""
+"""The results of a soak besides its metrics."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Soaked:
     """A soak.
 
     Attributes:
-        minutes: How long it ran, as asked for.
+        minutes: The requested duration.
         samples: How many samples were taken.
-        window_s: The seconds at either end that first and last speed are of.
+        window_s: The seconds at each end over which first and last speed are measured.
         changes: Changes of speed with their second, speeds, causes and a sentence.
         memory: Whether memory grew.
-        energy: Which counters counted, or why none did, in words.
+        energy: A sentence on the counters used, or on why there are none.
         counters: The counters' names.
-        throttled: Slow-downs for heat, and seconds held back by the quota; None if there is no such counter.
-        interruptions: Where the soak was cut and went on later: after which second of tracking, how long it was away, a sentence.
+        throttled: Thermal throttling events, and seconds throttled by the CPU quota; None if there is no such counter.
+        interruptions: Interruptions of the soak: after which second of tracking, for how long, and a sentence.
     """
 
     minutes: float

@@ -1,4 +1,4 @@
-"""A sample a second while a tracker runs, taken between two updates: no thread wakes up while a frame is timed."""
+"""One sample per second of a running tracker, taken between two updates: no thread runs while a frame is timed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ SAMPLE_S = 1.0
 
 @dataclass(frozen=True)
 class Sample:
-    """What happened since the sample before, and what the machine said at its end; None if it says nothing.
+    """Values since the previous sample, and the machine's state at the end; None if the machine does not report it.
 
-    ``seconds``: of tracking, interruptions left out. ``fps``: updates over the sum of their times. ``quota_s`` and ``thermal``
-    count since the sample before, ``joules`` too; ``other_cores`` are cores used by other processes. ``part`` counts the starts of the soak, from 1:
-    one more for each interruption; ``clock`` is the time of day, seconds since 1970.
+    ``seconds``: seconds of tracking without interruptions. ``fps``: updates over the sum of their times. ``quota_s``,
+    ``thermal`` and ``joules`` count since the previous sample; ``other_cores`` is the number of cores used by other
+    processes. ``part`` counts the starts of the soak from 1 and increases with each interruption; ``clock`` is in
+    seconds since 1970.
     """
 
     seconds: float
@@ -41,16 +42,16 @@ class Sample:
 
 
 class Probe(Protocol):
-    """What is read of the machine at each sample."""
+    """Reads the state of the machine for each sample."""
 
     def read(self, seconds: float, frames: int, busy: float) -> Sample:
-        """The sample at ``seconds``, of ``frames`` updates that took ``busy`` seconds since the one before."""
+        """Takes the sample at ``seconds``, for ``frames`` updates that took ``busy`` seconds since the previous one."""
         ...
 
 
 @dataclass
 class MachineProbe:
-    """Reads the sensors of the device that tracks, this process's memory and the energy counters."""
+    """Reads the sensors of the device in use, this process's memory and the energy counters."""
 
     meter: Meter
     device: sensors.Sensors = field(default_factory=sensors.ProcessorSensors)
@@ -98,28 +99,30 @@ Keep = Callable[[Sample], None]
 
 
 def nothing(sample: Sample) -> None:
-    """Keeps no sample."""
+    """Discards a sample."""
     del sample
 
 
 def watch(
     updates: Iterable[float], seconds: float, probe: Probe, now: Timer, keep: Keep = nothing, before: float = 0.0
 ) -> list[Sample]:
-    """Lets ``updates`` (the seconds of each) run until ``seconds`` by the clock ``now``; returns a sample a second.
+    """Runs ``updates`` (which yields the seconds of each) until ``seconds`` by the clock ``now``.
 
-    An update longer than a second makes a longer sample. What is left at the end and is shorter than half a second is left out.
+    Returns one sample per second.
+
+    An update longer than a second makes a longer sample. A last sample shorter than half a second is left out.
 
     Args:
-        updates: Endless; each is made when it is asked for.
-        seconds: Of tracking in all.
+        updates: An endless iterator; each update runs when it is requested.
+        seconds: Total seconds of tracking.
         probe: Reads the machine.
         now: The clock.
-        keep: Gets each sample as it is taken.
-        before: Seconds of tracking that were done by an earlier start.
+        keep: Gets each sample when it is taken.
+        before: Seconds of tracking by earlier starts.
     """
     samples: list[Sample] = []
     begin = now() - before
-    # on whole seconds of tracking, as without an interruption; the first sample is of half a second at least
+    # at whole seconds of tracking, as without an interruption; the first sample covers at least half a second
     due, frames, busy = (floor(before / SAMPLE_S + 0.5) + 1) * SAMPLE_S, 0, 0.0
     for spent in updates:
         frames, busy = frames + 1, busy + spent

@@ -1,4 +1,4 @@
-"""Whether each configuration's speed lasts: first against last minute, changes with their time, memory, joules."""
+"""Whether each configuration's speed stays constant: first against last minute, changes, memory, joules."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _sentences(row: Row) -> list[str]:
 
 
 def _picture(row: Row) -> Picture | None:
-    """A panel for each thing that the machine told, over time, with the changes marked."""
+    """Draws a panel over time for each value that the machine reported, with the changes marked."""
     path = row.job.folder / SAMPLES
     if not path.is_file():
         return None
@@ -86,7 +86,7 @@ def _picture(row: Row) -> Picture | None:
     with drawing():
         figure, axes = new_figure(0.8 + 1.3 * len(panels), nrows=len(panels), sharex=True, squeeze=False)
         for axis, (key, title) in zip(axes[:, 0], panels, strict=True):
-            # no line leads over an interruption
+            # lines are not drawn across an interruption
             axis.plot(np.insert(seconds / 60, starts, math.nan), np.insert(columns[key], starts, math.nan), color=theme.BLUE, linewidth=1)
             axis.set_ylabel(title)
             for change in _told(row.job)["changes"]:

@@ -1,4 +1,4 @@
-"""The samples of a soak on disk, a line each as they come: a soak that was cut goes on with the seconds that are left."""
+"""The samples of a soak on disk, a line for each, so that an interrupted soak continues with the remaining seconds."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ from harness.tasks.soak.sampler import Keep, Sample
 
 SAMPLES = "soak.csv"
 RECORD = "soak.json"
-"""What makes the samples, and which energy counters counted in each part: samples of another making are not gone on with."""
+"""The file with the samples' identity and the energy counters of each part.
+
+Samples with another identity are not used.
+"""
 COLUMNS = tuple(item.name for item in fields(Sample))
 WHOLE = ("frames", "thermal", "part")
 OPTIONAL = ("fps", "mhz", "celsius", "thermal", "quota_s", "joules")
-"""Columns that may be empty: the machine does not tell."""
+"""Columns that may be empty because the machine does not report the value."""
 
 
 @dataclass(frozen=True)
 class Gap:
     """An interruption: ``index`` is the first sample after it, ``second`` the seconds of tracking before it.
 
-    ``away_s``: from the last sample before it to the first update after it, by the time of day.
+    ``away_s``: seconds from the last sample before it to the first update after it, by the time of day.
     """
 
     index: int
@@ -38,7 +41,7 @@ class Gap:
 
     @property
     def sentence(self) -> str:
-        """What a reader must know of it."""
+        """Returns a sentence on the interruption for readers."""
         return (
             f"The soak was interrupted after {self.second:.0f} s of tracking and went on {self.away_s:.0f} s later, in a new process "
             "and on a machine that had rested: what comes after is not the continuation of one run."
@@ -56,13 +59,13 @@ def gaps(samples: list[Sample]) -> list[Gap]:
 
 @dataclass(frozen=True)
 class SampleStore:
-    """``soak.csv`` and ``soak.json`` in the job's folder. ``identity`` is all that the samples depend on."""
+    """``soak.csv`` and ``soak.json`` in the job's folder. ``identity`` is everything that the samples depend on."""
 
     folder: Path
     identity: Mapping[str, Any]
 
     def load(self) -> list[Sample]:
-        """The samples of earlier starts of this very soak; a line that was being written as the process died is no sample."""
+        """Reads the samples of earlier starts of this soak; a line cut off when the process died is ignored."""
         try:
             record = read_record(self.folder / RECORD)
             if record["key"] != plain(self.identity):
@@ -72,7 +75,7 @@ class SampleStore:
             return []
 
     def begin(self, samples: list[Sample], counters: list[str]) -> None:
-        """Begins a part after ``samples``, those of earlier parts: the files hold these and what makes them, and nothing else."""
+        """Begins a part after ``samples`` of earlier parts; the files then hold only these and their identity."""
         known = self.counters() if samples else []
         write_text(self.folder / SAMPLES, as_csv(samples))
         write_json(self.folder / RECORD, {"key": self.identity, "counters": [*known[: parts(samples)], counters]})
@@ -85,8 +88,8 @@ class SampleStore:
 
     @contextlib.contextmanager
     def appending(self) -> Iterator[Keep]:
-        """Gives a function that adds one sample to the file, in one piece, so that a kill leaves all samples but the last whole."""
-        # the kernel holds what is written whatever becomes of this process; flushing a disk every second would disturb what is measured
+        """Gives a function that appends a sample in one write, so that a kill can damage only the last sample."""
+        # the kernel keeps written data if this process dies; flushing every second would disturb the measurement
         handle = os.open(self.folder / SAMPLES, os.O_WRONLY | os.O_APPEND)
         try:
             yield lambda sample: _write(handle, lines([sample]).encode())
@@ -100,12 +103,12 @@ def _write(handle: int, data: bytes) -> None:
 
 
 def parts(samples: list[Sample]) -> int:
-    """How many starts have left samples."""
+    """Returns the number of starts that have samples."""
     return samples[-1].part if samples else 0
 
 
 def as_csv(samples: Iterable[Sample]) -> str:
-    """A head and a line a sample, empty where there is no value."""
+    """Returns a header and a line per sample; missing values are empty."""
     return ",".join(COLUMNS) + "\n" + lines(samples)
 
 
@@ -119,7 +122,7 @@ def lines(samples: Iterable[Sample]) -> str:
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """The samples of a file up to the first line that is torn or does not go on from the one before.
+    """Reads the samples of a file up to the first line that is cut off or does not continue the one before.
 
     Raises:
         DataError: There is no such file, or it has other columns.
@@ -128,7 +131,7 @@ def read_samples(path: Path) -> list[Sample]:
         text = path.read_bytes().decode("utf-8", "replace")
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from error
-    head, *rows = text.split("\n")[:-1] or [""]  # what stands behind the last line's end was being written
+    head, *rows = text.split("\n")[:-1] or [""]  # text after the last line break is incomplete
     if head != ",".join(COLUMNS):
         raise DataError(f"{path} has not the columns of a soak's samples ({', '.join(COLUMNS)}).")
     samples: list[Sample] = []
@@ -141,7 +144,7 @@ def read_samples(path: Path) -> list[Sample]:
 
 
 def read_csv(path: Path) -> list[dict[str, float | None]]:
-    """The samples as a file has them, whichever columns it has: records of older runs have fewer."""
+    """Reads the samples of a file with any columns, because records of older runs have fewer."""
     with path.open(encoding="utf-8", newline="") as file:
         return [{key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)]
 

@@ -1,4 +1,4 @@
-"""Continuous tracking with a sample a second: whether speed lasts, whether memory grows, what a frame costs in joules."""
+"""Continuous tracking with a sample per second: whether speed stays constant, memory growth, joules per frame."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from harness.tracking.recording import check_dataset
 from harness.tracking.serial import warm_up
 
 END_SHARE = 0.2
-"""The share of a short run that each of its ends is."""
+"""The share of a short run that each end (first and last speed) covers."""
 COLLECT_S = 2.0
-"""Seconds between two collections of garbage, which is off while frames are timed."""
+"""Seconds between two garbage collections, which are off while frames are timed."""
 QUOTA_SHARE = 0.02
-"""Seconds kept waiting for the quota, a second: above this the quota is a cause."""
+"""Seconds per second throttled by the CPU quota above which the quota is reported as a cause."""
 OTHER_CORES = 0.3
 AROUND = 30
-"""Samples on either side of a change that are looked at for its cause."""
+"""Samples on each side of a change that are compared to find its cause."""
 COOLER = 0.03
-"""A change of the clock frequency, as a share, that is a cause."""
+"""A change of the clock frequency, as a share, that is reported as a cause."""
 
 
 @dataclass
 class Soak(Task):
-    """``task=soak``. The fields are the keys of ``conf/task/soak.yaml``, where each has its line."""
+    """``task=soak``. The fields are the keys of ``conf/task/soak.yaml``, which describes each of them."""
 
     minutes: float = 10.0
     window_s: float = 60.0
@@ -68,7 +68,7 @@ class Soak(Task):
         check_feedback(self.feedback, tracker, dataset)
 
     def run(self, context: Context) -> TaskResult:
-        cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
+        cv2.setNumThreads(1)  # crops are small: passing them to threads costs more than it saves
         runner = Runner(context.tracker, context.backend.open(context.artifact))
         device = str(context.config["device"]["name"])
         counters = meter(device)
@@ -88,7 +88,10 @@ class Soak(Task):
         return self.result(samples, counters, context.tracker.random_weights, store.counters())
 
     def identity(self, context: Context) -> dict[str, Any]:
-        """All that a sample depends on: samples of another machine, model or setting are not gone on with."""
+        """Returns everything that a sample depends on.
+
+        Samples of another machine, model or setting are not continued.
+        """
         config = context.config
         return {
             "artifact": context.artifact.key,
@@ -101,7 +104,7 @@ class Soak(Task):
         }
 
     def _updates(self, context: Context, runner: Runner) -> Iterator[float]:
-        """The seconds of each update, over all sequences again and again."""
+        """Yields the seconds of each update, over all sequences again and again."""
         follow, collected = truthful(self.feedback, context.tracker), perf_counter()
         for sequence in cycle(context.dataset):
             tracker, before = runner.start(), None
@@ -116,13 +119,16 @@ class Soak(Task):
                     yield spent
                 before = index
             if perf_counter() - collected > COLLECT_S:
-                gc.collect()  # between sequences, where nothing is timed
+                gc.collect()  # between sequences, when nothing is timed
                 collected = perf_counter()
 
     def result(
         self, samples: list[Sample], counters: Meter, random_weights: bool = False, counted: Seq[list[str]] = ()
     ) -> TaskResult:
-        """What the samples say; ``counted`` names the energy counters of each part. Raises TrackingError if there are too few."""
+        """Returns the result of the samples; ``counted`` names each part's energy counters.
+
+        Raises TrackingError if too few.
+        """
         if len(samples) < 3:
             raise TrackingError(
                 f"only {len(samples)} samples of a second came together; a soak needs several: give task.minutes=1 or more."
@@ -161,7 +167,7 @@ class Soak(Task):
 
 
 class _Shown:
-    """A probe whose seconds the progress display shows."""
+    """A probe that shows its seconds in the progress display."""
 
     def __init__(self, probe: MachineProbe, context: Context, total: int) -> None:
         self._probe, self._progress, self._left = probe, context.progress, total
@@ -175,18 +181,18 @@ class _Shown:
 
 
 def column(samples: list[Sample], name: str) -> npt.NDArray[np.float64]:
-    """One value of all samples, NaN if there is none."""
+    """Returns one value of all samples, NaN if it is missing."""
     return np.array([np.nan if getattr(item, name) is None else float(getattr(item, name)) for item in samples])
 
 
 def speed_of(samples: list[Sample], chosen: Any) -> float:
-    """Updates over the sum of their times, of the samples for which ``chosen`` holds."""
+    """Returns updates over the sum of their times, for the samples selected by ``chosen``."""
     own = [item for item in samples if item.fps and chosen(item)]
     return sum(item.frames for item in own) / sum(item.frames / item.fps for item in own if item.fps)
 
 
 def describe(change: Change, samples: list[Sample]) -> dict[str, Any]:
-    """A change of speed with its time and what changed with it; one over an interruption is called that."""
+    """Describes a change of speed with its time and other changes; a change across an interruption is marked."""
     at = samples[change.index - 1].seconds if change.index else 0.0
     causes = _causes(*_around(samples, change.index))
     when = "over the interruption after" if change.across else "after"
@@ -203,13 +209,13 @@ def describe(change: Change, samples: list[Sample]) -> dict[str, Any]:
 
 
 def _around(samples: list[Sample], index: int) -> tuple[list[Sample], list[Sample]]:
-    """Up to half a minute of samples before and from ``index``, each side of one part."""
+    """Returns up to half a minute of samples before and from ``index``; each side belongs to one part."""
     before, after = samples[max(0, index - AROUND) : index], samples[index : index + AROUND]
     return [item for item in before if item.part == before[-1].part], [item for item in after if item.part == after[0].part]
 
 
 def _causes(before: list[Sample], after: list[Sample]) -> list[str]:
-    """What the machine's own numbers changed by, half a minute on either side."""
+    """Returns the changes of the machine's own values, comparing half a minute on each side."""
     found = []
 
     def means(name: str) -> tuple[float, float]:
@@ -243,7 +249,10 @@ def _middle(values: npt.NDArray[np.float64]) -> float:
 
 
 def growth_of(samples: list[Sample]) -> Growth:
-    """Whether memory grew: each part by itself, since each is a process of its own; of several the one that grew most surely."""
+    """Returns the growth of memory.
+
+    Parts are separate processes, so that of the part with the clearest growth counts.
+    """
     found = []
     for part in sorted({item.part for item in samples}):
         own = [item for item in samples if item.part == part]
@@ -252,7 +261,7 @@ def growth_of(samples: list[Sample]) -> Growth:
 
 
 def energy_of(samples: list[Sample], counters: Meter, counted: Seq[list[str]] = ()) -> tuple[Metrics, str]:
-    """``energy/joules_per_frame`` and ``energy/watts``, and a sentence; no numbers if a counter is missing or disappeared.
+    """Returns ``energy/joules_per_frame``, ``energy/watts`` and a sentence; no values if a counter is missing.
 
     ``counted`` names the counters of each part of a soak that was interrupted; they must be the same.
     """
@@ -270,7 +279,7 @@ def energy_of(samples: list[Sample], counters: Meter, counted: Seq[list[str]] = 
 
 
 def throttled(samples: list[Sample]) -> dict[str, float | None]:
-    """Over the whole run: times that cores slowed down for heat, and seconds that the quota held threads back."""
+    """Returns totals over the run: thermal throttling events of cores, and seconds throttled by the CPU quota."""
     found: dict[str, float | None] = {}
     for name in ("thermal", "quota_s"):
         values = column(samples, name)

@@ -1,4 +1,4 @@
-"""What the experiment of a VOT challenge tells besides numbers."""
+"""The results of a VOT challenge's experiment besides its metrics."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class VotRecord(Record):
 
     Attributes:
         stack: The toolkit's stack of experiments.
-        experiment: Which of them was run, and its type.
-        toolkit: Its version.
-        failures: How often the tracker was begun anew, by sequence (supervised experiments).
-        analysis: What the toolkit's analyses found, as it writes it.
+        experiment: The experiment that was run, and its type.
+        toolkit: The version of vot-toolkit.
+        failures: How often the tracker was initialised again, by sequence (supervised experiments).
+        analysis: The results of the toolkit's analyses, in its own form.
     """
 
     stack: str

@@ -1,4 +1,4 @@
-"""Runs a tracker by the experiment of a VOT challenge and has vot-toolkit judge what it wrote."""
+"""Runs a tracker by the experiment of a VOT challenge and analyses its results with vot-toolkit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INSTALL = "pip install 'tracker-harness[vot]'"
 
 @dataclass
 class VotChallenge(Task):
-    """``task=vot``. The fields are the keys of ``conf/task/vot.yaml``, where each has its line."""
+    """``task=vot``. The fields are the keys of ``conf/task/vot.yaml``, which describes each of them."""
 
     stack: str = "vot2018/shortterm"
     experiment: str = "baseline"
@@ -48,7 +48,7 @@ class VotChallenge(Task):
     def run(self, context: Context) -> TaskResult:
         from harness.tasks.vot.workspace import Bench, version
 
-        cv2.setNumThreads(1)  # crops are small: handing them to threads costs more than it gains
+        cv2.setNumThreads(1)  # crops are small: passing them to threads costs more than it saves
         root = context.dataset.toolkit_root()
         assert root is not None
         repetitions = self.repetitions or (1 if context.tracker.deterministic else 3)

@@ -1,7 +1,8 @@
 """A workspace of vot-toolkit: results in its own form, written by its experiments' rules, and its analyses of them.
 
 The rules are those of the toolkit's experiments: ``supervised`` (M. Kristan et al.: A Novel Performance Evaluation Methodology for
-Single-Target Trackers, IEEE TPAMI 2016: begun anew some frames after the overlap falls to 0) and ``multistart`` (M. Kristan et al.:
+Single-Target Trackers, IEEE TPAMI 2016: initialised again some frames after the overlap falls to 0) and ``multistart``
+(M. Kristan et al.:
 The Eighth VOT Challenge Results, 2020: a run from each anchor, towards the farther end).
 """
 
@@ -32,7 +33,7 @@ INITIALISED, FAILED, UNKNOWN = "1", "2", "0"
 """The toolkit's codes of frames without a region."""
 KINDS = ("supervised", "multistart")
 MEASURES = {"AverageAccuracyRobustness": ("vot/accuracy", "vot/robustness"), "EAOScore": ("vot/eao",)}
-"""The toolkit's analyses whose first values are measures, and our names for these."""
+"""The toolkit's analyses whose first values are metrics, and the harness's names for these."""
 
 
 def version() -> str:
@@ -41,7 +42,7 @@ def version() -> str:
 
 
 class Bench:
-    """One tracker on one experiment, in a workspace of its own."""
+    """One tracker on one experiment, in its own workspace."""
 
     def __init__(self, folder: Path, root: Path, tracker: str, names: Seq[str]) -> None:
         self.folder, self.root, self.names = folder, root, list(names)
@@ -83,7 +84,7 @@ class Bench:
     # ------------------------------------------------------------------------------------- running
 
     def run(self, name: str, runner: Runner) -> int | None:
-        """Runs the experiment on a sequence; returns how often the tracker failed, None if it is not begun anew."""
+        """Runs the experiment on a sequence; returns the number of failures, None if the tracker is never restarted."""
         sequence = self._dataset[name]
         if self.kind == "supervised":
             repetitions = int(self.settings.get("repetitions", 1))
@@ -92,7 +93,7 @@ class Bench:
         return None
 
     def _supervised(self, sequence: Any, runner: Runner, number: int) -> int:
-        """One run that is begun anew after each failure."""
+        """Does one run in which the tracker is initialised again after each failure."""
         from vot.region import calculate_overlap
         from vot.region.shapes import Rectangle
 
@@ -120,7 +121,7 @@ class Bench:
         return failures
 
     def _multistart(self, sequence: Any, runner: Runner) -> None:
-        """A run from each anchor. Raises DataError for a sequence without one."""
+        """Does a run from each anchor. Raises DataError for a sequence without one."""
         from vot.experiment.multistart import find_anchors
 
         forward, backward = find_anchors(sequence, self.settings.get("anchor", "anchor"))
@@ -144,7 +145,10 @@ class Bench:
     # ----------------------------------------------------------------------------------- analysing
 
     def analyse(self) -> tuple[Metrics, list[Any]]:
-        """Accuracy, robustness and EAO as ``vot analysis`` finds them, and all that it writes. Raises TrackingError."""
+        """Returns accuracy, robustness and EAO from ``vot analysis``, and everything that it writes.
+
+        Raises TrackingError.
+        """
         words = ["analysis", "--workspace", str(self.folder), "--format", "json", "--name", "analysis"]
         if len(self.names) < len(self._dataset):
             words += ["--sequences", ",".join(self.names)]
@@ -164,7 +168,7 @@ class Bench:
 
 
 def read_analysis(content: Mapping[str, Any], experiment: str) -> tuple[Metrics, list[Any]]:
-    """The measures in the toolkit's report of one tracker, by our names, and the report's part on the experiment."""
+    """Returns the metrics in the toolkit's report of one tracker, and the report's part on the experiment."""
     part = content["results"][experiment]
     metrics: Metrics = {}
     for analysis, found in zip(part["parameters"]["analyses"], part["results"], strict=True):
@@ -179,7 +183,7 @@ def _image(sequence: Any, frame: int, runner: Runner) -> Any:
 
 
 def _box(region: Any) -> Boxes:
-    """The rectangle that bounds a region. Raises DataError for a frame without one."""
+    """Returns the rectangle around a region. Raises DataError for a frame without one."""
     from vot.region import Special
     from vot.region.shapes import Mask, Rectangle
 
