@@ -11,8 +11,9 @@ a store's runs back.
 
 from harness.publish.mlflow.folders import Pending, log_folder, log_sweep, pending, sweep_state
 from harness.publish.mlflow.place import Repaired, check_database, moved_from, repair
+from harness.publish.mlflow.reach import wait_until_ready
 from harness.publish.mlflow.runs import fetched
-from harness.publish.mlflow.store import client, compare_page, page_of, wait_until_ready
+from harness.publish.mlflow.store import client, compare_page, page_of
 from harness.publish.mlflow.target import (
     DATABASE,
     STATE_FILE,

@@ -6,12 +6,7 @@ import contextlib
 import json
 import logging
 import os
-import socket
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -23,6 +18,7 @@ from harness.core.catalog import catalog
 from harness.core.errors import StoreError, first_words
 from harness.publish.mlflow import schema
 from harness.publish.mlflow.place import check_database, moved_from
+from harness.publish.mlflow.reach import reach
 from harness.publish.mlflow.target import DATABASE, Target, check_writable, escaped
 
 ID_TAG = "harness.id"
@@ -30,9 +26,6 @@ COMPLETE_TAG = "harness.complete"
 PARENT_TAG = "mlflow.parentRunId"
 VIEW = "harness"
 """Key of the shared view (the columns that matter) under which our link opens an experiment."""
-PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
-"""The port of an address that names none."""
-CONNECT_SECONDS = 3.0
 LOCK_SECONDS = 600.0
 """On a busy machine MLflow takes minutes to create a store's tables, and all who come meanwhile wait for it."""
 PATIENCE = {
@@ -60,7 +53,7 @@ def client(target: Target) -> Any:
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
     if target.kind == "server":
-        _reach(target.tracking_uri)
+        reach(target.tracking_uri)
         _authenticate(target)
         _open_once(target.address)
     import mlflow
@@ -108,19 +101,6 @@ def no_stray_folder(root: Path) -> Iterator[None]:
                 path.rmdir()
 
 
-def _reach(uri: str) -> None:
-    """Raises StoreError within seconds if nobody listens at a server's address; MLflow itself would go on trying."""
-    address = urlsplit(uri)
-    usual = PORTS.get(address.scheme.split("+")[0])
-    if usual is None or not address.hostname:
-        return
-    try:
-        port = address.port or usual
-        socket.create_connection((address.hostname, port), CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot reach the MLflow server {uri} ({error})") from error
-
-
 def _open_once(address: str) -> None:
     """Raises StoreError if a database does not open at once; MLflow would try for minutes."""
     if urlsplit(address).scheme.split("+")[0] in ("http", "https", "databricks"):
@@ -140,24 +120,6 @@ def _authenticate(target: Target) -> None:
     """Hands the credentials of an http(s) address to MLflow by its own variables, so that they stand in no message."""
     if target.credentials is not None:
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = target.credentials
-
-
-def wait_until_ready(target: Target, seconds: float) -> None:
-    """Waits up to ``seconds`` for a server that is still starting; returns in any case, the first request then tells."""
-    address = urlsplit(target.tracking_uri) if target.kind == "server" else None
-    if address is None or address.scheme not in ("http", "https"):
-        return
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(f"{target.tracking_uri.rstrip('/')}/health", timeout=CONNECT_SECONDS):  # noqa: S310
-                return
-        except urllib.error.HTTPError as error:
-            if error.code not in (502, 503, 504):
-                return  # it answers: whatever it says of this page, it is up
-        except (OSError, HTTPException, ValueError):  # nobody there, or what is there speaks something else
-            pass
-        time.sleep(0.5)
 
 
 def _check_place(root: Path) -> None:

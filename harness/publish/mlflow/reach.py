@@ -1,0 +1,82 @@
+"""Whether anybody answers at a server's address, told within seconds: MLflow itself would go on trying for minutes."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from urllib.parse import urlsplit
+
+from harness.core.errors import StoreError
+from harness.publish.mlflow.target import Target
+
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+"""The port of an address that names none."""
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 10.0
+"""A busy server takes seconds to answer."""
+STARTING = (502, 503, 504)
+"""What stands before a server answers while that is not up."""
+MOST_BYTES = 4096
+PAUSE_SECONDS = 0.5
+
+
+def reach(uri: str) -> None:
+    """Raises StoreError if nobody listens at a server's address, or what listens gives no answer."""
+    address = urlsplit(uri)
+    usual = PORTS.get(address.scheme.split("+")[0])
+    if usual is None or not address.hostname:
+        return
+    try:
+        port = address.port or usual
+        socket.create_connection((address.hostname, port), CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot reach the MLflow server {uri} ({error})") from error
+    if address.scheme in ("http", "https") and (why := no_answer(uri, ANSWER_SECONDS)):
+        raise StoreError(f"the MLflow server {uri} cannot be used ({why}); see whether the address is right and the server is well")
+
+
+def no_answer(uri: str, seconds: float) -> str:
+    """Why a server gives no answer, in words; empty if it gives one, whatever that says.
+
+    Args:
+        uri: Its public address (http or https).
+        seconds: For the whole answer: a server that sends a byte now and then would keep a reader for ever.
+    """
+    told = [f"it gave no answer within {seconds:g} s"]
+    thread = threading.Thread(target=lambda: told.__setitem__(0, _asked(uri, seconds)), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return told[0]
+
+
+def _asked(uri: str, seconds: float) -> str:
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=seconds) as answer:  # noqa: S310
+            answer.read(MOST_BYTES)
+        return ""
+    except urllib.error.HTTPError as error:
+        return f"it answers {error.code}" if error.code in STARTING else ""
+    except (HTTPException, ValueError):
+        return "what listens there does not speak HTTP"
+    except OSError as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(reason, ssl.SSLError):
+            return ""  # MLflow has its own settings for certificates, and tells what is wrong with one
+        if isinstance(reason, TimeoutError):
+            return f"it gave no answer within {seconds:g} s"
+        return (reason.strerror if isinstance(reason, OSError) else None) or str(reason)
+
+
+def wait_until_ready(target: Target, seconds: float) -> None:
+    """Waits up to ``seconds`` for a server that is still starting; returns in any case, the first request then tells."""
+    address = urlsplit(target.tracking_uri) if target.kind == "server" else None
+    if address is None or address.scheme not in ("http", "https"):
+        return
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and no_answer(target.tracking_uri, min(ANSWER_SECONDS, max(CONNECT_SECONDS, end - time.monotonic()))):
+        time.sleep(PAUSE_SECONDS)
