@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -67,8 +68,16 @@ def _guarded(folder: Path, target: Target, work: Callable[[Any], T], there: Call
             found = there(stores.client(target))
             if found is not None:
                 return found
-        reason = secrets.masked(first_words(error))
+        reason = _in_words(error)
         raise LoggingFailed(_not_logged(f"{target.tracking_uri}: {reason}", folder)) from error
+
+
+def _in_words(error: Exception) -> str:
+    """Why a store did not take something, from what MLflow and its libraries say."""
+    if isinstance(error, (LookupError, AttributeError, TypeError, RecursionError)):
+        return "what answers there does not answer as MLflow does"
+    said = secrets.masked(first_words(error))
+    return re.sub(r"API request to \S+ failed with exception .*Max retries exceeded.*", "a request failed again and again", said)
 
 
 def _not_logged(reason: str, folder: Path) -> str:

@@ -7,10 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from harness.core.errors import StoreError
+from harness.core.results import Results
+from harness.publish.mlflow import LoggingFailed, Target, log_folder
 from harness.publish.mlflow.reach import no_answer, reach
 
 
@@ -73,5 +76,24 @@ def test_what_is_no_answer_is_told_within_the_time(listening: Callable[..., str]
 
 
 def test_a_server_that_is_something_else_is_told_before_mlflow_asks_it(listening: Callable[..., str]) -> None:
-    with pytest.raises(StoreError, match="the MLflow server http://.* cannot be used .*does not speak HTTP"):
+    with pytest.raises(StoreError, match=r"the MLflow server http://.* cannot be used .*does not speak HTTP"):
         reach(listening(hang_up))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (IndexError("list index out of range"), "what answers there does not answer as MLflow does"),
+        (OSError("API request to http://h:1/api/x failed with exception HTTPConnectionPool(host='h'): Max retries exceeded with url: /api"), "a request failed again and again"),
+        (OSError("(raised as a result of Query-invoked autoflush)\n(sqlite3.OperationalError) database is locked"), "database is locked"),
+    ],
+)
+def test_what_a_store_refused_is_told_without_words_of_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str) -> None:
+    def failing(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("harness.publish.mlflow.store.client", lambda target: None)
+    monkeypatch.setattr("harness.publish.mlflow.folders._log_job", failing)
+    Results("abc", "a", "ok", {}).save(tmp_path)
+    with pytest.raises(LoggingFailed, match=rf"not logged to MLflow: \S+: {says}\. The results are complete"):
+        log_folder(tmp_path, target=Target("server", uri="http://127.0.0.1:1"))
