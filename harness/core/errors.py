@@ -163,7 +163,7 @@ def first_words(error: Exception, most: int = 200) -> str:
     """Returns the first line of a library's message, without the names of its classes: ``disk I/O error``."""
     lines = [line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result")]  # SQLAlchemy's preface
     said = re.sub(r"\([\w.]*(Error|Exception)\)\s*", "", lines[0] if lines else "").strip()
-    return said[:most] or type(error).__name__
+    return (said if len(said) <= most else f"{said[:most].rpartition(' ')[0]} ...") or type(error).__name__
 
 
 def telling_line(error: BaseException) -> str:

@@ -27,6 +27,10 @@ PLACES = (
 """Columns in which MLflow keeps places; tags hold some of its own (``mlflow.artifactLocation`` of traces)."""
 
 
+LOCKED_SECONDS = 10.0
+"""Readers of SQLite are kept out for as long as a change is put in place, which is a moment; MLflow would try for longer."""
+
+
 @dataclass
 class Repaired:
     """What ``repair`` did: the places that were replaced, how many values, the copy of the database, what lacks."""
@@ -38,18 +42,18 @@ class Repaired:
 
 
 def check_database(root: Path) -> None:
-    """Raises StoreError if the file of the store at ``root`` is there and is no database, or a damaged one."""
+    """Raises StoreError if the file of the store at ``root`` is there and is no database, a damaged one, or kept locked."""
     database = _database(root)
     if database.exists() and not database.is_file():
         raise StoreError(f"{database} is not a file; move it away, or choose another folder for the store.")
     if not database.is_file():
         return
     try:
-        with _open(database) as connection:
+        with _open(database, LOCKED_SECONDS) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         if "locked" in str(error):
-            return  # somebody writes to it: it is one
+            raise StoreError(f"another program keeps {database} locked; wait for its end, or end it") from error
         raise StoreError(
             f"{database} is not a database that can be read ({error}); restore it from a copy, or move it away: `python -m harness "
             "sync` then logs again what lies under outputs/."
@@ -88,8 +92,8 @@ def _database(root: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _open(database: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(database, timeout=30)
+def _open(database: Path, seconds: float = 30.0) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(database, timeout=seconds)
     try:
         yield connection
     finally:

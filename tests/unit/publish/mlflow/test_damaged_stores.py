@@ -50,3 +50,15 @@ def test_an_edited_note_counts_as_unknown(tmp_path: Path, edit: dict[str, Any]) 
     assert found is not None and found.logged is not None and found.logged.run_id == "a"
     (tmp_path / "mlflow.json").write_text(json.dumps({"stores": {"u": SOUND | edit}}))
     assert State.load(tmp_path) is None
+
+
+def test_a_database_that_another_program_keeps_locked_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.publish.mlflow.place.LOCKED_SECONDS", 0.1)
+    other = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)
+    other.execute("CREATE TABLE cats (name TEXT)")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreError, match=r"another program keeps .*mlflow\.db locked; wait for its end, or end it"):
+        check_database(tmp_path)
+    other.execute("ROLLBACK")
+    check_database(tmp_path)
+    other.close()
