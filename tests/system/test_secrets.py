@@ -111,7 +111,7 @@ def test_no_file_database_log_or_message_holds_the_password_of_a_server(tmp_path
             call_here("prune", "--older-than", "1d", "--outputs", ".")
             call_here("ui", "--root", address, "--no-browser", code=2)
             call_here("ui", address, "--root", "mlruns", "--port", free_port(), "--no-browser", code=2)
-            call_here("score", "sweep/0", "--mlflow", wrong, "--out", "scored")
+            call_here("score", "sweep/0", "--mlflow", wrong, "--out", "scored", code=1)
             call_here("track", f"rtsp://{USER}:{SECRET}@127.0.0.1:{free_port()}/x", "--json", "--box", "1,1,5,5", "--timeout", "1", *job[:3], *job[6:8], code=2)
             call_here("recommend", f"mlflow.uri={address}", "tracker=nobody", code=2)
             call("-v", *job, "mlflow=server", f"mlflow.uri={wrong}", "hydra.run.dir=told")
