@@ -1,7 +1,7 @@
-"""From the files of jobs to tables, verdicts and pictures. Reads results, runs nothing.
+"""Makes tables, verdicts and pictures from the files of jobs. Reads results and runs nothing.
 
-``sources`` finds jobs, ``differences`` says what two runs have apart, ``comparison`` puts these together (its types lie in
-``harness.scoring.compared``, below the tasks), ``verdicts`` says it in words, ``gates`` judges; ``columns`` and ``tables``,
-``plots``, ``sections`` and ``page`` show; ``summary`` is called at the end of a sweep, ``native`` gives MLflow its own forms,
-``render`` draws boxes on frames.
+``sources`` finds jobs, ``differences`` finds how two runs differ, ``comparison`` combines these (its types are in
+``harness.scoring.compared``, below the tasks), ``verdicts`` describes the result in sentences, ``gates`` judges it.
+``columns``, ``tables``, ``plots``, ``sections`` and ``page`` show it. ``summary`` is called at the end of a sweep,
+``native`` makes MLflow's own forms, and ``render`` draws boxes on frames.
 """

@@ -1,4 +1,4 @@
-"""Which run to deploy, in words: the answer in one sentence, and what would change it."""
+"""Which run to deploy: the answer in one sentence, and what would change it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COUNTED = {"threads": "thread", "backend.streams": "stream"}
 
 
 def advise(found: Comparison, wanted: list[Objective], requirements: list[Gate], rows: list[Row] | None = None) -> tuple[Choice, Advice]:
-    """What to deploy of ``rows`` (by default all that ended well), and the same in words."""
+    """Returns which of ``rows`` (by default all that succeeded) to deploy, with sentences."""
     rows = list(found.well) if rows is None else rows
     chosen = choice.choose(found, wanted, requirements, rows)
     identity = {row.shown: row.job.id for row in rows}
@@ -42,9 +42,9 @@ def advise(found: Comparison, wanted: list[Objective], requirements: list[Gate],
 
 
 def advise_each(found: Comparison, wanted: list[Objective], requirements: list[Gate]) -> list[Advice]:
-    """An answer for each machine that runs were measured on: speeds of different machines are not weighed against each other.
+    """Returns an answer for each machine that runs were measured on; speeds of different machines are not compared.
 
-    Each machine has a baseline of its own: the comparison's, where that ran there, else its first run that ended well.
+    Each machine has its own baseline: that of the comparison if it ran there, else its first run that succeeded.
     """
     machines = found.machines
     if len(machines) < 2:
@@ -61,7 +61,7 @@ def advise_each(found: Comparison, wanted: list[Objective], requirements: list[G
 
 
 def _steps(chosen: Choice) -> tuple[tuple[str, str], ...]:
-    """What to do with a run that is there already."""
+    """Returns the next steps with an existing run."""
     if not chosen.rows or chosen.kind == "none":
         return ()
     job = chosen.rows[0].job
@@ -70,7 +70,7 @@ def _steps(chosen: Choice) -> tuple[tuple[str, str], ...]:
 
 
 def sentence(found: Comparison, chosen: Choice, wanted: list[Objective], requirements: list[Gate]) -> str:
-    """The answer: ``openvino, int8, 2 threads: 3.7 [3.6, 3.8] times torch, AO -0.002 [-0.006, +0.002], p99 11.2 ms.``"""
+    """Returns the answer: ``openvino, int8, 2 threads: 3.7 [3.6, 3.8] times torch, AO -0.002, p99 11.2 ms.``"""
     if not chosen.rows:
         return "Nothing fits: no run has what is asked for."
     text = described(found, chosen.rows[0], wanted, requirements)
@@ -91,7 +91,7 @@ def sentence(found: Comparison, chosen: Choice, wanted: list[Objective], require
 
 
 def spoken(row: Row) -> str:
-    """A run's settings as people say them: ``openvino, int8, 2 threads, latency hint``."""
+    """Returns a run's settings in plain words: ``openvino, int8, 2 threads, latency hint``."""
     results = row.job.results
     device, quantization, hint = (results.choice(name) for name in ("device", "quantization", "hint"))
     parts = [results.choice("backend") or row.shown]
@@ -109,7 +109,7 @@ def spoken(row: Row) -> str:
 
 
 def described(found: Comparison, row: Row, wanted: list[Objective], requirements: list[Gate]) -> str:
-    """A run with the figures that matter."""
+    """Describes a run with its relevant figures."""
     parts = []
     if row.ratio is not None and found.base is not None:
         unsure = "" if row.ratio.known else " (no interval: not measured side by side on a quiet machine)"
@@ -127,7 +127,7 @@ def described(found: Comparison, row: Row, wanted: list[Objective], requirements
 
 
 def what_changes(found: Comparison, chosen: Choice, wanted: list[Objective], requirements: list[Gate], rows: list[Row]) -> list[str]:
-    """What the answer would be without each requirement, and what the other objective would give."""
+    """Returns what the answer would be without each requirement, and with the other objective."""
     now = chosen.rows[0].job.folder if chosen.rows and chosen.kind != "none" else None
     lines = []
     for gate in requirements:

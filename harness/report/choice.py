@@ -1,4 +1,4 @@
-"""Which of several finished runs to deploy: the best under limits, of a tie the simpler, or what the nearest one lacks."""
+"""Chooses a finished run to deploy: the best within limits, the simpler in a tie, or what the nearest one lacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.scoring.compared import Comparison, Row
 
 @dataclass(frozen=True)
 class Objective:
-    """A metric to be as good as can be; ``higher`` says which way that is."""
+    """A metric to optimise; ``higher`` is True if higher values are better."""
 
     metric: str
     higher: bool
@@ -24,12 +24,12 @@ class Objective:
 
 @dataclass(frozen=True)
 class Choice:
-    """What came of it.
+    """The result of the choice.
 
     Attributes:
-        kind: ``answer`` (one run), ``tie`` (several are not told apart; the first is the simplest), ``pareto`` (several objectives,
-            none of the runs is beaten in all), ``none`` (nothing fits; the first is the nearest), ``again`` (the machine was too
-            disturbed to tell).
+        kind: ``answer`` (one run), ``tie`` (several do not differ clearly; the first is the simplest), ``pareto``
+            (several objectives, none of the runs is worse in all), ``none`` (no run fits; the first is the nearest),
+            ``again`` (the machine was too disturbed to decide).
         rows: The runs, the recommended one first.
         dropped: Why each other run was not chosen, by its label.
         lacks: For ``none``: what the nearest run does not fulfil.
@@ -61,7 +61,7 @@ def objectives(maximize: list[str], minimize: list[str]) -> list[Objective]:
 
 
 def requirements(texts: list[str]) -> list[Gate]:
-    """Requirements from the words of a command. Raises ConfigError where one is no condition or names an unknown metric."""
+    """Parses requirements of a command. Raises ConfigError if one is not a condition or names an unknown metric."""
     found = [gates.parse(text, "--require") for text in texts]
     for gate in found:
         if catalog().find(gate.metric) is None:
@@ -71,7 +71,7 @@ def requirements(texts: list[str]) -> list[Gate]:
 
 
 def unmet(row: Row, requirements: list[Gate]) -> list[str]:
-    """The requirements that a run does not fulfil, each with the value; a metric that is missing fulfils none."""
+    """Returns the requirements that a run does not meet, each with the value; a missing metric meets none."""
     lacking = []
     for gate in requirements:
         own = value_of(row, gate.metric)
@@ -86,13 +86,13 @@ def unmet(row: Row, requirements: list[Gate]) -> list[str]:
 
 
 def choose(found: Comparison, wanted: list[Objective], requirements: list[Gate], eligible: list[Row] | None = None) -> Choice:
-    """The run to deploy.
+    """Chooses the run to deploy.
 
     Args:
         found: The runs, compared with the reference.
         wanted: One objective, or several for a Pareto set.
         requirements: Conditions that must hold, in the grammar of the gates.
-        eligible: The runs that may be chosen; by default all that ended well.
+        eligible: The runs that may be chosen; by default all that succeeded.
     """
     rows = list(found.well if eligible is None else eligible)
     lacking = {row.job.folder: unmet(row, requirements) for row in rows}
@@ -129,7 +129,7 @@ def _best(found: Comparison, fitting: list[Row], wanted: Objective, dropped: dic
 
 
 def _pareto(fitting: list[Row], wanted: list[Objective], dropped: dict[str, str]) -> Choice:
-    """The runs that no other is at least as good as in all objectives and better in one."""
+    """Returns the runs that are not dominated: no other is at least as good in all objectives and better in one."""
     kept = []
     for row in fitting:
         beaten = next((other for other in fitting if other is not row and _dominates(other, row, wanted)), None)
@@ -157,11 +157,11 @@ def _rank(row: Row, wanted: Objective) -> float:
 PLAIN = ("none", "cpu")
 COUNTING = ("device", "hint", "threads")
 CALIBRATED = 2
-"""What quantisation weighs: it needs calibration data, and another model to keep."""
+"""The complexity that quantisation adds: it needs calibration data, and another model to keep."""
 
 
 def complexity(row: Row) -> int:
-    """How much there is to set up: quantisation, a hint, a device, threads, settings of the backend; fewer is simpler."""
+    """Counts what must be set up: quantisation, a hint, a device, threads, backend settings; fewer is simpler."""
     results = row.job.results
     weight = 0 if results.choice("quantization") in ("", "none") else CALIBRATED
     for text in dict.fromkeys(results.overrides):

@@ -1,4 +1,4 @@
-"""The columns of a comparison's tables: what the catalogue says of the metrics that the runs have, read from their rows."""
+"""The columns of a comparison's tables: catalogue entries of the runs' metrics, with values from their rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.scoring.compared import Comparison, Row
 from harness.scoring.intervals import ACCURACY, Interval, bracket
 
 SPEED_UP, DIFFERENCE = "speed_up", "ao_difference"
-"""Metrics that the comparison makes, as far as they need a name: entries of the catalogue like all others."""
+"""Metrics that the comparison calculates; they are entries of the catalogue like all others."""
 INTERVAL_DIGITS = 3
 
 
@@ -26,7 +26,7 @@ class Column:
         return self.metric.name
 
     def value(self, row: Row) -> float | None:
-        """The number of the cell, as stored; None if the run has none to show."""
+        """Returns the stored number of the cell; None if the run has none."""
         return value_of(row, self.key)
 
     def text(self, row: Row) -> str:
@@ -42,7 +42,7 @@ class Column:
 
 
 def value_of(row: Row, name: str) -> float | None:
-    """A metric of results.json, or one that only the comparison knows; accuracy of random weights does not exist."""
+    """Returns a metric of results.json or of the comparison; None for the accuracy of random weights."""
     if name == SPEED_UP:
         return 1.0 if row.baseline else row.ratio.value if row.ratio else None
     if name == DIFFERENCE:
@@ -55,7 +55,7 @@ def value_of(row: Row, name: str) -> float | None:
 
 
 def interval_of(row: Row, name: str) -> Interval | None:
-    """The interval that goes with ``value_of``, where one was made."""
+    """Returns the interval of ``value_of``, if there is one."""
     if name == SPEED_UP:
         return row.ratio
     if name == DIFFERENCE:
@@ -66,10 +66,10 @@ def interval_of(row: Row, name: str) -> Interval | None:
 
 
 def columns(comparison: Comparison, *places: Place) -> list[Column]:
-    """The columns worth showing at ``places`` (all of a page's tables if none is named), in the catalogue's order.
+    """Returns the columns to show at ``places`` (all of a page's tables if none is named), in the catalogue's order.
 
-    Columns that hold nothing are left out, but for accuracy that is missing since weights are random: it is shown
-    empty, so that nobody looks for it elsewhere.
+    Empty columns are left out, except accuracy that is missing because weights are random: it is shown
+    empty, so that readers do not look for it elsewhere.
     """
     known = catalog()
     rows = comparison.well
@@ -83,7 +83,7 @@ def columns(comparison: Comparison, *places: Place) -> list[Column]:
 
 
 def _names(row: Row) -> list[str]:
-    """The metrics that a row has something to show for (of the speed-up: more than the baseline's own 1)."""
+    """Returns the metrics for which a row has a value (for the speed-up, more than the baseline's own 1)."""
     names = [name for name in row.job.metrics if value_of(row, name) is not None]
     names += row.agreement.metrics() | row.sureness if row.agreement else ()
     names += [SPEED_UP] if row.ratio is not None else []
@@ -91,7 +91,7 @@ def _names(row: Row) -> list[str]:
 
 
 def _only_speed(entry: Metric, rows: list[Row]) -> bool:
-    """Whether ``entry`` is a speed of the page's tables that is shown instead of a better one, which some run lacks."""
+    """Whether ``entry`` is a speed that the page shows instead of a better one that some run lacks."""
     if entry.name not in SPEEDS or not {"main", "figures"} & set(entry.places):
         return False
     better = SPEEDS[: SPEEDS.index(entry.name)]
@@ -99,12 +99,12 @@ def _only_speed(entry: Metric, rows: list[Row]) -> bool:
 
 
 def subject(comparison: Comparison) -> str:
-    """What the first column holds: the one thing that the sweep varies, else ``run``."""
+    """Returns the title of the first column: the only key that the sweep varies, else ``run``."""
     return comparison.varied[0] if len(comparison.varied) == 1 else "run"
 
 
 def by_machine(comparison: Comparison) -> list[Row]:
-    """The rows, those of one machine together; jobs without results last where there are several machines."""
+    """Returns the rows grouped by machine; if there are several machines, jobs without results come last."""
     letters = list(comparison.machines)
     if len(letters) < 2:
         return list(comparison.rows)

@@ -1,4 +1,4 @@
-"""Jobs put against a baseline: intervals, ratios, agreement, and warnings."""
+"""Compares jobs with a baseline: intervals, ratios, agreement, and warnings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.scoring.frames import frames_agreement
 from harness.scoring.intervals import Interval
 
 MOST_NAMED = 6
-"""Runs that a warning names; of more it gives the number."""
+"""The most runs that a warning names; if there are more, it gives their number."""
 FEW_SEQUENCES = 10
 ROUNDING = 1e-6
 
@@ -62,7 +62,7 @@ def compare_sweeps(old: list[Job], new: list[Job]) -> Comparison:
 
 
 def find_baseline(jobs: list[Job], wanted: list[Job], word: str) -> Job:
-    """The job among ``jobs`` that ``wanted`` (what ``--baseline`` resolved to) means. Raises ConfigError."""
+    """Returns the job among ``jobs`` that ``--baseline`` (resolved to ``wanted``) means. Raises ConfigError."""
     folders = {job.folder.resolve() for job in wanted}
     hits = [job for job in jobs if job.folder.resolve() in folders]
     if not hits:
@@ -119,7 +119,7 @@ def _against(row: Row, base: Row, contest: Contest) -> None:
 
 
 def _ratio(own: Job, base: Job, metric: str, contest: Contest) -> Interval:
-    """Speed over speed. An interval comes only of rounds in which both were measured side by side."""
+    """Returns speed over speed, with an interval only if both were measured side by side in rounds."""
     if metric == "fps" and contest.holds(own.id, base.id):
         found = turns.ratio(contest.rounds, own.id, base.id, least=contest.least)
         if found.rounds:
@@ -128,7 +128,7 @@ def _ratio(own: Job, base: Job, metric: str, contest: Contest) -> Interval:
 
 
 def _difference(own: Job, base: Job) -> tuple[dict[str, Interval], str]:
-    """Paired differences; where frames are missing, the plain difference without an interval."""
+    """Returns paired differences; if frames are missing, the plain difference without an interval."""
     mine = intervals.sums_of(own.tracked) if own.tracked is not None else None
     other = intervals.sums_of(base.tracked) if base.tracked is not None else None
     plain = {name: own.metrics[name] - base.metrics[name] for name in intervals.ACCURACY if name in own.metrics}
@@ -168,7 +168,7 @@ def _warnings(rows: list[Row], base: Row | None, wanted: list[str]) -> list[str]
 
 
 def _other_differences(rows: list[Row], base: Row, wanted: list[str]) -> list[str]:
-    """One line for each difference nobody asked for, with all the runs that have it."""
+    """Returns one line for each unintended difference, with all the runs that have it."""
     holders: dict[str, list[str]] = {}
     for row in rows:
         if row is not base:
@@ -186,7 +186,7 @@ def _whose(labels: list[str], rows: list[Row]) -> str:
 
 
 def _own_doubts(row: Row) -> list[str]:
-    """What a job's own files say against it: scores that its frames do not give."""
+    """Returns warnings from a job's own files: stated scores that its frames do not confirm."""
     lines = []
     own = intervals.sums_of(row.job.tracked) if row.accuracy and row.job.tracked is not None else None
     if own is not None:

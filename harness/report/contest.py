@@ -1,4 +1,4 @@
-"""Which jobs were measured side by side, and which of them are the same configuration in force."""
+"""Which jobs were measured side by side, and which of them have the same effective configuration."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from harness.scoring.compared import Contest, Job, Row
 from harness.scoring.turns import Round
 
 LEAST_REPEATS = 3
-"""Rounds of ``task.repeats``, each job once in every round and in another order, that give an interval."""
+"""The least rounds of ``task.repeats`` for an interval; every round has each job once, in another order."""
 LOADED_CORES = 0.25
 PASSING = ("from_cache",)
 
 
 def contest_of(jobs: list[Job]) -> Contest:
-    """What the speeds of ``jobs`` may be compared by.
+    """Returns the rounds by which the speeds of ``jobs`` may be compared.
 
     Args:
-        jobs: Of one sweep, or put together by hand.
+        jobs: Jobs of one sweep, or selected by the user.
 
     Returns:
-        The rounds of the sweep's measurement in turns, else those of ``task.repeats``, which a sweep interleaves. Jobs that
-        were measured minutes or days apart have none: nothing tells what the machine did in between.
+        The rounds of the sweep's measurement in turns, or those of ``task.repeats``, which a sweep interleaves. Jobs
+        that were measured minutes or days apart have none, because the machine may have changed in between.
     """
     well = [job for job in jobs if job.ok]
     sweeps = {job.sweep for job in well}
@@ -41,7 +41,7 @@ def contest_of(jobs: list[Job]) -> Contest:
 
 
 def in_turns(sweep: Path) -> Contest:
-    """The sweep's measurement in turns; no rounds if it has none that can be read."""
+    """Reads the sweep's measurement in turns; it has no rounds if there is no readable one."""
     try:
         rounds = turns.rounds_of(read_record(sweep / TURNS_FILE))
     except DataError:
@@ -65,7 +65,10 @@ def of_repeats(jobs: list[Job]) -> Contest:
 
 
 def noise_floor(jobs: list[Job], found: Contest) -> float:
-    """The largest share by which jobs of the same configuration in force differ in ``found``; 0 if none are the same."""
+    """Returns the largest relative difference in ``found`` of jobs with one effective configuration.
+
+    0 without such jobs.
+    """
     shares = [0.0]
     for index, job in enumerate(jobs):
         for other in jobs[:index]:
@@ -75,7 +78,7 @@ def noise_floor(jobs: list[Job], found: Contest) -> float:
 
 
 def in_force(job: Job) -> str:
-    """All that decides what a job computes and how: model, settings that the runtime reports, threads, task, data."""
+    """Returns everything that decides a job's computation: model, reported settings, threads, task, data."""
     results = job.results
     task = results.config.get("task")
     if isinstance(task, Mapping):
@@ -92,12 +95,12 @@ def in_force(job: Job) -> str:
 
 
 def settings(effective: Mapping[str, str]) -> dict[str, str]:
-    """What a runtime reports, without what says nothing of how it computes: where the compiled model came from."""
+    """Returns the reported settings of a runtime, without the origin of the compiled model, which does not matter."""
     return {key: value for key, value in effective.items() if key not in PASSING}
 
 
 def mark_equals(rows: list[Row]) -> None:
-    """Marks every job whose configuration in force is that of an earlier one."""
+    """Marks every job whose effective configuration is that of an earlier one."""
     seen: dict[str, Row] = {}
     for row in rows:
         if row.job.ok:

@@ -1,4 +1,4 @@
-"""summary.csv: a line a job, everything in full precision."""
+"""summary.csv: a line per job, everything in full precision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.scoring.compared import Comparison, Row
 
 
 def csv_text(comparison: Comparison) -> str:
-    """Identity, choices, status, every metric under its own name, what the comparison made, and intervals."""
+    """Returns identity, choices, status, every metric by its name, values of the comparison, and intervals."""
     names = sorted({name for row in comparison.rows for name in row.job.metrics})
     made = [f"{name}{end}" for name in (SPEED_UP, DIFFERENCE) for end in ("", "_low", "_high")]
     agreed = _agreement(comparison)
@@ -25,7 +25,7 @@ def csv_text(comparison: Comparison) -> str:
 
 
 def _agreement(comparison: Comparison) -> list[str]:
-    """The agreement's columns: those of the boxes always, others where a run has them."""
+    """Returns the agreement's columns: always those of the boxes, others if a run has them."""
     always = ["agreement/mean_iou", "agreement/identical_boxes", "agreement/first_divergent_frame"]
     found = {name for row in comparison.rows if row.agreement for name in row.agreement.metrics() | row.sureness}
     return catalog().order({*always, *found})
@@ -45,7 +45,7 @@ def _line(row: Row, names: list[str], agreed: list[str]) -> list[object]:
 
 
 def _cell(value: object) -> object:
-    """Text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Puts an apostrophe before text that a spreadsheet would read as a formula."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@"):
         return "'" + value
     return value

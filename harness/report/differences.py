@@ -1,4 +1,4 @@
-"""What a comparison compares, and what else differs between its runs: the one is wanted, the other is a warning."""
+"""What a comparison compares, and what else differs between its runs, which is reported as a warning."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from harness.core.results import read_sweep
 from harness.report.sources import SWEEP_FILE
 from harness.scoring.compared import Job
 
-# Where results go and how they are logged changes no number.
+# The place of results and their logging do not change any number.
 _SILENT = re.compile(
     r"^(mlflow|hydra|resume|name|verbose|progress|tags?|notes?|outputs?)(\.|$)|"
     r"(^|\.)(target|folder|cache|cache_dir|cache_folder|path_out)$|^dataset\."
 )
-# What changes from minute to minute and says nothing about the set-up.
+# Values that change from minute to minute and do not describe the set-up.
 _PASSING = re.compile(
     r"(^|\.|_)(load|loadavg|load_average|pid|time|date|now|uptime|started|ended|temperature|free|available|"
     r"used|argv|command|cwd|current)(_|\.|$)|(^|\.)(other_load|busy|frequency\w*|mhz)(\.|$)",
@@ -27,7 +27,7 @@ _MACHINE = re.compile(r"^(machine|host|hostname|node)$")
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``; lists stay values."""
+    """Flattens nested mappings: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``; lists stay values."""
     if not isinstance(value, Mapping):
         return {prefix: value}
     flat: dict[str, Any] = {}
@@ -37,10 +37,11 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def varied(jobs: list[Job]) -> list[str]:
-    """The configuration keys that the jobs are compared for.
+    """Returns the configuration keys that the jobs compare.
 
-    Within one sweep: the keys that its jobs say it varies, else those whose words differ. Otherwise, or where the
-    words say nothing: the groups tracker, backend, device, hint and quantization that differ.
+    Within one sweep, these are the keys that its jobs record as varied, or else those whose overrides differ.
+    Otherwise, or
+    if the overrides do not differ: the groups tracker, backend, device, hint and quantization that differ.
     """
     sweeps = {job.sweep for job in jobs}
     if len(sweeps) == 1 and None not in sweeps and (keys := _said(jobs[0].sweep) or _words_that_differ(jobs)):
@@ -53,7 +54,7 @@ def _choice(job: Job, group: str) -> str:
 
 
 def _said(sweep: Path | None) -> list[str]:
-    """The keys that the sweep's own record says it varies."""
+    """Returns the varied keys in the sweep's own record."""
     if sweep is None or not (sweep / SWEEP_FILE).is_file():
         return []
     return list(read_sweep(sweep).get("varied", []))
@@ -76,12 +77,12 @@ def _words(overrides: list[str]) -> dict[str, str]:
 
 
 def covered(key: str, wanted: list[str]) -> bool:
-    """Whether ``key`` is one of the keys compared for, or lies under one."""
+    """Whether ``key`` is one of the compared keys, or lies under one."""
     return any(key == name or key.startswith(f"{name}.") for name in wanted)
 
 
 def unwanted(own: Job, base: Job, wanted: list[str]) -> list[str]:
-    """Sentences on what ``own`` and ``base`` differ in besides what they are compared for."""
+    """Returns sentences on differences of ``own`` and ``base`` other than the compared keys."""
     found = []
     mine, other = flatten(own.results.config), flatten(base.results.config)
     for key in sorted(mine.keys() | other.keys()):
@@ -90,15 +91,15 @@ def unwanted(own: Job, base: Job, wanted: list[str]) -> list[str]:
     if own.machine and own.machine == base.machine:
         found += _environment(own, base)
     else:
-        # On another machine nearly all of it differs: only what could have been the same is worth a line.
+        # On another machine nearly everything differs: only what could have been the same gets a line.
         found += [line for line in _environment(own, base) if line.startswith(("versions.", "commit", "governor", "python"))]
     return found + _effective(own, base, wanted)
 
 
 def environment_changes(before: Job, after: Job) -> list[tuple[str, Any, Any]]:
-    """(key, value before, value after) of what both runs record of their environment and what is not the same.
+    """Returns (key, value before, value after) of the recorded environment values that differ between two runs.
 
-    What changes from minute to minute, and the machine's names, are left out.
+    Values that change from minute to minute, and the machine's names, are left out.
     """
     old, new = flatten(before.results.environment), flatten(after.results.environment)
     return [
@@ -113,7 +114,7 @@ def _environment(own: Job, base: Job) -> list[str]:
 
 
 def _effective(own: Job, base: Job, wanted: list[str]) -> list[str]:
-    """Threads, devices and versions that the same runtime reports differently though nobody asked for it."""
+    """Returns unintended differences in the threads, devices and versions that the same runtime reports."""
     if own.results.choice("backend") != base.results.choice("backend"):
         return []
     if any(covered(key, wanted) or key in wanted for key in ("hint", "device", "threads", "backend")):
@@ -139,13 +140,13 @@ def _short(value: Any, limit: int = 60) -> str:
 # ------------------------------------------------------------------------------- what may be compared
 
 NOTHING = "neither run has an accuracy"
-"""The reason that needs no words where people read: there is nothing that they could miss."""
+"""The reason that is not shown to readers, because there is nothing that they could miss."""
 NO_SPEED = "no speed measured in the same way"
 _SCORING = ("protocol", "feedback", "mask", "bounds", "realtime")
 
 
 def why_not_accuracy(own: Job, base: Job) -> str:
-    """Why the accuracies of two jobs must not be compared; empty if they may."""
+    """Returns why the accuracies of two jobs must not be compared; empty if they may."""
     for job in (own, base):
         if job.random_weights:
             return "random weights have no accuracy"
@@ -158,7 +159,7 @@ def why_not_accuracy(own: Job, base: Job) -> str:
 
 
 def why_not_scores(own: Job, base: Job) -> str:
-    """Why scores of any kind must not be compared: other data, or scored otherwise; empty if they may."""
+    """Returns why scores of any kind must not be compared (other data, other scoring); empty if they may."""
     if own.results.dataset.get("digest") != base.results.dataset.get("digest"):
         return "the data differ (other sequences, frames or annotations)"
     for key in _SCORING:
@@ -169,7 +170,7 @@ def why_not_scores(own: Job, base: Job) -> str:
 
 
 def why_not_speed(own: Job, base: Job) -> str:
-    """Why the speeds of two jobs must not be divided by each other; empty if they may."""
+    """Returns why the speeds of two jobs must not be divided by each other; empty if they may."""
     if not own.machine or not base.machine:
         return "the machine is not recorded"
     if own.machine != base.machine:
@@ -178,7 +179,7 @@ def why_not_speed(own: Job, base: Job) -> str:
 
 
 def why_not_agreement(own: Job, base: Job) -> str:
-    """Why the boxes of two jobs must not be compared frame by frame; empty if they may."""
+    """Returns why the boxes of two jobs must not be compared frame by frame; empty if they may."""
     for job in (own, base):
         if job.random_weights:
             return "random weights have no boxes worth comparing"

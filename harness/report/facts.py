@@ -1,4 +1,4 @@
-"""What was run, where and how, in words: the facts below a report's tables, and the settings of each run."""
+"""Facts about the runs for readers, shown below a report's tables, and the settings of each run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from harness.scoring.compared import Comparison, Job
 
 LOAD = "load_ms/"
 MOST_COLUMNS = 5
-"""Runs that have a column each in the table of settings; with more it is turned."""
+"""The most runs with a column each in the table of settings; with more, the table is transposed."""
 
 View = dict[str, Any]
 
 
 def of(found: Comparison, command: str) -> list[View]:
-    """Facts as ``key``, ``text`` and whether it is ``code``, each said once for all runs that share it."""
+    """Returns facts as ``key``, ``text`` and whether it is ``code``, each once for all runs that share it."""
     rows = found.well or found.rows
     entries = [("command line", command)]
     for label, texts in (("data", [_data(row.job) for row in rows]), ("scoring", [_scoring(row.job) for row in rows])):
@@ -24,7 +24,7 @@ def of(found: Comparison, command: str) -> list[View]:
         own = next(row.job for row in found.well if row.job.machine == digest)
         entries.append((f"machine {letter}" if len(found.machines) > 1 else "machine", _machine(own)))
         entries.append(("system", _system(own)))
-        # Where no machine is recorded, the versions are those of the scoring, not of what was measured.
+        # If no machine is recorded, the versions are those of the scoring, not of the measurement.
         entries.append(("versions" if digest else "scored with", _versions(own)))
     entries += [("code", text) for text in dict.fromkeys(_code(row.job) for row in rows)]
     began = [row.job.results.started for row in rows if row.job.results.started]
@@ -35,9 +35,10 @@ def of(found: Comparison, command: str) -> list[View]:
 
 
 def settings(found: Comparison) -> View:
-    """What was asked for in each run, and what the runtime says that it did.
+    """Returns the requested settings of each run, and the settings that the runtime reports.
 
-    Of a few runs a line a setting and a cell a run. Of many, what is the same in all is said once, and the table has a line a run.
+    A few runs get a line per setting and a cell per run. With many runs, common settings are given once, and the table
+    has a line per run.
     """
     rows = found.well
     asked = [{**_asked(row.job), **_made(row.job)} for row in rows]

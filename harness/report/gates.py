@@ -53,7 +53,10 @@ class Gate:
 
 
 def parse(text: str, option: str = "--fail-if") -> Gate:
-    """A condition from its text; ``option`` is what it was given to. Raises ConfigError with the grammar where it is none."""
+    """Parses a condition; ``option`` is the option it was given to.
+
+    Raises ConfigError with the grammar if it is invalid.
+    """
     match = _RULE.match(text)
     if not match:
         raise ConfigError(
@@ -71,17 +74,18 @@ def parse(text: str, option: str = "--fail-if") -> Gate:
 
 
 def judge(gates: list[Gate], comparison: Comparison, significant: bool = False) -> list[str]:
-    """A sentence for each run that a gate stops; what cannot be judged is stopped too: no value does not mean that the gate passed.
+    """Returns a sentence for each run that a gate stops; a run that cannot be judged is stopped too.
 
-    Conditions on the baseline's own value hold for the baseline as well; relative ones for all the others.
+    Conditions on a metric's own value apply to the baseline too; relative conditions apply to all other runs.
 
     Args:
         gates: The conditions.
-        comparison: Of runs with a baseline, or of two sweeps (each configuration then has its own).
+        comparison: The comparison of runs with a baseline, or of two sweeps (each configuration then has its own
+            baseline).
         significant: Whether a relative condition stops a run only if the whole 95 % interval meets it.
 
     Raises:
-        ConfigError: A condition names a metric that nobody knows.
+        ConfigError: A condition names an unknown metric.
     """
     sentences = [
         f"{row.shown} {row.job.results.status}: {row.job.failure()}"
@@ -102,14 +106,14 @@ def judge(gates: list[Gate], comparison: Comparison, significant: bool = False) 
 
 
 def _judged(gate: Gate, comparison: Comparison) -> list[Row]:
-    """The rows that a condition is for; of two sweeps the newer one's, whose partners are there."""
+    """Returns the rows to which a condition applies; for two sweeps, the newer one's rows that have a partner."""
     if comparison.base is None and any(row.against is not None for row in comparison.rows):
         return [row for row in comparison.well if row.against is not None]
     return [row for row in comparison.well if gate.kind == "value" or row is not comparison.base]
 
 
 def _check_known(gate: Gate, comparison: Comparison) -> None:
-    """Raises ConfigError for a metric that no run has and the catalogue does not know: a slip of the pen.
+    """Raises ConfigError for a metric that no run and not the catalogue has, probably a typing error.
 
     Metrics that a run may lack for a reason (random weights, no latency) are in the catalogue.
     """
@@ -134,7 +138,7 @@ def _judge_one(gate: Gate, row: Row, significant: bool) -> str:
         return f"{row.shown}: '{gate.text}' could not be judged: {reason}."
     value, words = _measure(gate, own, other)
     interval = _interval(gate, row)
-    if interval is not None and gate.kind in ("ratio", "percent"):  # measured in turns: nearer the truth than two runs' own fps
+    if interval is not None and gate.kind in ("ratio", "percent"):  # measured in turns: more exact than two runs' fps
         value = interval.value if gate.kind == "ratio" else 100 * (interval.value - 1)
         words += f", in turns {interval.value:.4g}x"
     if significant and gate.kind != "value":
@@ -148,7 +152,7 @@ def _judge_one(gate: Gate, row: Row, significant: bool) -> str:
 
 
 def _interval(gate: Gate, row: Row) -> Interval | None:
-    """The interval of what a relative condition speaks of, if there is one."""
+    """Returns the interval of the value in a relative condition, if there is one."""
     if gate.kind == "difference":
         return row.difference.get(gate.metric)
     if gate.metric in SPEEDS and row.ratio is not None and row.ratio.known:
@@ -157,7 +161,7 @@ def _interval(gate: Gate, row: Row) -> Interval | None:
 
 
 def measured(gate: Gate, own: float, other: float | None) -> float:
-    """What a condition tests: the value, its ratio to the other one's, the difference from it, or the change in percent."""
+    """Returns the value that a condition tests: the metric, its ratio, its difference, or its change in percent."""
     return _measure(gate, own, other)[0]
 
 
@@ -173,7 +177,7 @@ def _measure(gate: Gate, own: float, other: float | None) -> tuple[float, str]:
 
 
 def _own_value(row: Row | None, metric: str) -> float | None:
-    """The metric of a run; the baseline agrees with itself."""
+    """Returns the metric of a run; the baseline's agreement with itself is complete."""
     if row is None:
         return None
     found = value_of(row, metric)
@@ -186,7 +190,7 @@ def _why_not(gate: Gate, row: Row) -> str:
     if catalog().needing("truth", [gate.metric]):
         if row.why_not_difference != differences.NOTHING or row.against is None:
             return row.why_not_difference
-        return differences.why_not_scores(row.job, row.against.job)  # runs without a plain AO may have the metric asked for
+        return differences.why_not_scores(row.job, row.against.job)  # without a plain AO, runs may have the requested metric
     if catalog().needing("machine", [gate.metric]) and row.why_not_ratio != differences.NO_SPEED:
         return row.why_not_ratio
     return ""

@@ -15,5 +15,8 @@ def styles(jobs: list[Job]) -> dict[Path, Style]:
 
 
 def name_of(job: Job) -> str:
-    """The backend's name; of runs that record none (other tools' results) their own, which may hold one."""
+    """Returns the backend's name.
+
+    For runs that record none (other tools' results), the run's name, which may contain one.
+    """
     return job.results.choice("backend") or job.results.name

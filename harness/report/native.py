@@ -1,6 +1,7 @@
-"""A job in the forms that MLflow draws itself: tables (``log_table``) and metrics with steps (line charts).
+"""A job's data in the forms that MLflow draws itself: tables (``log_table``) and metrics with steps (line charts).
 
-Steps are thresholds, percentiles or places of sequences, never frames: a run logs a few hundred points, not one a frame.
+Steps are thresholds, percentiles or positions of sequences, never frames: a run logs a few hundred points, not one per
+frame.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from harness.scoring.overlap import THRESHOLDS
 Series = dict[str, list[tuple[int, float]]]
 
 COUNTED = ("mean_overlap", "invalid_truth")
-"""What OPE tells of a sequence besides its scores."""
+"""OPE's values of a sequence that are not scores."""
 
 
 def tables(source: Job | Path) -> dict[str, pd.DataFrame]:
@@ -91,7 +92,7 @@ def _sequences(job: Job) -> pd.DataFrame:
 
 
 def _shown(job: Job) -> list[str]:
-    """The columns of a row a sequence: its frames, accuracy and how it was counted (neither of random weights), speed."""
+    """Returns the columns of a sequence's row: frames, accuracy and its counts (not with random weights), speed."""
     names = {name for row in job.results.sequences.values() for name in row}
     kinds = {name: entry.kind for name in names if (entry := catalog().find(name)) is not None}
     accuracy = [name for name in catalog().order(names) if kinds.get(name) == "accuracy"]

@@ -23,7 +23,7 @@ PANELS = 4
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the three plots: its curve's key, thresholds, axis and the score that its legend tells."""
+    """One of the three plots: its curve's key, thresholds, axis, and the score in its legend."""
 
     key: str
     title: str
@@ -50,7 +50,7 @@ KINDS = (
 
 
 def sections(found: Comparison) -> list[Section]:
-    """A section for the jobs that were scored by OPE; nothing where none was."""
+    """Returns a section for the jobs that were scored by OPE; nothing if there are none."""
     jobs = [row.job for row in found.well if _record(row.job) and not row.job.random_weights]
     if not jobs:
         return []
@@ -88,7 +88,7 @@ def _line(attribute: str, jobs: list[Job]) -> list[str]:
 
 
 def _notes(jobs: list[Job]) -> list[str]:
-    """How frames without a valid truth were counted, and how many they are."""
+    """Returns how frames without a valid truth were counted, and their number."""
     told: dict[str, list[str]] = {}
     for job in jobs:
         record = _record(job)
@@ -117,7 +117,7 @@ def curve_tables(job: Job) -> dict[str, pd.DataFrame]:
 
 
 def attribute_table(job: Job) -> pd.DataFrame:
-    """A row an attribute: its sequences and scores; empty without attributes."""
+    """Returns a row per attribute with its sequences and scores; empty without attributes."""
     if job.random_weights:
         return pd.DataFrame()
     rows = [
@@ -146,7 +146,7 @@ def plot(jobs: list[Job], kind: Kind) -> Picture | None:
             style = look[job.folder]
             axis.plot(
                 kind.thresholds, curve, color=style.color, linestyle=style.line,
-                linewidth=max(1.4, 3.2 - 0.5 * place),  # the later are thinner, so that equal curves are all seen
+                linewidth=max(1.4, 3.2 - 0.5 * place),  # later ones are thinner, so that equal curves all stay visible
                 label=f"[{job.metrics.get(kind.score, float('nan')):.3f}] {job.shown}",
             )  # fmt: skip
         axis.set_xlabel(kind.axis)

@@ -1,6 +1,7 @@
-"""report.html: one file that explains itself. No script, no network: styles and pictures are inside.
+"""report.html: one self-contained file. No script, no network: styles and pictures are inside.
 
-This gathers what the templates show; they escape everything: names, errors and paths of runs are text, never markup.
+This module collects the content of the templates. They escape everything: names, errors and paths of runs are text,
+never markup.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from harness.scoring.agreement import Agreement
 from harness.scoring.compared import Comparison, Row
 
 WORST = 8
-"""Sequences listed for each run where boxes part."""
+"""The most sequences listed for each run whose boxes differ."""
 MANY = 12
-"""Runs above which what is said of each one is folded up."""
+"""The number of runs above which the text on each run is folded up."""
 FEW = 4
-"""A table of fewer columns is not worth a table of its own."""
+"""The least number of columns for a separate table."""
 NO_COLOR = "#bbbbbb"
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 PARTING = "parting"
-"""The picture that belongs to the part on agreement."""
+"""The picture of the part on agreement."""
 
 View = dict[str, Any]
 
@@ -44,7 +45,7 @@ def html(
     command: str = "",
     sections: Iterable[Section] = (),
 ) -> str:
-    """The whole page.
+    """Returns the whole page.
 
     Args:
         found: What is shown.
@@ -52,7 +53,7 @@ def html(
         title: The page's heading.
         made: When it was made.
         command: The command line that made the runs, if known.
-        sections: What tasks, recipes and packages add.
+        sections: The sections of tasks, recipes and packages.
     """
     return templates().get_template("page.html").render(
         title=title,
@@ -74,7 +75,7 @@ def html(
 
 @cache
 def templates() -> jinja2.Environment:
-    """The templates of pages, in which everything is escaped."""
+    """Returns the environment of the page templates, with autoescape on."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("harness.report"),
         autoescape=True,
@@ -117,7 +118,7 @@ def _verdicts(found: Comparison) -> View:
 
 
 def _tables(found: Comparison) -> list[View]:
-    """Two tables, so that neither is wider than the page: what is compared, and the rest of the figures."""
+    """Returns two tables, so that neither is wider than the page: the compared metrics, and the other figures."""
     shown = columns(found)
     main = [column for column in shown if "main" in column.metric.places]
     rest = [column for column in shown if column not in main]
@@ -161,7 +162,7 @@ def _direction(column: Column) -> str:
 
 
 def _best(found: Comparison, column: Column) -> str:
-    """The text of the best cell; empty if no run is better than another as far as the digits shown tell."""
+    """Returns the text of the best cell; empty if all runs are equal in the digits shown."""
     values = {column.text(row): value for row in found.well if (value := column.value(row)) is not None}
     other_machines = len(found.machines) > 1 and column.metric.needs == ("machine",)
     if not column.metric.better or len(values) < 2 or other_machines:
@@ -174,7 +175,7 @@ def _best(found: Comparison, column: Column) -> str:
 
 
 def figure_view(picture: Picture) -> View:
-    """A picture as the templates take it: SVG inside the page."""
+    """Returns a picture for the templates, as SVG inside the page."""
     return {
         "key": picture.key,
         "title": picture.title,

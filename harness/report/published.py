@@ -1,4 +1,4 @@
-"""What the published experiment's tables share: figures and machine, words on our runs, pairs of bars.
+"""Shared parts of the published experiment's tables: figures and machine, text on our runs, pairs of bars.
 
 Figures: SMAT on GOT-10k test, scores of the GOT-10k server, speeds on a Core i3-1005G1. Its FPS is the server's mean of
 1 / t over frames, so ours in these tables is ``fps_got10k``, which is that same mean.
@@ -26,7 +26,7 @@ MACHINE = "Core i3-1005G1"
 NONE = "-"
 OURS, THEIRS = GREEN, PALE
 FIRST = 10
-"""Order of these sections: before all others."""
+"""The order of these sections: before all others."""
 
 
 class Tracked(NamedTuple):
@@ -47,7 +47,7 @@ SMAT = {
 
 
 def machine_mark(found: Comparison, row: Row) -> str:
-    """`` (A)`` where runs of several machines stand in one table, else nothing."""
+    """Returns `` (A)`` if one table has runs of several machines, else an empty string."""
     letters = found.machines
     return f" ({letters[row.job.machine]})" if len(letters) > 1 else ""
 
@@ -69,7 +69,7 @@ class Panel:
 
 
 def tracked(found: Comparison, key: str, title: str, table: Mapping[str, Tracked]) -> Section:
-    """A published table of tracking runs, ours and theirs in one line."""
+    """Makes a published table of tracking runs, with our and the published figures in one line."""
     scores = [catalog().get(name) for name in ("ao", "sr50", "sr75")]
     titles = [entry.title for entry in scores]
     head = ["framework", *titles, "FPS", f"published {titles[0]}", *titles[1:], "FPS"]
@@ -105,12 +105,12 @@ def _theirs(table: Mapping[str, Tracked], field: str) -> Callable[[str], float |
 
 
 def figure_text(value: float | None, digits: int) -> str:
-    """A figure with so many digits, or a dash."""
+    """Returns a figure with that many digits, or a dash."""
     return NONE if value is None else f"{value:.{digits}f}"
 
 
 def notes_of(found: Comparison, what: str) -> list[str]:
-    """Where the published figures and ours come from."""
+    """Returns notes on the sources of the published figures and ours."""
     notes = [f"Published: {what}, {MACHINE}. Ours: {ours(found)}."]
     if any(row.job.random_weights for row in found.well):
         notes.append("Random weights: only speed was measured.")
@@ -118,7 +118,7 @@ def notes_of(found: Comparison, what: str) -> list[str]:
 
 
 def ours(found: Comparison) -> str:
-    """Tracker, data set and processor of our runs, in words."""
+    """Describes tracker, data set and processor of our runs."""
     parts: dict[str, None] = {}
     for row in found.well:
         results = row.job.results
@@ -135,7 +135,7 @@ def ours(found: Comparison) -> str:
 
 
 def bars(found: Comparison, key: str, title: str, panels: Sequence[Panel], hinted: bool = True) -> Picture:
-    """Pairs of bars a panel: ours, and the published figure with its machine."""
+    """Draws pairs of bars in each panel: our figure, and the published one with its machine."""
     rows = found.well
     names = [framework(row) if hinted else framework(row).partition(" with ")[0] for row in rows]
     marked = [name + machine_mark(found, row) for name, row in zip(names, rows, strict=True)]

@@ -13,11 +13,11 @@ from harness.scoring.compared import Advice, Comparison, Row
 FIRST = 1
 WORDS = {"answer": "recommended", "tie": "recommended", "none": "nearest", "again": "fastest as far as told"}
 PARTNERS = ("ao", "latency_ms/p99", "fps")
-"""What one objective is drawn against: the first of these that the runs have."""
+"""The other axis if there is one objective: the first of these metrics that the runs have."""
 
 
 def sections(found: Comparison) -> list[Section]:
-    """The answer of each machine; nothing where nobody asked for one."""
+    """Returns the answer of each machine; nothing if no answer was requested."""
     made = []
     for number, told in enumerate(found.advice):
         made += _of(found, told, f"{number + 1}" if number else "")
@@ -45,7 +45,7 @@ def _of(found: Comparison, told: Advice, suffix: str) -> list[Section]:
 
 
 def _metrics(found: Comparison, told: Advice) -> list[str]:
-    """What the finalists' table shows: objectives, what is required, and what every answer tells."""
+    """Returns the metrics of the finalists' table: objectives, requirements, and those of every answer."""
     wanted = [name for name, _ in told.objectives] + [name for name, _ in told.limits]
     names = dict.fromkeys([*wanted, "speed_up", "fps", "ao", "ao_difference", "latency_ms/p99"])
     rows = [row for row in found.well if row.job.id in told.judged]
@@ -66,7 +66,7 @@ def _finding(row: Row, told: Advice) -> str:
 
 
 def pareto(rows: list[Row], told: Advice, suffix: str = "") -> Picture | None:
-    """The runs over two metrics, with the front of those that none beats in both; None where no run has both."""
+    """Draws the runs over two metrics with the Pareto front; None if no run has both metrics."""
     axes = _axes(rows, told)
     if axes is None:
         return None
@@ -100,7 +100,7 @@ def pareto(rows: list[Row], told: Advice, suffix: str = "") -> Picture | None:
 
 
 def front(points: list[tuple[float, float]], x_high: bool, y_high: bool) -> list[tuple[float, float]]:
-    """The points that no other one is at least as good as in both and better in one, from left to right."""
+    """Returns the Pareto front of the points, from left to right."""
 
     def better(one: tuple[float, float], other: tuple[float, float]) -> bool:
         signs = (1 if x_high else -1, 1 if y_high else -1)

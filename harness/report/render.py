@@ -1,6 +1,6 @@
-"""Boxes of runs and truth drawn on the frames: as a film (MP4) and as a contact sheet (PNG).
+"""Draws boxes of runs and truth on the frames: as a video (MP4) and as a contact sheet (PNG).
 
-Frames come from the data set that the runs' configuration names; boxes are those of frames.parquet, as shipped.
+Frames come from the data set in the runs' configuration; boxes are those of frames.parquet, which are the scored ones.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Color = tuple[int, int, int]
 
 @dataclass
 class Layer:
-    """Boxes ``[T, 4]`` to draw in one colour (BGR) under one name, with the tracker's confidence ``[T]`` if it tells one."""
+    """Boxes ``[T, 4]`` to draw in one colour (BGR) under one name, and the tracker's confidence ``[T]`` if known."""
 
     name: str
     color: Color
@@ -81,7 +81,10 @@ def contact_sheet(job: Job, sequence: str, out: Path) -> Path:
 
 
 def notable(job: Job) -> dict[str, str]:
-    """``{"worst": name, "median": name}``: the sequences of lowest and of median AO; without truth ``{"boxes": name}``, the first."""
+    """Returns the sequences of lowest and median AO, ``{"worst": .., "median": ..}``.
+
+    Without truth the first, ``{"boxes": ..}``.
+    """
     if job.random_weights:
         return {}
     if not job.results.dataset.get("truth", True) and job.results.sequences:
@@ -93,7 +96,9 @@ def notable(job: Job) -> dict[str, str]:
 
 
 def job_pictures(folder: Path, films: bool = False) -> list[Path]:
-    """Contact sheets (and films) of a job's worst and median sequence under ``folder/plots``; none without scores.
+    """Draws contact sheets (and videos) of a job's worst and median sequence under ``folder/plots``.
+
+    None without scores.
 
     Raises DataError if the frames are gone.
     """
@@ -114,7 +119,7 @@ def job_pictures(folder: Path, films: bool = False) -> list[Path]:
 
 
 def find_sequence(job: Job, name: str) -> Sequence:
-    """The sequence ``name`` of the data set that made ``job``. Raises DataError, with the names there are."""
+    """Returns the sequence ``name`` of the data set of ``job``. Raises DataError, which lists the existing names."""
     from harness.core.config import build
 
     section = job.results.config.get("dataset")
@@ -124,17 +129,20 @@ def find_sequence(job: Job, name: str) -> Sequence:
         names = ", ".join(sorted(job.results.sequences)[:8]) or "none"
         raise DataError(f"{name} is not among the sequences that {job.shown or job.folder} tracked; some are: {names}.")
     narrowed = dict(section)
-    if "sequences" in narrowed:  # the other sequences need not be read, nor be there
+    if "sequences" in narrowed:  # other sequences need not be read or exist
         narrowed |= {"sequences": [name], **({"limit": None} if "limit" in narrowed else {})}
     dataset = build(narrowed, Dataset, "dataset")  # type: ignore[type-abstract]
-    for sequence in dataset if name in dataset.used_names() else ():  # names cost nothing; reading may draw a whole data set
+    for sequence in dataset if name in dataset.used_names() else ():  # reading may draw a whole data set
         if sequence.name == name and sequence.frames:
             return sequence
     raise DataError(f"{name} has no images in the data set {dataset.name}, so there is nothing to draw on.")
 
 
 def _layers(jobs: list[Job], source: Sequence) -> list[Layer]:
-    """One layer a run, each narrower than the one below it, so that equal boxes show as stripes; the truth on top."""
+    """Returns a layer per run, each narrower than the one below, so that equal boxes show as stripes.
+
+    Truth is on top.
+    """
     layers = []
     look = styles(jobs)
     for place, job in enumerate(jobs):
@@ -155,7 +163,7 @@ def _rows(job: Job, source: Sequence) -> pd.DataFrame | None:
 
 
 def _confidence(job: Job, source: Sequence) -> npt.NDArray[np.float64] | None:
-    """The tracker's confidence of each frame, drawn beside the run's name; None if it tells none."""
+    """Returns the tracker's confidence of each frame, drawn beside the run's name; None if it has none."""
     rows = _rows(job, source)
     return rows["confidence"].to_numpy(float) if rows is not None and "confidence" in rows else None
 
@@ -171,7 +179,7 @@ def _boxes(job: Job, source: Sequence) -> Boxes:
 
 
 def _pictures(source: Sequence, layers: list[Layer], frames: list[int], width: int) -> Iterator[Image]:
-    """The frames with everything drawn, all of one even size ``width`` x height."""
+    """Yields the frames with everything drawn, all of one even size ``width`` x height."""
     height = 0
     for index in frames:
         image = read_image(Path(source.frames[index]), "bgr")
@@ -203,7 +211,7 @@ def draw(canvas: Image, source: Sequence, layers: list[Layer], index: int, scale
 
 
 def _write(canvas: Image, lines: list[tuple[str, Color | None]]) -> None:
-    """Lines of text at the top left on a dark ground, each behind a patch of its colour."""
+    """Writes lines of text at the top left on a dark background, each after a patch of its colour."""
     size, step, indent = 0.45, 18, 24
     widest = max(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0] for text, _ in lines)
     region = canvas[: 8 + step * len(lines), : widest + indent + 8]
@@ -212,7 +220,7 @@ def _write(canvas: Image, lines: list[tuple[str, Color | None]]) -> None:
         x, y = (8 if color is None else indent), 18 + step * row
         if color is not None:
             cv2.rectangle(canvas, (8, y - 9), (17, y), color, cv2.FILLED)
-        # The font knows ASCII only.
+        # The font has only ASCII characters.
         plain = text.encode("ascii", "replace").decode()
         cv2.putText(canvas, plain, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
 
@@ -221,7 +229,7 @@ def _write(canvas: Image, lines: list[tuple[str, Color | None]]) -> None:
 
 
 def write_sheet(source: Sequence, layers: list[Layer], path: Path, count: int = SHEET_FRAMES) -> Path:
-    """A contact sheet: ``count`` frames spread evenly over the sequence, first and last among them."""
+    """Writes a contact sheet: ``count`` frames at even distances over the sequence, including first and last."""
     last = min(len(source.frames), max(len(layer.boxes) for layer in layers)) - 1
     frames = sorted({round(index) for index in np.linspace(0, last, min(count, last + 1))})
     tiles = list(_pictures(source, layers, frames, TILE))
@@ -236,7 +244,7 @@ def write_sheet(source: Sequence, layers: list[Layer], path: Path, count: int = 
 
 
 def write_film(source: Sequence, layers: list[Layer], path: Path, fps: float = FPS) -> Path:
-    """An MP4 of all frames: H.264 where ffmpeg is at hand (browsers play it), else MPEG-4 part 2 by OpenCV."""
+    """Writes an MP4 of all frames: H.264 if ffmpeg is available (browsers play it), else MPEG-4 part 2 by OpenCV."""
     count = min(len(source.frames), max(len(layer.boxes) for layer in layers))
     width = read_image(Path(source.frames[0]), "bgr").shape[1]
     width = 2 * (min(max(width, SMALLEST), LARGEST) // 2)
@@ -268,7 +276,7 @@ def _by_ffmpeg(pictures: Iterator[Image], path: Path, fps: float) -> bool:
             for picture in pictures:
                 child.stdin.write(picture.tobytes())
             child.stdin.close()
-        except BrokenPipeError:  # it has given up: its exit status says so below
+        except BrokenPipeError:  # it ended early: its exit status is checked below
             pass
     return child.returncode == 0 and path.stat().st_size > 0
 
@@ -289,6 +297,6 @@ def _by_opencv(pictures: Iterator[Image], path: Path, fps: float) -> None:
 
 
 def _safe(name: str) -> str:
-    """A file's stem from a sequence's name: nothing that could leave the folder, and another for every name."""
+    """Returns a file's stem for a sequence's name: it cannot leave the folder, and differs for every name."""
     plain = as_portable(name, "sequence")
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

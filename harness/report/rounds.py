@@ -13,7 +13,7 @@ NOISE = 0.10
 
 
 def sections(found: Comparison) -> list[Section]:
-    """A row a job and speed, a column a round; nothing where no job has several rounds."""
+    """Returns a row per job and speed, a column per round; nothing if no job has several rounds."""
     rows: list[tuple[str, str, list[float | None]]] = []
     for row in found.well:
         rounds: list[dict[str, Any]] = row.job.results.details.get("rounds") or []

@@ -1,8 +1,9 @@
-"""What a report shows beyond the common table, found without being listed anywhere.
+"""The sections of a report besides the common table, found without a list of them.
 
-A module ``section`` of a task's package (``harness/tasks/<name>/section.py``) is asked where a job of that task is there; a
-module of ``harness.report.recipes`` where a job was made by the recipe of its name; an installed package's entry point in the
-group ``harness.sections`` always. Each gives ``sections(found)``: the sections for which the comparison's jobs hold something.
+A module ``section`` of a task's package (``harness/tasks/<name>/section.py``) is used if there is a job of that task; a
+module of ``harness.report.recipes`` if a job was made by the recipe of its name; an installed package's entry point in
+the group ``harness.sections`` always. Each has ``sections(found)``, which returns the sections for which the jobs have
+data.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ TASKS, RECIPES, MODULE = "harness.tasks", "harness.report.recipes", "section"
 
 
 def of(found: Comparison) -> list[Section]:
-    """All sections for which the comparison's jobs hold something, in their order."""
+    """Returns all sections for which the comparison's jobs have data, in their order."""
     made: list[Section] = []
     for maker in _makers(found):
         with tolerated("A section of the report could not be made", found.warnings.append):

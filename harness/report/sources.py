@@ -17,14 +17,14 @@ from harness.scoring.compared import Job
 SWEEP_FILE = "sweep.json"
 MLFLOW_FILE = "mlflow.json"
 MANIFEST_FILE = "manifest.json"
-"""Of a bundle: it lists the runs in the order in which they were given."""
+"""The manifest of a bundle; it lists the runs in the order in which they were given."""
 BUNDLE_FILE = "manifest.json"
-"""At the root of a bundle that was imported: the folder then holds sweeps and jobs at several levels."""
+"""A file at the root of an imported bundle, whose folder holds sweeps and jobs at several levels."""
 SHORTEST_ID = 6
-"""Fewest leading characters of a run id that are taken for it."""
+"""The fewest leading characters that identify a run id."""
 
 Unpack = Callable[[Path], Path]
-"""Turns a bundle (a zip file) into a folder of jobs; given by whoever knows bundles."""
+"""Turns a bundle (a zip file) into a folder of jobs; the caller passes it."""
 
 
 def load(folder: Path, sweep: Path | None = None, number: str = "") -> Job:
@@ -33,9 +33,9 @@ def load(folder: Path, sweep: Path | None = None, number: str = "") -> Job:
 
 
 def jobs_of(sweep: Path) -> list[Job]:
-    """All jobs under ``sweep`` in sweep.json's order; a single job's folder gives that job alone.
+    """Returns all jobs under ``sweep`` in the order of sweep.json; for a single job's folder, only that job.
 
-    A job that sweep.json names but that left no results.json is given as failed, so that it is seen.
+    A job in sweep.json without a results.json is returned as failed, so that it is visible.
     """
     if (sweep / RESULTS_FILE).is_file():
         return [load(sweep)]
@@ -60,7 +60,7 @@ def _lost(name: str) -> Results:
 
 
 def _listed(sweep: Path) -> list[str]:
-    """The jobs' folders that sweep.json lists, in its order, relative to the sweep's."""
+    """Returns the jobs' folders in sweep.json, in its order, relative to the sweep's folder."""
     if not (sweep / SWEEP_FILE).is_file():
         return []
     entries = read_sweep(sweep).get("jobs", [])
@@ -76,7 +76,7 @@ def _listed(sweep: Path) -> list[str]:
 
 
 def _natural(name: str) -> tuple[int, str]:
-    """Orders folders 2 before 10."""
+    """Returns a key that sorts folder 2 before folder 10."""
     return (int(name) if name.isdigit() else 10**9, name)
 
 
@@ -84,13 +84,13 @@ def _natural(name: str) -> tuple[int, str]:
 
 
 def is_jobs(folder: Path) -> bool:
-    """Whether ``folder`` is a job's, a sweep's or a bundle's, as far as its files tell."""
+    """Whether ``folder`` is a job's, a sweep's or a bundle's, judged by its files."""
     names = (RESULTS_FILE, SWEEP_FILE, MANIFEST_FILE)
     return any((folder / name).is_file() for name in names) or any(folder.glob(f"*/{RESULTS_FILE}"))
 
 
 def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = None) -> list[Job]:
-    """The jobs that ``word`` names.
+    """Returns the jobs that ``word`` names.
 
     ``word`` is a job's folder, a sweep's folder, a bundle (a zip file, opened by ``unpack``, or its folder), or the id of a run
     (the harness's or MLflow's, six leading characters suffice), which is looked for under ``outputs``.
@@ -116,7 +116,10 @@ def resolve(word: str, outputs: Path = Path("outputs"), unpack: Unpack | None = 
 
 
 def _under(folder: Path) -> list[Job]:
-    """The jobs of an unpacked bundle in the order of its manifest; of a part of a sweep only what is there."""
+    """Returns the jobs of an unpacked bundle in the order of its manifest.
+
+    For a partial sweep, only the existing ones.
+    """
     path = folder / MANIFEST_FILE
     raw = checked("manifest", read_record(path), path) if path.is_file() else {}
     jobs = []
@@ -145,7 +148,7 @@ def _by_id(word: str, outputs: Path) -> list[Job]:
 
 
 def _known(outputs: Path) -> Iterator[tuple[Path, set[str]]]:
-    """Every job and sweep folder under ``outputs`` with the ids that it answers to."""
+    """Yields every job and sweep folder under ``outputs`` with its ids."""
     for path in sorted([*outputs.rglob(RESULTS_FILE), *outputs.rglob(SWEEP_FILE)]):
         try:
             own = read_json(path)
@@ -157,7 +160,7 @@ def _known(outputs: Path) -> Iterator[tuple[Path, set[str]]]:
 
 
 def _ids(logged: Any) -> set[str]:
-    """The run ids that mlflow.json gives for its own folder (not those of its parent or its children)."""
+    """Returns the run ids of this folder in mlflow.json (not those of its parent or its children)."""
     if not isinstance(logged, dict):
         return set()
     return {str(logged[key]).lower() for key in ("run_id", "id", "run") if isinstance(logged.get(key), str)}
@@ -167,7 +170,7 @@ def _ids(logged: Any) -> set[str]:
 
 
 def give_labels(jobs: list[Job]) -> None:
-    """Gives every job a label that no other has: its name, then what tells it apart, then its number."""
+    """Gives every job a unique label: its name, then its differing settings, then its number."""
     for job in jobs:
         job.label = job.results.name or job.number or job.id[:8] or job.folder.name
     _tell_apart(jobs, lambda job: ", ".join(_differing(job, jobs)))
@@ -178,7 +181,7 @@ def give_labels(jobs: list[Job]) -> None:
 
 
 def _place(job: Job) -> str:
-    """Where a job of a sweep lies, as people call it: the date and time, or the folder's name."""
+    """Returns a readable name of the job's sweep: its date and time, or the folder's name."""
     if job.sweep is None:
         return ""
     day, time = job.sweep.resolve().parts[-2:]

@@ -1,4 +1,4 @@
-"""What is made at the end of a sweep, and by ``compare``: the table, its files and the page."""
+"""The results at the end of a sweep and of ``compare``: the table, its files and the page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ PAGE_FILE = "report.html"
 
 @dataclass
 class Summary:
-    """``table`` (with the verdicts, without the warnings) is for the terminal; ``agreement`` maps a job's id to its ``agreement/*`` metrics."""
+    """``table`` is for the terminal (verdicts, no warnings).
+
+    ``agreement`` maps a job's id to its ``agreement/*`` metrics.
+    """
 
     table: str
     comparison: Comparison
@@ -45,12 +48,12 @@ def summarise(sweep: Path) -> Summary:
 
 
 def write(jobs: list[Job], folder: Path, baseline: Job | None = None, title: str = "", command: str = "") -> Summary:
-    """The same for any jobs: compares, writes all files under ``folder``, and returns what there is to show."""
+    """Compares any jobs, writes all files under ``folder``, and returns what to show."""
     return write_comparison(comparing.compare(jobs, baseline), folder, title, command)
 
 
 def write_comparison(found: Comparison, folder: Path, title: str = "", command: str = "") -> Summary:
-    """Writes all files of a comparison under ``folder``, and returns what there is to show."""
+    """Writes all files of a comparison under ``folder``, and returns what to show."""
     from harness.report import page, plots, sections
 
     own = sections.of(found)
@@ -70,7 +73,7 @@ def write_comparison(found: Comparison, folder: Path, title: str = "", command: 
 
 
 def _command(record: dict[str, Any], jobs: list[Job]) -> str:
-    """The command line that made the sweep or the single job, as far as its files tell."""
+    """Returns the command line that made the sweep or the single job, as far as its files record it."""
     words = record.get("words") or (jobs[0].results.overrides if len(jobs) == 1 else None)
     if not isinstance(words, list):
         return ""

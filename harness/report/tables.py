@@ -10,7 +10,7 @@ NONE = "-"
 
 
 def grid(comparison: Comparison, shown: list[Column]) -> Table:
-    """All rows as text. A job without results has its status and reason in the last cell."""
+    """Returns all rows as text. A job without results has its status and reason in the last cell."""
     machines = comparison.machines
     head = [subject(comparison), *([column.metric.head for column in shown] or ["status"])]
     if len(machines) > 1:
@@ -29,7 +29,7 @@ def grid(comparison: Comparison, shown: list[Column]) -> Table:
 
 
 def machine_lines(comparison: Comparison) -> list[str]:
-    """What each letter in the column ``machine`` means; nothing if all ran on one."""
+    """Returns the meaning of each letter in the column ``machine``; nothing if there is only one machine."""
     if len(comparison.machines) < 2:
         return []
     lines = []
@@ -41,7 +41,7 @@ def machine_lines(comparison: Comparison) -> list[str]:
 
 
 def text(comparison: Comparison) -> str:
-    """The table for a terminal, with the verdicts below it."""
+    """Returns the table for a terminal, with the verdicts below it."""
     lines = grid(comparison, columns(comparison, "terminal")).lines()
     if comparison.base is not None and len(comparison.rows) > 1:
         lines.append(f"* baseline; {_legend(comparison)}")
@@ -60,7 +60,7 @@ def _legend(comparison: Comparison) -> str:
 
 
 def markdown(comparison: Comparison) -> str:
-    """Verdicts, table, warnings and the meaning of each column."""
+    """Returns verdicts, table, warnings and the meaning of each column as Markdown."""
     shown = columns(comparison)
     lines = [*(f"**{markdown_text(line)}**\n" for line in comparison.headlines)]
     if len(comparison.rows) > 1:

@@ -1,4 +1,4 @@
-"""What came of a comparison, in words: a sentence on each run, and who wins."""
+"""The result of a comparison in sentences: one on each run, and which run is best."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NEGLIGIBLE = 5e-5
 
 
 def verdict(row: Row, base: Row | None, contest: Contest | None = None) -> str:
-    """One sentence on a job: its speed, its accuracy and its boxes against the baseline's."""
+    """Returns one sentence on a job: its speed, its accuracy and its boxes compared with the baseline."""
     if not row.job.ok:
         return f"{row.shown}: {row.job.results.status} ({row.job.failure().rstrip('.')})."
     if base is None or row is base:
@@ -46,7 +46,7 @@ def _speed_verdict(row: Row, base: Row, contest: Contest) -> str:
     text = f"is {bracket(row.ratio, 2)} times as fast as {base.label}"
     if not row.ratio.known:
         return f"{text} (no interval: not measured side by side)"
-    if not contest.holds(row.job.id, base.job.id):  # of two sweeps
+    if not contest.holds(row.job.id, base.job.id):  # jobs of two sweeps
         far = abs(row.ratio.value - 1) > turns.MARGIN
         return text + {1: "", 0: ": no difference in speed shown", -1: ": slower"}[row.ratio.excludes(1.0) if far else 0]
     decision = decision_of(contest, [base, row])
@@ -79,13 +79,13 @@ def _accuracy_verdict(row: Row) -> str:
 
 
 def _negligible(difference: Interval) -> bool:
-    """Whether a difference and its whole interval are zero to four decimals: certain, perhaps, but of no account."""
+    """Whether a difference and its whole interval are zero to four decimals: it may be certain, but does not matter."""
     ends = (difference.value, difference.low or 0.0, difference.high or 0.0)
     return max(map(abs, ends)) < NEGLIGIBLE
 
 
 def keeps_accuracy(row: Row) -> bool:
-    """Whether no loss of AO is shown by an interval."""
+    """Whether no interval shows a loss of AO."""
     difference = row.difference["ao"]
     return _negligible(difference) or (difference.known and difference.excludes(0.0) >= 0)
 
@@ -100,7 +100,7 @@ def _agreement_verdict(row: Row) -> str:
 
 
 def headlines(found: Comparison) -> list[str]:
-    """Who wins, decided once: what every sentence, table and badge of a report agrees with. Empty with nothing to choose from."""
+    """Returns which run wins, decided once for every sentence, table and badge of a report; empty without a choice."""
     base, ratios = found.base, [row for row in found.rows if row.ratio is not None]
     if base is None or not ratios:
         return []
@@ -116,7 +116,7 @@ def headlines(found: Comparison) -> list[str]:
 
 
 def decision_of(contest: Contest, rows: list[Row]) -> Decision:
-    """Who of ``rows`` is fastest, by the rounds in which all were measured; nobody by less than the noise floor."""
+    """Returns which of ``rows`` is fastest in the rounds of all of them; none by less than the noise floor."""
     margin = max(turns.MARGIN, contest.floor)
     return turns.decide(contest.rounds, [row.job.id for row in rows], margin, contest.least)
 
@@ -176,7 +176,7 @@ def _rows(decision: Decision, rows: list[Row]) -> list[Row]:
 
 
 def _accuracy_headline(decision: Decision, rows: list[Row], base: Row, contest: Contest) -> str:
-    """What the winner costs in accuracy, or who wins among those that cost nothing; empty where there is no accuracy."""
+    """Returns the winner's loss of accuracy, or the fastest without a loss; empty if there is no accuracy."""
     judged = [row for row in rows if "ao" in row.difference]
     leaders = _rows(decision, rows)
     if not judged or base in leaders:

@@ -19,7 +19,7 @@ from harness.scoring.compared import Comparison, Job, Row
 
 PLOTS = "plots"
 MOST_DRAWN = 12
-"""Runs that a picture shows: a panel or a bar each, more can be told apart by nobody and take a hundred megabytes."""
+"""The most runs in a picture, with a panel or a bar each; more cannot be distinguished and need much memory."""
 Tell = Callable[[str], None]
 
 
@@ -34,7 +34,9 @@ def job_plots(folder: Path, tell: Tell) -> list[Path]:
 
 
 def job_pictures(job: Job, tell: Tell) -> list[Picture]:
-    """The pictures of one job: success curve, latency histogram and trace, stages, its sections'; none of a job that failed.
+    """Draws the pictures of one job: success curve, latency histogram and trace, stages, its sections'.
+
+    None if it failed.
 
     Args:
         job: The job.
@@ -51,7 +53,7 @@ def job_pictures(job: Job, tell: Tell) -> list[Picture]:
 
 
 def comparison_pictures(found: Comparison) -> list[Picture]:
-    """All pictures of a comparison for which there is something to draw, in the order of the page."""
+    """Draws all pictures of a comparison for which there is data, in the order of the page."""
     rows = telling(found)
     jobs = [row.job for row in rows]
     if not jobs:
@@ -72,7 +74,7 @@ def comparison_pictures(found: Comparison) -> list[Picture]:
 
 
 def telling(found: Comparison) -> list[Row]:
-    """The runs that pictures show, in the comparison's order: all, or of many the baseline and others spread over their speeds."""
+    """Returns the runs in pictures: all, or if there are too many, the baseline and others spread over their speeds."""
     rows = found.well
     if len(rows) <= MOST_DRAWN:
         return rows
@@ -83,7 +85,7 @@ def telling(found: Comparison) -> list[Row]:
 
 
 def save_all(pictures: Iterable[Picture], folder: Path, tell: Tell) -> list[Path]:
-    """Writes pictures as PNG files; one that cannot be written is reported, and the others are written."""
+    """Writes pictures as PNG files; if one cannot be written, it is reported, and the others are still written."""
     saved = []
     for picture in pictures:
         with tolerated("A picture could not be written", tell):

@@ -1,4 +1,4 @@
-"""Pictures of the time of frames: histograms, traces, stages."""
+"""Pictures of frame times: histograms, traces, stages."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_STARTS = 120
-"""More beginnings of sequences than this are not marked."""
+"""The most starts of sequences that are marked."""
 FAR_APART = 8.0
-"""Ratio of latencies from which on histograms stand on a logarithmic axis."""
+"""The ratio of latencies from which histograms have a logarithmic axis."""
 
 
 def latency_histograms(jobs: list[Job]) -> Picture | None:
-    """A histogram of milliseconds a frame for each run, on one scale."""
+    """Draws a histogram of milliseconds per frame for each run, on one scale."""
     own = [(job, job.timed["seconds"].to_numpy(float) * 1e3) for job in jobs if job.timed is not None]
     if not own:
         return None
@@ -62,7 +62,7 @@ def latency_histograms(jobs: list[Job]) -> Picture | None:
 
 
 def latency_traces(jobs: list[Job]) -> Picture | None:
-    """Milliseconds of every frame in the order they ran."""
+    """Draws milliseconds of every frame in the order in which they ran."""
     own = [(job, job.timed) for job in jobs if job.timed is not None]
     if not own:
         return None
@@ -105,7 +105,7 @@ def _trace(axis: Axes, values: npt.NDArray[np.float64], starts: npt.NDArray[np.i
 
 
 def stage_breakdown(jobs: list[Job]) -> Picture | None:
-    """Stacked bars: the median milliseconds of each stage of a frame."""
+    """Draws stacked bars: the median milliseconds of each stage of a frame."""
     own = [job for job in jobs if any(f"stage_ms/{stage}" in job.metrics for stage in theme.STAGES)]
     if not own:
         return None

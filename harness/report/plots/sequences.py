@@ -1,4 +1,4 @@
-"""Pictures over sequences and frames: success curves, a map of sequences, and where runs part."""
+"""Pictures over sequences and frames: success curves, a map of sequences, and where runs diverge."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_PARTING = 6
 
 
 def success_curves(jobs: list[Job]) -> Picture | None:
-    """Share of frames above each overlap threshold."""
+    """Draws the share of frames above each overlap threshold."""
     curves = [(job, curve) for job in jobs if (curve := _curve(job)) is not None]
     if not curves:
         return None
@@ -32,7 +32,7 @@ def success_curves(jobs: list[Job]) -> Picture | None:
         figure, axis = new_figure(4.0, 7.5 if len(jobs) > 1 else 6.0)
         for index, (job, curve) in enumerate(curves):
             style = look[job.folder]
-            width = max(1.4, 3.6 - 0.8 * index)  # the later are thinner, so that equal curves are all seen
+            width = max(1.4, 3.6 - 0.8 * index)  # later ones are thinner, so that equal curves all stay visible
             axis.plot(
                 THRESHOLDS, curve, color=style.color, linestyle=style.line, linewidth=width,
                 label=f"{job.shown} (AO {job.metrics['ao']:.3f})",
@@ -84,7 +84,7 @@ def sequence_map(jobs: list[Job]) -> Picture | None:
 
 
 def _most_telling(names: list[str], values: npt.NDArray[np.float64]) -> tuple[list[str], npt.NDArray[np.float64]]:
-    """At most MOST_SEQUENCES rows, those in which the runs differ most, ordered by mean AO."""
+    """Returns at most MOST_SEQUENCES rows, those in which the runs differ most, ordered by mean AO."""
     spread = np.nan_to_num(np.nanmax(values, axis=1) - np.nanmin(values, axis=1))
     mean = np.nan_to_num(np.nanmean(values, axis=1))
     keep = np.lexsort((mean, -spread))[:MOST_SEQUENCES]
@@ -93,7 +93,7 @@ def _most_telling(names: list[str], values: npt.NDArray[np.float64]) -> tuple[li
 
 
 def parting(found: Comparison) -> Picture | None:
-    """Overlap of each run's boxes with the baseline's over the frames of the sequences where they part most."""
+    """Draws the overlap of each run's boxes with the baseline's for the sequences in which they diverge most."""
     rows = [row for row in found.rows if row.agreement is not None and row.agreement.identical < 1.0]
     if not rows or found.base is None:
         return None
@@ -120,7 +120,7 @@ def _parting_panel(axis: Axes, agreed: Agreement) -> None:
     for item in sorted(own, key=lambda item: item.sequence):
         total[: item.frames] += np.nan_to_num(item.overlaps)
         count[: item.frames] += 1
-    steady = int((count >= max(1, 0.1 * len(own))).sum())  # a mean of very few says nothing of all
+    steady = int((count >= max(1, 0.1 * len(own))).sum())  # a mean of very few is not typical
     axis.plot(np.arange(1, steady + 1), (total / count)[:steady], color="#888888", linewidth=2.6,
               label="mean of all sequences")  # fmt: skip
     worst = [item for item in own[:3] if np.nanmin(item.overlaps) < 1.0]

@@ -1,4 +1,4 @@
-"""Pictures of speed and accuracy as single figures: bars, and one against the other."""
+"""Pictures of speed and accuracy as single figures: bars, and accuracy over speed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_UPRIGHT = 8
-"""Runs whose bars stand side by side with their names and figures."""
+"""The most runs whose bars are upright, side by side with names and figures."""
 LEAST_SPAN = 0.04
-"""Least height of the accuracy axis, in AO."""
+"""The least height of the accuracy axis, in AO."""
 
 
 def fps_bar(rows: list[Row]) -> Picture | None:
-    """Bars of speed, a panel for each kind of speed that was measured."""
+    """Draws bars of speed, with a panel for each kind of speed that was measured."""
     shown = [name for name in SPEEDS if any(name in row.job.metrics for row in rows)]
     if not shown:
         return None
@@ -60,7 +60,7 @@ def _caption(extent: str) -> str:
 
 
 def _lying_bars(rows: list[Row], shown: list[str], look: Mapping[Path, Style]) -> Figure:
-    """Bars of many runs, one below the other, so that their names can be read."""
+    """Draws bars of many runs, one below the other, so that their names can be read."""
     with drawing():
         figure, axes = new_figure(1.0 + 0.27 * len(rows), 9.5, ncols=len(shown), squeeze=False, sharey=True)
         for axis, name in zip(axes[0], shown, strict=True):
@@ -100,7 +100,7 @@ def accuracy_bar(rows: list[Row]) -> Picture | None:
                 spots, values, width * 0.9, color=style.color, hatch=style.hatch, edgecolor="white", linewidth=0,
                 label=row.shown,
             )  # fmt: skip
-            for spot, value in zip(spots, values, strict=True) if len(own) <= MOST_UPRIGHT else ():  # of more the table has them
+            for spot, value in zip(spots, values, strict=True) if len(own) <= MOST_UPRIGHT else ():  # else see the table
                 axis.text(spot, value + 0.01, f"{value:.3f}", ha="center", va="bottom", fontsize=8 if len(own) < 5 else 6)
         axis.set_xticks(range(len(ACCURACY)), [catalog().get(name).title for name in ACCURACY])
         axis.set_ylim(0, 1.05)
@@ -115,7 +115,7 @@ def accuracy_bar(rows: list[Row]) -> Picture | None:
 
 
 def accuracy_speed(rows: list[Row]) -> Picture | None:
-    """Accuracy against speed, a mark a run, with both intervals."""
+    """Draws accuracy over speed, a mark per run, with both intervals."""
     own = [row for row in rows if "ao" in row.accuracy and row.speed is not None]
     if len(own) < 2 or len({row.speed_metric for row in own}) > 1:
         return None

@@ -1,1 +1,1 @@
-"""The published experiment's tables in their own form: the module ``<recipe>`` is asked where a job has that recipe."""
+"""The published experiment's tables in their own form: the module ``<recipe>`` is used if a job has that recipe."""

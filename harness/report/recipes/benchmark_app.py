@@ -12,7 +12,7 @@ from harness.scoring.compared import Comparison, Row
 
 
 class Benchmarked(NamedTuple):
-    """A row of the published table: frames a second, milliseconds."""
+    """A row of the published table: frames per second, milliseconds."""
 
     throughput: float
     first_ms: float
@@ -27,7 +27,7 @@ TITLE = "Table 3: OpenVINO's benchmark_app"
 
 
 def sections(found: Comparison) -> list[Section]:
-    """Table 3 with our figures beside the published ones."""
+    """Returns Table 3 with our figures next to the published ones."""
     body = [_line(found, row) for row in found.well]
     panels = [
         Panel(title, _own(name), _theirs(field)) for title, name, field in zip(TITLES, NAMES, Benchmarked._fields, strict=True)

@@ -1,4 +1,4 @@
-"""``experiment=drift``: the same tracker through every path, how far graph and boxes go from PyTorch's, and which path drifts."""
+"""``experiment=drift``: the tracker through every path, its distance from PyTorch in graph and boxes, and drift."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.scoring.compared import Comparison, Row
 AGREEMENT = {"ONNX": 0.9844, "OpenVINO": 0.8971}
 """Mean IoU of the published runs' boxes with the published PyTorch run's, frame 0 left out."""
 DRIFTS = 3.0
-"""A run drifts if its boxes lie more than so many times as far (1 - mean IoU) from PyTorch's as those of usual rounding do."""
+"""A run drifts if its distance from PyTorch's boxes (1 - mean IoU) is more than this many times the usual one."""
 LEAST_DRIFT = 0.005
 
 
 def sections(found: Comparison) -> list[Section]:
-    """The same tracker through every path: how far graph and boxes go from PyTorch's, and which path drifts."""
+    """Returns the section: the distance of every path from PyTorch in graph and boxes, and which path drifts."""
     head = ["path", "largest diff. of the graph", "share of range", "AO", "mean IoU", "identical", "first other frame", "finding"]
     usual = next((row for row in found.well if _rounds_as_usual(row)), None)
     body, drifting = [], []
@@ -50,7 +50,7 @@ def sections(found: Comparison) -> list[Section]:
 
 
 def parity_share(row: Row) -> float | None:
-    """The largest difference of any output from the source's, as a share of that output's range."""
+    """Returns the largest difference of any output from the source's, as a share of that output's range."""
     parity = row.job.results.artifact.get("parity")
     if not isinstance(parity, dict):
         return None
@@ -63,7 +63,7 @@ def _shown(value: float | None, form: str) -> str:
 
 
 def _rounds_as_usual(row: Row) -> bool:
-    """Whether the run's backend is the one by whose rounding the others are judged."""
+    """Whether the run's backend is the one whose rounding is the measure for the others."""
     found = class_named(row.job.results.choice("backend"))
     return found is not None and found.usual_rounding
 
@@ -79,7 +79,7 @@ def _finding(row: Row, usual: Row | None) -> str:
 
 
 def _verdict(found: Comparison, reference: Row | None, drifting: list[Row]) -> str:
-    """Which path makes boxes drift here, and what that says of the published run."""
+    """Returns which path makes boxes drift here, and what this means for the published run."""
     if any(row.job.random_weights for row in found.well):
         return "Random weights: the boxes follow the truth, so that only the graphs can be compared here; give trained weights."
     compared = [row for row in found.well if row.agreement is not None]
@@ -104,7 +104,7 @@ def _verdict(found: Comparison, reference: Row | None, drifting: list[Row]) -> s
 
 
 def _bars(found: Comparison) -> Picture:
-    """1 - mean IoU of each path, with the published runs' beside them."""
+    """Draws 1 - mean IoU of each path next to that of the published runs."""
     rows = [row for row in found.well if row.agreement is not None]
     labels = [row.shown for row in rows] + [f"published {name}" for name in AGREEMENT]
     values = [1 - row.agreement.mean_iou for row in rows if row.agreement] + [1 - value for value in AGREEMENT.values()]

@@ -8,5 +8,5 @@ from harness.scoring.compared import Comparison
 
 
 def sections(found: Comparison) -> list[Section]:
-    """Table 1 with our figures beside the published ones."""
+    """Returns Table 1 with our figures next to the published ones."""
     return [tracked(found, "formats", "Table 1: accuracy and speed by format", SMAT)]

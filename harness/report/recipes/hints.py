@@ -10,5 +10,5 @@ TABLE = {**SMAT, "OpenVINO with throughput hint": Tracked(0.643, 0.745, 0.579, 1
 
 
 def sections(found: Comparison) -> list[Section]:
-    """Table 2 with our figures beside the published ones."""
+    """Returns Table 2 with our figures next to the published ones."""
     return [tracked(found, "hints", "Table 2: with and without the throughput hint", TABLE)]
