@@ -170,7 +170,7 @@ def telling_line(error: BaseException) -> str:
     """Returns the informative line of a runtime's error, without the source position in front of it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    return (telling or lines or ["unknown error"])[-1][:300]
+    return re.sub(r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", (telling or lines or ["unknown error"])[-1])[:300]
 
 
 def told(error: BaseException) -> str:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from harness.core.catalog import GROUP_NAMES
 from harness.core.errors import DataError, StoreError, in_words
-from harness.core.files import put_in_place, read_json, read_record, read_regular, write_json, write_text
+from harness.core.files import open_regular, put_in_place, read_json, read_record, read_regular, write_json, write_text
 from harness.core.interfaces import Array, Boxes, Track
 from harness.core.schema import checked
 from harness.core.words import shown
@@ -196,7 +196,8 @@ def write_frames(folder: Path, frames: pd.DataFrame | Mapping[str, Array]) -> Pa
         if isinstance(frames, Mapping):
             _write_columns(temporary, frames)
         else:
-            frames.to_parquet(temporary, index=False)
+            with temporary.open("wb") as file:
+                frames.to_parquet(file, index=False)
         put_in_place(temporary, path)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {in_words(error)}") from error
@@ -209,7 +210,8 @@ def _write_columns(path: Path, columns: Mapping[str, Array]) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    parquet.write_table(pyarrow.table({name: _column(np.asarray(values)) for name, values in columns.items()}), path)
+    with path.open("wb") as file:  # pyarrow takes no path that is not UTF-8
+        parquet.write_table(pyarrow.table({name: _column(np.asarray(values)) for name, values in columns.items()}), file)
 
 
 def _column(values: npt.NDArray[Any]) -> Any:
@@ -232,7 +234,10 @@ def read_frames(folder: Path) -> pd.DataFrame:
 
     path = folder / FRAMES_FILE
     try:
-        frames = pd.read_parquet(path)
+        with open_regular(path) as file:
+            frames = pd.read_parquet(file)
+    except DataError:
+        raise
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; it holds the samples of each frame, so restore it, or run the job again.") from error
     except Exception as error:  # pyarrow's errors share no base class

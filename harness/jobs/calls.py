@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core import secrets
-from harness.core.errors import ConfigError, HarnessError, SkipJob, tolerated, unexpected
+from harness.core.errors import ConfigError, HarnessError, SkipJob, reason, tolerated, unexpected
 from harness.core.files import new_folder
 from harness.core.results import RESULTS_FILE, VERDICT_FILE, Results
 from harness.jobs import compose, folders, launchers, resume, rounds, runner, sweep as sweeps, turns
@@ -234,9 +234,10 @@ def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepReco
         if apart:
             sweeps.adopt_lost(plan, place, found)
         if not plan.known or not apart:
-            error = f"the sweeper could not go on: {type(found).__name__}: {found}"
+            error = f"the sweeper could not go on: {reason(found)}"
             if not any((folder / RESULTS_FILE).is_file() for folder in sweeps.close(place)):
-                raise JobsFailed(f"{error.rstrip('.')}; see the documentation of its plug-in.") from found
+                advice = "" if isinstance(found, OSError) else "; see the documentation of its plug-in"
+                raise JobsFailed(f"{error.rstrip('.')}{advice}.") from found
     wanted = sweeps.close(place)
     places = [folder for folder in wanted if (folder / RESULTS_FILE).is_file()]
     if not places:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.errors import ConfigError, HarnessError, TrackingError, told
+from harness.core.errors import BackendError, ConfigError, HarnessError, TrackingError, told
 from harness.core.interfaces import (
     Array,
     Arrays,
@@ -155,6 +155,8 @@ class Runner:
                     on_frame(seconds[index])
         except TrackingError as error:
             raise TrackingError(f"{sequence.name}, frame {index + 1}: {error}") from error
+        except BackendError as error:
+            raise BackendError(f"{sequence.name}, frame {index + 1}: {error}") from error
         finally:
             if collecting:
                 gc.enable()
@@ -173,7 +175,7 @@ def ask(call: Callable[..., object], *arguments: object) -> object:
     """The answer of a tracker's own code. Raises TrackingError, with the place, for whatever that raises."""
     try:
         return call(*arguments)
-    except (HarnessError, OSError, MemoryError):
+    except (HarnessError, MemoryError):
         raise
     except Exception as error:
         raise TrackingError(f"the tracker failed with {told(error)}.") from error

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import DataError, StoreError
+from harness.core.words import shown
 from harness.machine import children
 
 if TYPE_CHECKING:
@@ -87,13 +88,15 @@ def root_of_last(outputs: Path) -> str:
 
 
 def check_free(port: int) -> None:
-    """Raises StoreError if something listens at the port already."""
+    """Raises StoreError if something listens at the port already, or there is no such port."""
+    if not 0 < port < 65536:
+        raise StoreError(f"--port is {shown(port)}; accepted: 1 to 65535.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            raise StoreError(f"port {port} of 127.0.0.1 cannot be used ({error}); give another by --port.") from error
+        except OSError as error:
+            raise StoreError(f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); give another by --port.") from error
 
 
 def compared(words: list[str], outputs: Path, target: object) -> list[Logged]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.core.catalog import GROUP_NAMES, catalog
 from harness.core.config import suggestion
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, DataError
 from harness.core.interfaces import Metric
 from harness.report import differences
 from harness.report.history.values import interval_of, relative
@@ -137,11 +137,19 @@ def series_of(jobs: Sequence[Job], metric: str) -> list[Series]:
     for job in having:
         groups.setdefault(_key(job), []).append(job)
     entry = catalog().get(metric)
-    found = [Series(entry, [Point(job, interval_of(job, metric)) for job in group]) for group in groups.values()]
+    found = [Series(entry, [_point(job, metric) for job in group]) for group in groups.values()]
     for item, title in zip(found, titles([series.job for series in found]), strict=True):
         item.title = title
         find_changes(item)
     return found
+
+
+def _point(job: Job, metric: str) -> Point:
+    """A run's value; without an interval where its samples are damaged."""
+    try:
+        return Point(job, interval_of(job, metric))
+    except DataError:
+        return Point(job, Interval(job.metrics[metric], basis="its samples cannot be read"))
 
 
 def settings_of(job: Job) -> dict[str, Any]:

@@ -149,10 +149,11 @@ def _wrong(case: Case, done: subprocess.CompletedProcess[str]) -> str:
         return f"exit code {done.returncode} instead of {case.codes}: {done.stderr[-400:] or done.stdout[-300:]}"
     if done.returncode == 0:
         return "a traceback: " + done.stderr[-400:] if "Traceback" in done.stderr else ""
-    said = [line for line in done.stderr.splitlines() if line.startswith(("error: ", "python -m harness ")) and "error: " in line]
+    marks = ("error: ", "failed: ") if "-m" in case.words else ("error: ",)  # a sweep tells of each job that failed
+    said = [line for line in done.stderr.splitlines() if line.startswith(marks)]
     if not said and case.words[0] in LISTING and "Traceback" not in done.stderr + done.stdout:
         return ""  # its output is the list of all faults
-    if len(said) != 1:
+    if not said or (len(said) > 1 and "-m" not in case.words):
         return f"{len(said)} sentences instead of one: {done.stderr[-600:]!r}"
     if "Traceback" in done.stderr + done.stdout:
         return f"a traceback: {done.stderr[-400:]}"

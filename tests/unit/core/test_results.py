@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.core.errors import DataError, StoreError, exit_code_of
@@ -143,3 +144,12 @@ sys.exit("pandas" in sys.modules)
 def test_frames_of_no_sequence_are_a_table_without_rows(tmp_path: Path) -> None:
     write_frames(tmp_path, {"sequence": np.array([], dtype=str), "frame": np.array([], dtype=int), "scored": np.array([], dtype=bool)})
     assert len(read_frames(tmp_path)) == 0
+
+
+def test_frames_are_written_and_read_in_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    columns = {"sequence": np.array(["a", "a"]), "frame": np.array([0, 1])}
+    for written in (columns, pd.DataFrame(columns)):
+        write_frames(folder, written)
+        assert pd.read_parquet((folder / "frames.parquet").open("rb"))["frame"].tolist() == [0, 1]

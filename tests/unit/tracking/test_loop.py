@@ -14,7 +14,7 @@ import pytest
 from own_tracker import GRAPH, Own, modules
 
 from harness.backends.torch.session import TorchSession
-from harness.core.errors import ConfigError, HarnessError, TrackingError
+from harness.core.errors import BackendError, ConfigError, HarnessError, TrackingError
 from harness.core.interfaces import Array, Arrays, Boxes, GraphSpec, Image, Sequence, Session, Tracker
 from harness.tracking.loop import Runner, decoded
 
@@ -176,3 +176,21 @@ def test_what_is_wrong_with_a_persons_tracker_is_reported(
 
 def test_a_tracker_that_does_not_tell_its_confidence_has_none() -> None:
     assert SlowSpec().start({"search": SlowSession()}).confidence is None
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "templates.npy"), TrackingError, r"moving, frame 2: the tracker failed with FileNotFoundError: .*templates\.npy.*\(test_loop\.py, line \d+\)"),
+        (BackendError("ONNX Runtime cannot run graph search: invalid dimensions."), BackendError, "moving, frame 2: ONNX Runtime cannot run graph search"),
+    ],
+)
+def test_whatever_an_update_meets_is_told_with_sequence_and_frame(
+    sequence: Sequence, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[HarnessError], says: str
+) -> None:
+    def failing(self: SlowSession, inputs: Mapping[str, Array]) -> Arrays:
+        raise error
+
+    monkeypatch.setattr(SlowSession, "run", failing)
+    with pytest.raises(kind, match=says):
+        runner(SlowSpec()).track(sequence)
