@@ -185,3 +185,11 @@ def test_a_change_to_the_better_of_a_lower_metric(tmp_path: Path) -> None:
         item.results.metrics["latency_ms/p99"] = 30.0 if number < 4 else 20.0
     (found,) = histories.series_of([dataclasses.replace(item) for item in jobs], "latency_ms/p99")
     assert found.changes[0].better == 1 and "better" in found.changes[0].text(found.metric)
+
+
+def test_damaged_samples_of_one_run_cost_its_interval_and_not_the_history(tmp_path: Path) -> None:
+    found = [job(tmp_path / "a", 1), job(tmp_path / "b", 2)]
+    (tmp_path / "b/frames.parquet").write_bytes(b"no parquet")
+    (series,) = histories.series_of(found, "ao")
+    assert [point.value for point in series.points] == [0.7, 0.7]
+    assert not series.points[1].interval.known
