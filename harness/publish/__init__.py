@@ -1,1 +1,1 @@
-"""What leaves the folder of a run: MLflow, bundles, submissions, exported models."""
+"""Everything that leaves the folder of a run: MLflow, bundles, submissions, exported models."""

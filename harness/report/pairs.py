@@ -32,7 +32,7 @@ def pair(old: list[Job], new: list[Job]) -> tuple[dict[Path, Job], list[Job], li
 
     Args:
         old: The older sweep's jobs.
-        new: The newer one's.
+        new: The newer sweep's jobs.
 
     Returns:
         The older job for the folder of each newer one; the older jobs without a newer partner; the newer without an older.

@@ -1,7 +1,7 @@
-"""Bundles: runs in one file with all that is needed to check and continue elsewhere. Nothing in a bundle is trusted.
+"""Bundles: runs in one file, with everything needed to check and continue them elsewhere. No bundle is trusted.
 
-``bundle`` writes one, ``archive`` reads one safely, ``truth`` carries what scores are computed against, ``check``
-computes them again.
+``bundle`` writes a bundle, ``archive`` reads one safely, ``truth`` stores the ground truth of the scores, ``check``
+computes the scores again.
 """
 
 from harness.core.archives import Bundle, unpack

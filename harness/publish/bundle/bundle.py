@@ -1,4 +1,4 @@
-"""Writes a bundle: the folders of runs, the truth that their scores rest on, a manifest with every file's SHA-256."""
+"""Writes a bundle: the folders of runs, the ground truth of their scores, a manifest with every file's SHA-256."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from harness.scoring.compared import Job
 
 STAMP = (1980, 1, 1, 0, 0, 0)
-"""Every entry's time: the same files give the same entries."""
+"""The time of every entry, so that the same files give the same entries."""
 KEPT_BACK = ("id", "mlflow.json", "imported.json", "failure.json", "command.json", "rounds", "sequences", "tracks", "model")
-"""Bookkeeping of this machine, what ``resume`` needs, and what goes in on request alone."""
+"""Left out: files for this machine only, files that ``resume`` needs, and files that are added only on request."""
 OF_A_SWEEP = ("sweep.json", "summary.csv", "summary.md", "report.html", "plots")
 COMPRESSED = (".png", ".jpg", ".jpeg", ".parquet", ".zip", ".mp4", ".gz")
 
 
 @dataclass
 class Written:
-    """A bundle that was written: its file, digest, size, number of files, and sentences about what it lacks."""
+    """A written bundle: its file, digest, size, number of files, and sentences about what is missing."""
 
     path: Path
     sha256: str
@@ -46,7 +46,7 @@ class Written:
 
 
 def write_bundle(jobs: list[Job], path: Path, models: bool = False, tracks: bool = False) -> Written:
-    """Writes ``jobs`` to the zip file ``path``, whole or not at all.
+    """Writes ``jobs`` to the zip file ``path``, completely or not at all.
 
     ``models`` adds the prepared models, ``tracks`` the track files (their boxes are in frames.parquet anyway).
     Raises DataError if a job has no results.
@@ -122,7 +122,7 @@ def _job_files(job: Job, models: bool, tracks: bool, warnings: list[str]) -> Ite
 
 
 def _chosen(folder: Path, names: list[str] | tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    """(name from ``folder``, path) of all plain, visible files among ``names`` and below."""
+    """Yields (name relative to ``folder``, path) of all regular, visible files in ``names`` and below."""
     for name in names:
         top = folder / name
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
@@ -160,7 +160,7 @@ def _write(path: Path, entries: dict[str, Path | bytes], head: dict[str, Any]) -
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     info = zipfile.ZipInfo(name, STAMP)
     info.external_attr = 0o100644 << 16
-    # what shrinks too well (a file of zeros) is stored: readers would take it for a bomb
+    # a file that compresses too well (only zeros) is stored: readers would take it for a zip bomb
     suspicious = len(data) > SMALL and len(zlib.compress(data, 1)) * LARGEST_RATIO < 2 * len(data)
     stored = suspicious or name.endswith(COMPRESSED)
     info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED

@@ -1,4 +1,4 @@
-"""Computes a run's scores again, from its boxes and the truth in the bundle, and compares them with what it says."""
+"""Computes a run's scores again from its boxes and the truth in the bundle, and compares them with the stated ones."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.scoring.ope import METRICS
 from harness.scoring.protocols import GOT10K, score_by
 
 TOLERANCE = 1e-9
-"""Scores are sums of the same numbers in the same order; this is far below the last digit that is shown."""
+"""The tolerance: scores are sums of the same numbers in the same order; it is far below the last digit shown."""
 
 
 @dataclass
 class Check:
-    """What came of it: ``same``, ``differs`` (with the sentences why) or ``not checked`` (with the reason)."""
+    """The result of a check: ``same``, ``differs`` (with sentences why) or ``not checked`` (with the reason)."""
 
     name: str
     outcome: str
@@ -58,7 +58,7 @@ def check_scores(folder: Path, truth: list[Sequence] | None) -> Check:
 
 
 def _checked(name: str) -> bool:
-    """Whether a metric is an accuracy that the boxes and the truth in a bundle give again."""
+    """Whether a metric is an accuracy that can be computed again from the boxes and the truth in a bundle."""
     entry = catalog().find(name)
     return name in (*GOT10K, *METRICS) and entry is not None and entry.kind == "accuracy"
 

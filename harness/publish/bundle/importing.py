@@ -1,4 +1,4 @@
-"""Takes a bundle in: unpacks it to a folder of its own, once, and computes its scores again."""
+"""Imports a bundle: unpacks it to its own folder, once, and computes its scores again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMPORTED_FILE = "imported.json"
 
 @dataclass
 class Imported:
-    """A bundle on disk: its folder, whether it is new there, and what came of recomputing each run's scores."""
+    """A bundle on disk: its folder, whether it is new there, and the check of each run's scores."""
 
     folder: Path
     new: bool
@@ -33,7 +33,7 @@ def import_bundle(path: Path, out: Path) -> Imported:
         raise DataError(f"{path} does not exist; give a bundle (.zip) that `python -m harness share` wrote.")
     try:
         return _imported(path, out)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:  # of a manifest that is not one
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:  # an invalid manifest
         raise ArchiveError(f"{path} is not a whole bundle ({reason(error)}); have it made again.") from error
 
 
@@ -56,7 +56,7 @@ def _imported(path: Path, out: Path) -> Imported:
 
 
 def _check_unchanged(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Raises DataError if a file of an earlier import was changed since."""
+    """Raises DataError if a file of an earlier import has changed since."""
     for name, facts in manifest["files"].items():
         if not (folder / name).is_file() or file_digest(folder / name) != facts["sha256"]:
             raise DataError(f"{folder / name} was changed since the bundle was imported; remove {folder} and import again.")

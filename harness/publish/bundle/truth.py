@@ -1,4 +1,4 @@
-"""The ground truth that a run's scores were computed against, small enough to travel with it."""
+"""The ground truth with which a run was scored, small enough for a bundle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from harness.publish.submission.reference import TruthFolder
 
 
 def truth_of(results: Results) -> dict[str, Any] | str | None:
-    """What scoring needs of the data set, as JSON values; None if there is no truth; a sentence why it lacks."""
+    """Returns the data that scoring needs as JSON values; None if there is no truth.
+
+    Or a sentence why it is missing.
+    """
     if not results.dataset.get("truth"):
         return None
     try:

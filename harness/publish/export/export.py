@@ -1,4 +1,4 @@
-"""Hands over a run's model: its files, a script that runs it, and what is known about it."""
+"""Exports a run's model: its files, a script that runs it, and facts about it."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ P99 = "latency_ms/p99"
 
 
 def winner(found: Comparison, metric: str, budget_ms: float | None = None) -> tuple[Job, str]:
-    """The run to hand over, and why.
+    """Chooses the run to export, with the reason.
 
     Args:
         found: The runs compared with each other.
-        metric: What is best decides, by the way in which the metric is better.
-        budget_ms: The most that the slowest hundredth of the frames may take (``latency_ms/p99``), if there is a limit.
+        metric: The metric to optimise, in the direction that the catalogue gives.
+        budget_ms: The limit of the 99th percentile of frame times (``latency_ms/p99``), if there is one.
 
     Returns:
-        Of the runs that keep the baseline's accuracy and the budget the best; of a tie the simpler one. And a sentence.
+        The best of the runs that keep the baseline's accuracy and the budget (the simpler one in a tie), and a
+        sentence.
 
     Raises:
-        ConfigError: The metric is better neither higher nor lower, or nobody knows it.
+        ConfigError: The metric has no direction, or is unknown.
         DataError: No run has the metric, or none keeps within the budget.
     """
     able = [row for row in found.well if metric in row.job.metrics]
@@ -68,7 +69,7 @@ def winner(found: Comparison, metric: str, budget_ms: float | None = None) -> tu
 
 
 def _ties(found: Comparison, row: Row, best: Row, metric: str) -> bool:
-    """Whether two runs cannot be told apart: by the rounds in turns for speed, else by equal values."""
+    """Whether two runs do not differ clearly: by the rounds in turns for speed, else by equal values."""
     if row is best:
         return True
     if metric == "fps" and found.contest.holds(row.job.id, best.job.id):
@@ -101,7 +102,10 @@ def export(job: Job, folder: Path) -> list[Path]:
 
 
 def _write(folder: Path, files: Mapping[str, Path], texts: Mapping[str, str], facts: dict[str, Any]) -> None:
-    """All files under a temporary name, then renamed: a folder is whole or is not there. Raises StoreError."""
+    """Writes all files under a temporary name, then renames the folder, so that it is complete or absent.
+
+    Raises StoreError.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -129,12 +133,12 @@ def _title(results: Results) -> str:
 
 
 def _options(results: Results, graphs: Mapping[str, str]) -> dict[str, Any]:
-    """What every script's sessions are opened with, as far as it matters for boxes and speed."""
+    """Returns the options of the script's sessions that matter for boxes and speed."""
     return {"files": dict(graphs), "threads": int(results.config.get("threads") or 1)}
 
 
 def _facts(results: Results, files: Mapping[str, Path]) -> dict[str, Any]:
-    """Where the files come from and what was measured, for whoever finds them later."""
+    """Returns the origin of the files and the measured values, for later readers."""
     return {
         "run": results.id,
         "name": results.name,

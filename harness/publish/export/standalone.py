@@ -1,7 +1,7 @@
-"""Writes a tracker as one script that needs NumPy, OpenCV and the runtime alone.
+"""Writes a tracker as one script that needs only NumPy, OpenCV and the runtime.
 
-The tracker's class and the functions of ``harness.imaging.crops`` that it reaches are copied from their own source, so that the
-script cannot drift from the harness; the settings that the class reads from its specification become a literal.
+The tracker's class and the functions of ``harness.imaging.crops`` that it uses are copied from their source, so that
+the script cannot differ from the harness; the settings that the class reads from its specification become a literal.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.imaging import crops as vision
 from harness.publish.export.scripts import MAIN
 
 GIVEN = frozenset(("np", "cv2", "math", "TrackingError"))
-"""Names that the script's own head defines."""
+"""Names that the head of the script defines."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Definition:
 
 
 def script(spec: TrackerSpec, session: str, options: Mapping[str, Any], title: str) -> str:
-    """The script's text. ``session`` is the text of its ``Session`` class, ``options`` what its sessions are opened with.
+    """Returns the script. ``session`` is the source of its ``Session`` class, ``options`` are those of its sessions.
 
     Raises ConfigError if the tracker's class needs more than NumPy, OpenCV and ``harness.imaging.crops``.
     """
@@ -75,7 +75,7 @@ def _graphs(spec: TrackerSpec) -> dict[str, Any]:
 
 
 def _tracker_class(module: ModuleType, spec: TrackerSpec) -> str:
-    """The class that ``spec.start`` makes: the one of its module that has ``init`` and ``update``."""
+    """Returns the class that ``spec.start`` makes: the class in its module with ``init`` and ``update``."""
     names = [
         name
         for name, item in vars(module).items()
@@ -88,7 +88,7 @@ def _tracker_class(module: ModuleType, spec: TrackerSpec) -> str:
 
 
 def _reachable(tracker: str, module: ModuleType, spec: TrackerSpec) -> list[Definition]:
-    """The definitions that the class needs, in an order in which they can stand in one file."""
+    """Returns the definitions that the class needs, in an order that works in one file."""
     own, shared = _definitions(module), _definitions(vision)
     chosen: dict[str, Definition] = {}
     wanted = [tracker]
@@ -109,7 +109,7 @@ def _reachable(tracker: str, module: ModuleType, spec: TrackerSpec) -> list[Defi
 
 
 def _definitions(module: ModuleType) -> dict[str, Definition]:
-    """All top-level definitions of a module by name; imports and docstrings aside."""
+    """Returns all top-level definitions of a module by name, without imports and docstrings."""
     text = inspect.getsource(module)
     lines = text.splitlines()
     found: dict[str, Definition] = {}
@@ -127,7 +127,7 @@ def _definitions(module: ModuleType) -> dict[str, Definition]:
 
 
 def _bound(node: ast.stmt) -> list[str]:
-    """The names that a definition or an assignment at the top of a module binds."""
+    """Returns the names that a top-level definition or assignment binds."""
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
@@ -168,7 +168,7 @@ def _without_annotations(node: ast.AST) -> ast.AST:
 
 
 def _settings(module: ModuleType, tracker: str, spec: TrackerSpec) -> dict[str, Any]:
-    """What the class reads from its specification: ``spec.x`` and ``self._spec.x``, by name."""
+    """Returns the values that the class reads from its specification (``spec.x`` and ``self._spec.x``), by name."""
     tree = ast.parse(inspect.getsource(getattr(module, tracker)))
     names = {
         node.attr

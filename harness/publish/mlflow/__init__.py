@@ -1,12 +1,12 @@
-"""From a job's folder to MLflow, and nothing else: the only importer of mlflow.
+"""Logs a job's folder to MLflow; the only package that imports mlflow.
 
-Everything logged is read from disk, and logging may be repeated: a run bears the job's identity as a tag, so that it is
-found again, completed where something is missing, and never doubled. Logging late (``sync``) and logging
-elsewhere (``import``) are this same function.
+Everything logged is read from disk, and logging may be repeated: a run has the job's identity as a tag, so that it is
+found again, completed if something is missing, and never duplicated. Logging later (``sync``) and logging elsewhere
+(``import``) use this same function.
 
-``target`` says where runs go, ``content`` what of a folder is logged, ``store`` speaks to MLflow, ``models`` keeps
-prepared models once per content key, ``folders`` ties them together, ``place`` mends a store that was moved, ``runs`` reads
-a store's runs back.
+``target`` defines where runs go, ``content`` selects what is logged from a folder, ``store`` communicates with MLflow,
+``models`` keeps prepared models once per content key, ``folders`` combines them, ``place`` repairs a store that was
+moved, ``runs`` reads a store's runs back.
 """
 
 from harness.publish.mlflow.folders import Pending, log_folder, log_sweep, pending, sweep_state

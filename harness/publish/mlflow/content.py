@@ -1,4 +1,7 @@
-"""What of a job's or a sweep's folder is logged: params, tags, metrics, files. Knows nothing of MLflow's client."""
+"""Selects what is logged from a job's or a sweep's folder: params, tags, metrics, files.
+
+Does not use MLflow's client.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +28,20 @@ SKIPPED = (
     *("id", "job.json", "mlflow.json", "failure.json", "command.json", "imported.json", "verdict.json"),
     *("rounds", "sequences", "tracks", "model"),
 )
-"""Not uploaded as they are: bookkeeping, what ``resume`` needs, tracks (as one archive), models (once per key)."""
+"""Files not uploaded as they are: internal ones, those for ``resume``, tracks (one archive), models (once per key)."""
 TABLE_FILES = ("candidates.csv", "trials.csv")
 ANSWER_FILES = ("recommendation.md", "recommend.json", "tuning.md", "tune.json", *TABLE_FILES, "turns.json", "conf")
-"""What a search for a configuration, or for the tracker's numbers, leaves in its folder."""
+"""Files that a search for a configuration or for the tracker's settings writes into its folder."""
 UNLOGGED = ("resume", "mlflow")
-"""Sections that say how a run was kept, not what was run."""
+"""Sections that describe how a run was kept, not what was run."""
 STAMP = (1980, 1, 1, 0, 0, 0)
 
 
 def milliseconds(moment: str) -> int:
-    """An ISO moment in milliseconds since 1970; 0 if it is not one. Never the clock: logging twice is the same."""
+    """Returns an ISO time in milliseconds since 1970.
+
+    0 if it is invalid (not the clock, so that logging is repeatable).
+    """
     try:
         return int(datetime.fromisoformat(moment).timestamp() * 1000)
     except ValueError:
@@ -43,7 +49,7 @@ def milliseconds(moment: str) -> int:
 
 
 def digest_of(folder: Path) -> str:
-    """Changes whenever a job's results or an added metric change; tells whether a run is up to date."""
+    """Returns a digest that changes with a job's results and added metrics; shows whether a run is up to date."""
     digest = hashlib.sha256((folder / RESULTS_FILE).read_bytes())
     for name in (AGREEMENT_FILE, VERDICT_FILE):
         if (folder / name).is_file():
@@ -55,7 +61,7 @@ def digest_of(folder: Path) -> str:
 
 
 def params_of(results: Results) -> dict[str, str]:
-    """The resolved configuration as ``group.key``, and the choice of each group under its plain name."""
+    """Returns the resolved configuration as ``group.key``, and the choice of each group under its name."""
     found: dict[str, Any] = {}
     for group, section in results.config.items():
         if group in UNLOGGED:
@@ -78,7 +84,7 @@ def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def all_metrics(folder: Path, results: Results) -> dict[str, float]:
-    """The job's metrics, with the agreement that only the sweep's end could tell."""
+    """Returns the job's metrics, with the agreement that is known only at the end of the sweep."""
     found = dict(results.metrics)
     if (folder / AGREEMENT_FILE).is_file():
         found |= {key: value for key, value in _agreement(folder / AGREEMENT_FILE).items() if value is not None}
@@ -100,11 +106,11 @@ def series_of(folder: Path) -> list[tuple[str, int, float]]:
 
 
 def tags_of(folder: Path, results: Results, report: str = "") -> dict[str, str]:
-    """What a user filters by, and the note at the top of the run's page.
+    """Returns the tags that users filter by, and the note at the top of the run's page.
 
     Args:
-        folder: The job's.
-        results: What came of it.
+        folder: The job's folder.
+        results: The job's results.
         report: The address in MLflow's UI of the report that shows the job; empty if there is none.
     """
     environment = results.environment
@@ -139,13 +145,13 @@ def tags_of(folder: Path, results: Results, report: str = "") -> dict[str, str]:
 
 
 def _verdict(folder: Path, report: str) -> list[str]:
-    """What the report says of the job, and a link to it."""
+    """Returns the report's verdict on the job, and a link to the report."""
     said = str(read_record(folder / VERDICT_FILE).get("verdict", "")) if (folder / VERDICT_FILE).is_file() else ""
     return [part for part in (said, f"[Report]({report})" if report else "") if part]
 
 
 def sweep_metrics(sweep: Path) -> dict[str, float]:
-    """The metrics of the run that leads the sweep; empty if none does."""
+    """Returns the metrics of the leading run of the sweep; empty if there is none."""
     if not (sweep / VERDICT_FILE).is_file():
         return {}
     leader = read_record(sweep / VERDICT_FILE).get("leader")
@@ -160,12 +166,12 @@ def _notes(results: Results, judged: bool) -> list[str]:
         notes.append("**Random weights**: only speed was measured; there is no accuracy.")
     if results.error:
         said = f"{results.status}: {results.error.get('message', '')}"
-        notes += [] if judged else [said]  # the verdict gives the reason too
+        notes += [] if judged else [said]  # the verdict states the reason too
     return notes + [f"Warning: {warning}" for warning in results.warnings]
 
 
 def _common_tags(sweep: Path, record: Mapping[str, Any]) -> dict[str, str]:
-    """The choices of the sweep's jobs, each once, so that a parent is found by what its jobs are."""
+    """Returns the choices of the sweep's jobs, each once, so that the parent run is found by them."""
     names = record.get("jobs") or sorted(path.parent.name for path in sweep.glob(f"*/{RESULTS_FILE}"))
     jobs = [Results.load(sweep / str(name)) for name in names if (sweep / str(name) / RESULTS_FILE).is_file()]
     found = {}
@@ -176,7 +182,7 @@ def _common_tags(sweep: Path, record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def sweep_tags(sweep: Path, record: Mapping[str, Any], state: str) -> dict[str, str]:
-    """A parent run's tags; the summary's table is its description."""
+    """Returns a parent run's tags; the summary's table is its description."""
     tags = _common_tags(sweep, record)
     tags |= {"sweep": "true", "status": state, "overrides": " ".join(map(str, record.get("words", [])))}
     tags |= {"mlflow.source.name": "python -m harness", "mlflow.source.type": "LOCAL"}
@@ -189,7 +195,7 @@ def sweep_tags(sweep: Path, record: Mapping[str, Any], state: str) -> dict[str, 
 
 
 def stage_job(folder: Path, results: Results, staged: Path) -> list[str]:
-    """Puts a copy of everything that is uploaded under ``staged``; returns the tables, which MLflow draws itself."""
+    """Copies everything to upload to ``staged``; returns the tables, which MLflow draws itself."""
     from harness.report import native
 
     for path in sorted(folder.iterdir()):
@@ -207,7 +213,10 @@ def stage_job(folder: Path, results: Results, staged: Path) -> list[str]:
 
 
 def stage_sweep(sweep: Path, staged: Path) -> list[str]:
-    """The parent run's files: the summary, the page and its pictures, of a search its answer; returns the tables that MLflow draws."""
+    """Copies the parent run's files (summary, page, pictures, a search's answer).
+
+    Returns the tables that MLflow draws.
+    """
     for name in ("summary.csv", "summary.md", "report.html", "sweep.json", "plots", *ANSWER_FILES):
         if (sweep / name).exists():
             _copy(sweep / name, staged / name)
@@ -238,7 +247,7 @@ def _copy(path: Path, to: Path) -> None:
 
 
 def _archive(folder: Path) -> bytes:
-    """All files under ``folder`` in one zip that depends on them alone: one upload instead of hundreds."""
+    """Returns all files under ``folder`` in one zip that depends only on them: one upload instead of hundreds."""
     from io import BytesIO
 
     buffer = BytesIO()

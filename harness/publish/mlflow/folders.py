@@ -1,4 +1,4 @@
-"""Logs a job's or a sweep's folder, any number of times, exactly once; finds what is still to be sent."""
+"""Logs a job's or a sweep's folder exactly once, even if called repeatedly; finds what is still to be sent."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def log_folder(
 def _guarded(folder: Path, target: Target, work: Callable[[Any], T], there: Callable[[Any], T | None]) -> T:
     """Runs ``work(store)``, one process at a time per folder; on failure leaves a note for ``sync``. Raises LoggingFailed.
 
-    An answer may be lost on its way though the store has everything: ``there(store)`` looks before a failure is reported.
+    A response may be lost although the store has everything, so ``there(store)`` checks before a failure is reported.
     """
     old = State.load(folder, target)
     State(target, True, old.logged if old else None, old.stamp if old else "", old.files if old else {}).save(folder)
@@ -64,7 +64,7 @@ def _guarded(folder: Path, target: Target, work: Callable[[Any], T], there: Call
     except HarnessError:
         raise
     except Exception as error:  # MLflow's, its database's and its transport's errors share no base class
-        with contextlib.suppress(Exception):  # the store that failed a moment ago may fail again
+        with contextlib.suppress(Exception):  # the store has just failed and may fail again
             found = there(stores.client(target))
             if found is not None:
                 return found
@@ -99,7 +99,7 @@ def _log_job(store: Any, folder: Path, results: Results, parent: Path | None, ta
     if run.data.tags.get(COMPLETE_TAG) != stamp:
         report = _report_page(experiment, folder, logged.run_id, parent, above)
         files = _write_job(store, run, experiment, folder, results, target, files, report)
-        state = "FAILED" if results.status == "failed" else "FINISHED"  # skipped is not a crash: the tag and the note say so
+        state = "FAILED" if results.status == "failed" else "FINISHED"  # skipped is not a crash; tag and note state it
         store.set_terminated(logged.run_id, state, content.milliseconds(results.ended))
         store.set_tag(logged.run_id, COMPLETE_TAG, stamp)
     State(target, False, logged, stamp, files).save(folder)
@@ -107,7 +107,7 @@ def _log_job(store: Any, folder: Path, results: Results, parent: Path | None, ta
 
 
 def _report_page(experiment: str, folder: Path, run_id: str, sweep: Path | None, parent_id: str | None) -> str:
-    """The address of the report that shows a job: its own, else its sweep's; empty if there is none."""
+    """Returns the address of the report on a job: its own, else its sweep's; empty if there is none."""
     if (folder / REPORT_FILE).is_file():
         return stores.artifact_page(experiment, run_id, REPORT_FILE)
     if sweep is not None and parent_id is not None and (sweep / REPORT_FILE).is_file():
@@ -116,7 +116,7 @@ def _report_page(experiment: str, folder: Path, run_id: str, sweep: Path | None,
 
 
 def _complete(store: Any, folder: Path, identity: str, stamp: str, target: Target) -> Logged | None:
-    """The run, if the store has all of it in the state ``stamp``; the folder's note then says so."""
+    """Returns the run if the store has all of it in the state ``stamp``, and records this in the folder's note."""
     experiment = stores.experiment_id(store, target)
     for run in stores.find_runs(store, experiment, identity):
         if run.data.tags.get(COMPLETE_TAG) == stamp:
@@ -127,7 +127,7 @@ def _complete(store: Any, folder: Path, identity: str, stamp: str, target: Targe
 
 
 def _known_files(folder: Path, run: Any, target: Target) -> dict[str, str]:
-    """Digests of what this very run already has."""
+    """Returns digests of the files that this run already has."""
     old = State.load(folder, target)
     return dict(old.files or {}) if old and old.logged and old.logged.run_id == run.info.run_id else {}
 
@@ -138,7 +138,7 @@ def _write_job(
     from mlflow.entities import Metric, Param, RunTag
 
     run_id = run.info.run_id
-    when = content.milliseconds(results.ended)  # not the clock: a metric logged again is then the same point
+    when = content.milliseconds(results.ended)  # not the clock, so that a metric logged again is the same point
     metrics = [Metric(name, float(value), when, 0) for name, value in content.all_metrics(folder, results).items()]
     metrics += [Metric(name, value, when, step) for name, step, value in content.series_of(folder)]
     params = {key: value for key, value in content.params_of(results).items() if key not in run.data.params}
@@ -162,14 +162,14 @@ def _write_job(
 
 
 def _table_tag(tables: Sequence[str]) -> str:
-    """MLflow's own list of the artifacts that its UI draws as tables."""
+    """Returns MLflow's own list of the artifacts that its UI draws as tables."""
     import json
 
     return json.dumps([{"path": path, "type": "table"} for path in tables]) if tables else ""
 
 
 def _upload(store: Any, run: Any, staged: Path, target: Target, known: dict[str, str]) -> dict[str, str]:
-    """Sends what the run does not have yet in this form; returns the digests of all that it then has."""
+    """Sends files that the run does not have in this form; returns the digests of all its files."""
     now = content.digests(staged)
     for name, digest in now.items():
         if known.get(name) == digest:
@@ -179,7 +179,7 @@ def _upload(store: Any, run: Any, staged: Path, target: Target, known: dict[str,
 
 
 def _log_dataset(store: Any, run: Any, results: Results) -> None:
-    """The data set as an MLflow input, once."""
+    """Logs the data set as an MLflow input, once."""
     if not results.dataset.get("digest") or (run.inputs and run.inputs.dataset_inputs):
         return
     from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -202,7 +202,7 @@ def _log_dataset(store: Any, run: Any, results: Results) -> None:
 def _parent_run(store: Any, sweep: Path, experiment: str) -> str:
     record = read_sweep(sweep)
     name = str(record.get("name") or f"sweep {sweep.name}")
-    with FileLock(sweep / ".mlflow.parent.lock", timeout=FOLDER_SECONDS):  # jobs of a sweep may log at once
+    with FileLock(sweep / ".mlflow.parent.lock", timeout=FOLDER_SECONDS):  # jobs of a sweep may log at the same time
         run = stores.open_run(
             store, experiment, record["id"], name, content.milliseconds(record["created"]), None, {"sweep": "true"}
         )
@@ -252,7 +252,7 @@ def sweep_state(sweep: Path) -> str | None:
     """``ok`` or ``failed`` for a sweep that ended; None for one that still runs or was stopped."""
     statuses, record = [results.status for results in _results_of(sweep)], read_sweep(sweep)
     missing = len(statuses) < int(record.get("count", 0))
-    # while a sweeper still chooses its jobs, nobody knows how many there will be
+    # while a sweeper still chooses its jobs, their number is not known
     if (missing or record.get("open")) and not (sweep / "summary.csv").is_file():
         return None
     return "failed" if missing or "failed" in statuses else "ok"
@@ -263,7 +263,7 @@ def sweep_state(sweep: Path) -> str | None:
 
 @dataclass(frozen=True)
 class Pending:
-    """A folder that its store does not have in its present state. ``sweep``: it is a sweep, not a job."""
+    """A folder whose present state its store does not have. ``sweep``: whether it is a sweep, not a job."""
 
     folder: Path
     target: Target
@@ -271,16 +271,16 @@ class Pending:
     parent: Path | None = None
 
     def send(self) -> Logged | None:
-        """Logs it. Raises LoggingFailed."""
+        """Logs the folder. Raises LoggingFailed."""
         if self.sweep:
             return log_sweep(self.folder, self.target, sweep_state(self.folder) or "failed")
         return log_folder(self.folder, parent=self.parent, target=self.target)
 
 
 def pending(folders: Iterable[Path], target: Target | None = None, again: bool = False) -> list[Pending]:
-    """What is to be sent of all jobs and sweeps under ``folders``, jobs before their sweeps.
+    """Returns the jobs and sweeps under ``folders`` that are to be sent, jobs before their sweeps.
 
-    ``target`` overrides where they were to go; ``again`` takes also what was sent, to look whether the store has it.
+    ``target`` overrides their own targets; ``again`` includes those already sent, to check whether the store has them.
     """
     jobs: dict[Path, Pending] = {}
     sweeps: dict[Path, Pending] = {}
@@ -296,7 +296,7 @@ def _add_job(folder: Path, asked: Target | None, again: bool, found: dict[Path, 
     own = State.load(folder)
     results = Results.load(folder)
     if asked is None and own is None and "mlflow" not in results.config:
-        return  # scored files: whoever scored them said where they go
+        return  # scored files: the command that scored them chose the target
     first = own.target if own else (target_of(results.config) if "mlflow" in results.config else None)
     goal = of_run(asked, first) if asked else first
     if goal is None or goal.kind == "off":
@@ -329,5 +329,5 @@ def _add_sweep(
 
 
 def chunks(items: list[Any], size: int) -> Iterable[list[Any]]:
-    """``items`` in lists of at most ``size``: MLflow takes so many in a request."""
+    """Yields ``items`` in lists of at most ``size``, MLflow's limit for a request."""
     return (items[start : start + size] for start in range(0, len(items), size))

@@ -22,9 +22,9 @@ FLAVOR = "tracker_harness"
 
 
 def model_files(folder: Path, results: Results) -> dict[str, Path]:
-    """File name -> path of the prepared model's files: beside the results (imported), or still in the cache.
+    """Returns file name -> path of the prepared model's files: beside the results (imported), or in the cache.
 
-    Empty where one is missing, or lies in the cache but is not as it was written.
+    Empty if one is missing, or has changed in the cache.
     """
     found: dict[str, Path] = {}
     for recorded in results.artifact.get("files", {}).values():
@@ -36,9 +36,10 @@ def model_files(folder: Path, results: Results) -> dict[str, Path]:
 
 
 def _find(folder: Path, recorded: Path) -> Path | None:
-    """Paths in the cache are relative to where the job ran, which is the folder's own place or above it.
+    """Finds a file of the cache, whose path is relative to where the job ran: the folder's own place or above it.
 
-    What a stranger's results name is looked for in their own folder alone: any file of ours could be named there.
+    Files named by imported results are searched only in their own folder, because they could name any file of this
+    machine.
     """
     places = [folder / "model" / recorded.name]
     if (folder / IMPORTED_FILE).is_file():
@@ -49,7 +50,7 @@ def _find(folder: Path, recorded: Path) -> Path | None:
 
 
 def log_model(store: Any, run: Any, experiment: str, folder: Path, results: Results, target: Target) -> str | None:
-    """The id of the logged model of this job's artifact, made if it is not there yet; the run is linked to it."""
+    """Returns the id of the logged model of this job's artifact, made if it is missing; links the run to it."""
     key = str(results.artifact.get("key", ""))
     files = model_files(folder, results)
     if not key:
@@ -72,7 +73,7 @@ def _find_models(store: Any, experiment: str, key: str) -> list[Any]:
 def _make(
     store: Any, run: Any, experiment: str, key: str, files: dict[str, Path], results: Results, target: Target
 ) -> str:
-    """Creates the model, uploads its files with an MLmodel beside them, and finalises it: READY means complete."""
+    """Creates the model, uploads its files and an MLmodel file, and finalises it: READY means complete."""
     from mlflow.models import Model
 
     artifact = results.artifact
@@ -116,7 +117,7 @@ def _send(location: str, folder: str, target: Target) -> None:
 
 
 def _link(store: Any, run: Any, model_id: str, made: bool) -> None:
-    """The run's page shows the model: as its output where it was made, else as its input. Once."""
+    """Shows the model on the run's page, once: as output if the run made it, else as input."""
     from mlflow.entities import LoggedModelInput, LoggedModelOutput
 
     now = store.get_run(run.info.run_id)

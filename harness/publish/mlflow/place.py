@@ -1,4 +1,4 @@
-"""A store that was moved or copied: MLflow keeps absolute places of artifacts in its database. Plain SQL, no MLflow."""
+"""Repairs a moved or copied store: MLflow keeps absolute artifact locations in its database. Plain SQL, no MLflow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLACES = (
     ("experiment_tags", "value"),
     ("trace_tags", "value"),
 )
-"""Columns in which MLflow keeps places; tags hold some of its own (``mlflow.artifactLocation`` of traces)."""
+"""Columns in which MLflow keeps locations; some are in its own tags (``mlflow.artifactLocation`` of traces)."""
 
 
 LOCKED_SECONDS = 10.0
@@ -33,7 +33,7 @@ LOCKED_SECONDS = 10.0
 
 @dataclass
 class Repaired:
-    """What ``repair`` did: the places that were replaced, how many values, the copy of the database, what lacks."""
+    """The result of ``repair``: the replaced locations, the number of values, the database's copy, missing files."""
 
     old: list[str] = field(default_factory=list)
     changed: int = 0
@@ -42,7 +42,7 @@ class Repaired:
 
 
 def check_database(root: Path) -> None:
-    """Raises StoreError if the file of the store at ``root`` is there and is no database, a damaged one, or kept locked."""
+    """Raises StoreError if the store at ``root`` has a file that is not a database, is damaged, or stays locked."""
     database = _database(root)
     if database.exists() and not database.is_file():
         raise StoreError(f"{database} is not a file; move it away, or choose another folder for the store.")
@@ -61,12 +61,12 @@ def check_database(root: Path) -> None:
 
 
 def moved_from(root: Path) -> str | None:
-    """The folder that the store at ``root`` was moved from, as its database says; None if it was not moved or there is no store."""
+    """Returns the folder from which the store at ``root`` was moved; None if it was not moved or does not exist."""
     return next(iter(_old_roots(root)), None)
 
 
 def repair(root: Path) -> Repaired:
-    """Rewrites every recorded place under the old root to ``root``, after a copy of the database. Raises StoreError."""
+    """Copies the database, then rewrites every location under the old root to ``root``. Raises StoreError."""
     database = _database(root)
     if not database.is_file():
         raise DataError(f"{database} does not exist; give --root the folder of a store (it holds {DATABASE}).")
@@ -101,7 +101,7 @@ def _open(database: Path, seconds: float = 30.0) -> Iterator[sqlite3.Connection]
 
 
 def _old_roots(root: Path) -> list[str]:
-    """Roots, other than ``root``, of the experiments that this harness made (their place ends in /artifacts)."""
+    """Returns other roots than ``root`` of experiments made by this harness (their location ends in /artifacts)."""
     database = _database(root)
     if not database.is_file():
         return []
@@ -109,7 +109,7 @@ def _old_roots(root: Path) -> list[str]:
         with _open(database) as connection:
             rows = connection.execute("SELECT artifact_location FROM experiments").fetchall()
     except sqlite3.Error:
-        return []  # a database without tables: MLflow makes them at first contact
+        return []  # a database without tables: MLflow makes them on first use
     here = str(root.resolve())
     found = {_path(row[0]) for row in rows if row[0]}
     roots = {path.removesuffix(f"/{ARTIFACTS}") for path in found if path and path.endswith(f"/{ARTIFACTS}")}
@@ -133,7 +133,7 @@ def _rewrite(connection: sqlite3.Connection, old: str, new: Path) -> int:
         if table not in tables:
             continue
         for before, after in dict(pairs).items():
-            # a prefix followed by a slash, by plain comparison: LIKE would take _ and % in a path for patterns
+            # a prefix followed by a slash, by plain comparison: LIKE would read _ and % in a path as patterns
             statement = (
                 f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 (names are from PLACES)
                 f"WHERE substr({column}, 1, ?) = ?"
@@ -146,7 +146,7 @@ def _rewrite(connection: sqlite3.Connection, old: str, new: Path) -> int:
 
 
 def _missing(root: Path) -> list[str]:
-    """Runs and models whose artifacts are not where the database says."""
+    """Returns runs and models whose artifacts are not at the location in the database."""
     try:
         with _open(_database(root)) as connection:
             rows = connection.execute("SELECT artifact_uri FROM runs WHERE lifecycle_stage = 'active'").fetchall()

@@ -15,7 +15,7 @@ from harness.core.errors import StoreError
 from harness.publish.mlflow.target import Target
 
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
-"""The port of an address that names none."""
+"""The port of an address without a port."""
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
 """A busy server takes seconds to answer."""
@@ -26,7 +26,7 @@ PAUSE_SECONDS = 0.5
 
 
 def reach(uri: str) -> None:
-    """Raises StoreError if nobody listens at a server's address, or what listens gives no answer."""
+    """Raises StoreError if no server listens at an address, or it does not answer."""
     address = urlsplit(uri)
     usual = PORTS.get(address.scheme.split("+")[0])
     if usual is None or not address.hostname:
@@ -73,7 +73,10 @@ def _asked(uri: str, seconds: float) -> str:
 
 
 def wait_until_ready(target: Target, seconds: float) -> None:
-    """Waits up to ``seconds`` for a server that is still starting; returns in any case, the first request then tells."""
+    """Waits up to ``seconds`` for a server that is still starting; returns in any case.
+
+    If the server is still not ready, the first request fails.
+    """
     address = urlsplit(target.tracking_uri) if target.kind == "server" else None
     if address is None or address.scheme not in ("http", "https"):
         return

@@ -1,4 +1,4 @@
-"""Runs of an MLflow store as folders: for whoever reads runs that were made, or are kept, elsewhere."""
+"""Reads runs of an MLflow store as folders, for commands that use runs made or kept elsewhere."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from harness.report.history.values import INTERVALS_FILE, all_intervals
 from harness.report.sources import load
 
 PAGE = 500
-"""Runs that the store is asked for at once."""
+"""The number of runs per request."""
 AT_ONCE = 8
-"""Runs whose files are fetched at once."""
+"""The number of runs whose files are fetched at the same time."""
 NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
-"""What a run's id and its state look like: they name a folder here."""
+"""The form of a run's id and its state, which name a folder here."""
 
 
 def fetched(target: Target, folder: Path, tell: Callable[[str], None]) -> list[Path]:
-    """The runs of a store that ended well, each a folder with its results and intervals.
+    """Fetches the successful runs of a store, each as a folder with its results and intervals.
 
-    The files of a run are fetched once: its samples are read, what they say of intervals is kept, and they are not.
+    The files of a run are fetched once: intervals are computed from its samples and kept; the samples are not kept.
 
     Args:
         target: The store; an empty experiment means all of them.
@@ -40,7 +40,7 @@ def fetched(target: Target, folder: Path, tell: Callable[[str], None]) -> list[P
 
     Raises:
         StoreError: The store cannot be reached or read.
-        DataError: It has no such experiment, or is a file that does not exist.
+        DataError: The experiment does not exist, or the store's file does not exist.
     """
     _check_there(target)
     try:
@@ -58,7 +58,7 @@ def fetched(target: Target, folder: Path, tell: Callable[[str], None]) -> list[P
 
 
 def _check_there(target: Target) -> None:
-    """MLflow would make an empty database where there is none."""
+    """Raises an error if the database is missing, because MLflow would make an empty one."""
     scheme, _, path = target.tracking_uri.partition(":///")
     file = Path(unquote(path.partition("?")[0]))
     if scheme.partition("+")[0] == "sqlite" and not file.is_file():
@@ -66,7 +66,7 @@ def _check_there(target: Target) -> None:
 
 
 def _runs(store: Any, target: Target) -> Iterator[Any]:
-    """The harness's jobs in the store that are complete and ended well."""
+    """Yields the harness's jobs in the store that are complete and successful."""
     known = {found.name: found.experiment_id for found in _pages(store.search_experiments)}
     if target.experiment and target.experiment not in known:
         names = ", ".join(sorted(known)[:20])
@@ -90,7 +90,7 @@ def _pages(search: Callable[..., Any]) -> Iterator[Any]:
 
 
 def _fetch(place: Path, run: Any, target: Target) -> str:
-    """Fetches a run's results, and what its samples say of intervals; returns why it cannot be done, or nothing."""
+    """Fetches a run's results and computes intervals from its samples; returns why it failed, or an empty string."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def _fetch(place: Path, run: Any, target: Target) -> str:
             if FRAMES_FILE in there and INTERVALS_FILE not in there:
                 write_json(scratch / INTERVALS_FILE, all_intervals(load(scratch)))
             place.mkdir(exist_ok=True)
-            for kept in (INTERVALS_FILE, RESULTS_FILE):  # the results last: they mark the run as whole
+            for kept in (INTERVALS_FILE, RESULTS_FILE):  # the results last: they mark the run as complete
                 if (scratch / kept).is_file():
                     put_in_place(scratch / kept, place / kept)
     except HarnessError as error:

@@ -1,7 +1,7 @@
-"""The empty database of a new local store: MLflow makes it once per version, further stores begin with a copy of it.
+"""The empty database of a new local store: MLflow makes it once per version; further stores begin with a copy.
 
-MLflow runs all migrations of its history on a new database, which takes over a second of processor time and several of the
-disk's. What they leave depends on MLflow's version alone. The copy lies in the user's folder for caches; its name ends in
+MLflow runs all migrations of its history on a new database, which takes over a second of CPU time and several seconds
+of disk time. The result depends only on MLflow's version. The copy is kept in the user's cache folder; its name ends in
 the digest of its bytes, so that a damaged one is never used.
 """
 
@@ -22,19 +22,19 @@ DIGITS = 32
 
 
 def folder() -> Path:
-    """Where empty databases are kept."""
+    """Returns the folder of empty databases."""
     return platformdirs.user_cache_path("tracker-harness") / "mlflow"
 
 
 def begin(database: Path, version: str) -> bool:
-    """Makes a new store's database from the one that is kept for MLflow ``version``.
+    """Makes a new store's database from the one kept for MLflow ``version``.
 
     Args:
-        database: The file to make; its folder is there.
-        version: MLflow's.
+        database: The file to make; its folder exists.
+        version: The version of MLflow.
 
     Returns:
-        False if the file is there already or no empty database of this version is kept: MLflow then makes its own.
+        False if the file already exists or no empty database of this version is kept; MLflow then makes its own.
     """
     if database.exists() or database.is_symlink():
         return False
@@ -48,9 +48,9 @@ def begin(database: Path, version: str) -> bool:
 
 
 def keep(database: Path, version: str) -> None:
-    """Keeps the database that MLflow ``version`` has just made, without the one row of its own place, for further stores.
+    """Keeps the new database of MLflow ``version`` for further stores, without the row with its own location.
 
-    What keeps it from being kept is no fault: the next new store takes as long as this one.
+    A failure to keep it is not an error: the next new store then takes as long as this one.
     """
     with contextlib.suppress(HarnessError, OSError, sqlite3.Error), tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "empty.db"
@@ -58,7 +58,7 @@ def keep(database: Path, version: str) -> None:
             made.backup(empty)
             if empty.execute("SELECT count(*) FROM runs").fetchone() != (0,):
                 return
-            with empty:  # MLflow adds its experiment Default, with the place of its files, to a database without experiments
+            with empty:  # MLflow adds its experiment Default, with its location, to a database without experiments
                 empty.execute("DELETE FROM experiments")
             empty.execute("VACUUM")
         data = copy.read_bytes()

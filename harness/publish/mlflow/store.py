@@ -1,4 +1,4 @@
-"""Speaking to an MLflow store: reaching it, its experiment, finding and making runs exactly once."""
+"""Communication with an MLflow store: connecting, its experiment, finding and making runs exactly once."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ ID_TAG = "harness.id"
 COMPLETE_TAG = "harness.complete"
 PARENT_TAG = "mlflow.parentRunId"
 VIEW = "harness"
-"""Key of the shared view (the columns that matter) under which our link opens an experiment."""
+"""The key of the shared view (the important columns) with which the harness's link opens an experiment."""
 LOCK_SECONDS = 600.0
-"""On a busy machine MLflow takes minutes to create a store's tables, and all who come meanwhile wait for it."""
+"""Seconds: on a busy machine MLflow takes minutes to create a store's tables, and other processes wait for it."""
 PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
@@ -38,9 +38,12 @@ PATIENCE = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-"""A store that cannot be reached must not delay a job: results are on disk, and ``sync`` sends them. Whoever needs other limits sets them."""
+"""Short limits, because an unreachable store must not delay a job: ``sync`` sends the results later.
+
+Users may set others.
+"""
 TAGS = ("backend", "device", "hint", "quantization", "threads", "task", "tracker", "status")
-"""Tags that are columns of MLflow's list of runs, before the metrics that the catalogue names for it."""
+"""Tags that are columns of MLflow's list of runs, before the catalogue's metrics for it."""
 NARROW = 105
 """Width in pixels of a column of a tag."""
 
@@ -49,7 +52,10 @@ NARROW = 105
 
 
 def client(target: Target) -> Any:
-    """A client on the target's store, which is created at need, by one process at a time. Raises StoreError."""
+    """Returns a client on the target's store, which is created if needed, by one process at a time.
+
+    Raises StoreError.
+    """
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
     if target.kind == "server":
@@ -60,12 +66,12 @@ def client(target: Target) -> Any:
 
     for name in ("alembic", "alembic.runtime.migration", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)  # importing mlflow sets its own levels
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints a traceback of what it raises, which we tell
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints tracebacks of errors reported anyway
     if target.kind != "local":
         return mlflow.MlflowClient(tracking_uri=target.address)
     root = Path(target.root)
     check_writable(root)
-    # the first contact creates the database's tables, which is one process's work
+    # the first connection creates the database's tables, which only one process may do
     check_database(root)
     with _lock(root / ".create.lock"), no_stray_folder(root):
         try:
@@ -77,7 +83,7 @@ def client(target: Target) -> Any:
 
 
 def _opened(database: Path, address: str) -> Any:
-    """A client on a local store, whose database is made if it is not there."""
+    """Returns a client on a local store, whose database is made if it is missing."""
     import mlflow
 
     made = not database.exists() and not schema.begin(database, mlflow.__version__)
@@ -90,7 +96,7 @@ def _opened(database: Path, address: str) -> Any:
 
 @contextlib.contextmanager
 def no_stray_folder(root: Path) -> Iterator[None]:
-    """Removes the empty folder that MLflow makes under the escaped name, if the store's path has signs to escape."""
+    """Removes the empty folder that MLflow makes under the escaped name if the store's path has escaped characters."""
     stray = Path(escaped(root.resolve()))
     made = [path for path in (stray, *stray.parents) if not path.exists()]
     try:
@@ -102,7 +108,7 @@ def no_stray_folder(root: Path) -> Iterator[None]:
 
 
 def _open_once(address: str) -> None:
-    """Raises StoreError if a database does not open at once; MLflow would try for minutes."""
+    """Raises StoreError if a database cannot be opened immediately; MLflow would try for minutes."""
     if urlsplit(address).scheme.split("+")[0] in ("http", "https", "databricks"):
         return
     import sqlalchemy
@@ -117,7 +123,7 @@ def _open_once(address: str) -> None:
 
 
 def _authenticate(target: Target) -> None:
-    """Hands the credentials of an http(s) address to MLflow by its own variables, so that they stand in no message."""
+    """Passes the credentials of an http(s) address to MLflow by its own variables, so that no message contains them."""
     if target.credentials is not None:
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = target.credentials
 
@@ -133,7 +139,7 @@ def _check_place(root: Path) -> None:
 
 @contextlib.contextmanager
 def exclusive(target: Target) -> Iterator[None]:
-    """One writer at a time on a local store: SQLite takes no more. A server sees to that itself."""
+    """Allows one writer at a time on a local store, because of SQLite. A server handles this itself."""
     if target.kind != "local":
         yield
         return
@@ -154,7 +160,7 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def experiment_id(store: Any, target: Target) -> str:
-    """The experiment's id; created where it does not exist, by whoever comes first. Raises StoreError if deleted."""
+    """Returns the experiment's id; creates the experiment if it does not exist. Raises StoreError if it was deleted."""
     found = store.get_experiment_by_name(target.experiment)
     if found is None:
         location = (Path(target.root).resolve() / "artifacts").as_uri() if target.kind == "local" else None
@@ -173,20 +179,20 @@ def experiment_id(store: Any, target: Target) -> str:
 
 
 def columns() -> list[str]:
-    """The columns of MLflow's list of runs, in its words: what tells the runs apart, then what was measured."""
+    """Returns the columns of MLflow's list of runs by MLflow's names: settings first, then metrics."""
     shown = [entry.name for entry in catalog() if "mlflow" in entry.places and not entry.pattern]
     return [*(f"tags.`{name}`" for name in TAGS), *(f"metrics.`{name}`" for name in shown)]
 
 
 def view() -> dict[str, Any]:
-    """The state of MLflow's list of runs that our link opens: its columns, and from MLflow 3.15 on their order and widths."""
+    """Returns the state of MLflow's list of runs for links: columns, and since MLflow 3.15 their order and widths."""
     shown = columns()
     widths = {name: NARROW for name in shown if name.startswith("tags.")}
     return {"selectedColumns": shown, "columnOrder": shown, "columnWidths": widths}
 
 
 def page_of(target: Target) -> str:
-    """The UI's path to the target's experiment, with the columns that matter."""
+    """Returns the UI's path to the target's experiment, with the important columns."""
     store = client(target)
     experiment = experiment_id(store, target)
     store.set_experiment_tag(experiment, f"mlflow.sharedViewState.{VIEW}", json.dumps(view()))
@@ -194,12 +200,12 @@ def page_of(target: Target) -> str:
 
 
 def artifact_page(experiment: str, run_id: str, name: str) -> str:
-    """The UI's address of a file of a run, as a note of another run links to it."""
+    """Returns the UI's address of a run's file, for a link in another run's note."""
     return f"#/experiments/{experiment}/runs/{run_id}/artifactPath/{quote(name)}?workflowType=machine_learning"
 
 
 def compare_page(run_ids: list[str], experiments: list[str]) -> str:
-    """The UI's path to the comparison of runs."""
+    """Returns the UI's path to the comparison of runs."""
     runs, homes = (quote(json.dumps(list(dict.fromkeys(items)))) for items in (run_ids, experiments))
     return f"/#/compare-runs?runs={runs}&experiments={homes}&workflowType=machine_learning"
 
@@ -208,14 +214,14 @@ def compare_page(run_ids: list[str], experiments: list[str]) -> str:
 
 
 def find_runs(store: Any, experiment: str, identity: str) -> list[Any]:
-    """The runs that bear ``identity``: at most one, but for a request that was answered into the void and repeated."""
+    """Returns the runs with ``identity``: at most one, unless a response was lost and the request repeated."""
     return list(store.search_runs([experiment], f"tags.`{ID_TAG}` = '{identity}'", max_results=10))
 
 
 def open_run(
     store: Any, experiment: str, identity: str, name: str, started: int, parent: str | None, tags: Mapping[str, str]
 ) -> Any:
-    """The run with this identity, created if it is not there. The caller holds the folder's lock."""
+    """Returns the run with this identity, created if it is missing. The caller holds the folder's lock."""
     found = find_runs(store, experiment, identity)
     if not found:
         given = {ID_TAG: identity, "mlflow.runName": name, **tags}
@@ -223,7 +229,7 @@ def open_run(
             given[PARENT_TAG] = parent
         store.create_run(experiment, start_time=started, tags=given, run_name=name)
         found = find_runs(store, experiment, identity)
-    # the run that is complete, else the same one for all who look
+    # the complete run, else the same one for all callers
     ordered = sorted(found, key=lambda run: (COMPLETE_TAG not in run.data.tags, run.info.run_id))
     for other in ordered[1:]:
         if COMPLETE_TAG not in other.data.tags:
@@ -234,7 +240,7 @@ def open_run(
 
 
 def upload(store: Any, run: Any, staged: Path, target: Target) -> None:
-    """Sends everything under ``staged`` to the run's artifacts, several files at once where the store allows it."""
+    """Sends everything under ``staged`` to the run's artifacts, several files at once if the store allows it."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     del store

@@ -1,4 +1,4 @@
-"""Where runs go, and what is kept about it beside a job's results."""
+"""Where runs are logged, and the note about it beside a job's results."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DATABASE = "mlflow.db"
 DEFAULT_EXPERIMENT = "harness"
 SCHEMES = ("http", "https", "databricks", "sqlite", "postgresql", "mysql", "mssql")
 LONGEST_NAME = 500
-"""Characters of an experiment's name that MLflow takes."""
+"""The most characters that MLflow accepts in an experiment's name."""
 LONGEST_PATH = 500
-"""SQLite takes paths of up to 512 bytes; MLflow would retry a longer one for minutes."""
+"""SQLite accepts paths of up to 512 bytes; MLflow would retry a longer one for minutes."""
 
 
 class LoggingFailed(HarnessError):
-    """The store did not take it; the job's folder is complete, and ``sync`` sends it later."""
+    """The store did not accept a folder; the folder is complete, and ``sync`` sends it later."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Target:
 
     @property
     def tracking_uri(self) -> str:
-        """The public address of the store, for records and people."""
+        """The public address of the store, for records and messages."""
         if self.kind == "server":
             uri = self.uri or os.environ.get("MLFLOW_TRACKING_URI")
             if not uri:
@@ -57,7 +57,8 @@ class Target:
     def address(self) -> str:
         """The address that MLflow gets, with credentials if the given address had some.
 
-        User and password of an http(s) address are left out: MLflow prints the addresses of runs, and gets both by its own variables.
+        User and password of an http(s) address are left out, because MLflow prints addresses; it gets both by its own
+        variables.
         """
         whole = secrets.whole(self.tracking_uri)
         parts = urlsplit(whole)
@@ -73,7 +74,7 @@ class Target:
 
 
 def escaped(folder: Path) -> str:
-    """The folder's path as a URI of SQLite has it: the URI's own signs (% and ?) may be part of a name."""
+    """Returns the folder's path escaped for a URI of SQLite, because % and ? may be part of a name."""
     return folder.as_posix().replace("%", "%25").replace("?", "%3F")
 
 
@@ -87,7 +88,7 @@ class Logged:
 
 
 def target_of(config: Mapping[str, Any]) -> Target:
-    """The target that the ``mlflow`` section names. Raises StoreError."""
+    """Returns the target of the ``mlflow`` section. Raises StoreError."""
     section = config.get("mlflow") or {}
     if not isinstance(section, Mapping):
         raise StoreError(f"mlflow is {shown(section)}; accepted: mlflow=local, server, off, or a YAML file of key: value.")
@@ -132,7 +133,7 @@ def check_uri(uri: str) -> None:
 
 
 def _has_place(uri: str) -> bool:
-    """Whether host and port of an address can be read, and nothing in it must be written percent-encoded."""
+    """Whether host and port of an address are valid, and no character in it needs percent-encoding."""
     try:
         parts = urlsplit(uri)
         (parts.hostname or "").encode("idna")
@@ -145,9 +146,9 @@ def _has_place(uri: str) -> bool:
 def explicit_target(
     uri: str | None, experiment: str | None, enabled: bool = True, root: str | None = None
 ) -> Target | None:
-    """A target from a command's options, or None if none is given.
+    """Returns the target of a command's options, or None if none is given.
 
-    Without ``experiment`` the target's is empty: each run keeps the name of its own experiment (``of_run``).
+    Without ``experiment`` that of the target is empty: each run keeps its own experiment (``of_run``).
     """
     if not enabled:
         return Target("off")
@@ -160,7 +161,7 @@ def explicit_target(
 
 
 def of_run(target: Target, own: Target | None) -> Target:
-    """``target`` with the experiment of the run's own target, where none was asked for."""
+    """Returns ``target``, with the experiment of the run's own target if none is given."""
     if target.experiment:
         return target
     return replace(target, experiment=own.experiment if own and own.experiment else DEFAULT_EXPERIMENT)
@@ -191,7 +192,7 @@ def check_writable(root: Path) -> None:
 
 @dataclass(frozen=True)
 class State:
-    """What one store has of a folder: the run, up to which state of its files, and what is still to be sent."""
+    """The part of a folder that one store has: the run, the state of its files, and what is still to be sent."""
 
     target: Target
     pending: bool
@@ -200,9 +201,12 @@ class State:
     files: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Enters the state in the folder's note; the states of other stores stay. ``files`` maps uploads to digests."""
+        """Writes the state to the folder's note and keeps the states of other stores.
+
+        ``files`` maps uploads to digests.
+        """
         stores = {**_read(folder), self.target.tracking_uri: self._plain()}
-        first = next(iter(stores))  # the store that the run was made for
+        first = next(iter(stores))  # the run's original store
         write_json(folder / STATE_FILE, {**stores[first], "stores": stores})
 
     def _plain(self) -> dict[str, Any]:
@@ -224,7 +228,10 @@ class State:
 
     @classmethod
     def load(cls, folder: Path, target: Target | None = None) -> State | None:
-        """What the store of ``target`` has of ``folder`` (without one: the store that the run was made for); None if unknown."""
+        """Reads the state of ``folder`` in the store of ``target`` (by default the run's original store).
+
+        None if unknown.
+        """
         stores = _read(folder)
         raw = stores.get(target.tracking_uri) if target else next(iter(stores.values()), None)
         if raw is None:
@@ -235,7 +242,7 @@ class State:
 
 
 def _read(folder: Path) -> dict[str, dict[str, Any]]:
-    """The states in the folder's note by store; empty if there is no note that can be read."""
+    """Returns the states in the folder's note by store; empty if there is no readable note."""
     try:
         raw = read_json(folder / STATE_FILE)
         stores = raw.get("stores") or {raw["uri"]: raw}
@@ -245,7 +252,7 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _sound(item: Any) -> bool:
-    """Whether a state in a note is one that we wrote: what was edited counts as unknown."""
+    """Whether a state in a note is valid; an edited one counts as unknown."""
     target = item.get("target") if isinstance(item, dict) else None
     if not isinstance(target, dict) or target.get("kind") not in ("local", "server"):
         return False

@@ -1,4 +1,4 @@
-"""Brings result files of other tools into line with a data set: names of sequences, coordinates, lengths."""
+"""Aligns result files of other tools with a data set: names of sequences, coordinates, lengths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.publish.submission.formats import ResultFolder
 
 @dataclass
 class Aligned:
-    """Tracks that fit the sequences that they are scored against, and what had to be done for that."""
+    """Tracks that fit the sequences they are scored against, and the changes made for that."""
 
     tracks: list[Track]
     sequences: list[Sequence]
@@ -27,7 +27,7 @@ class Aligned:
 def align(
     results: ResultFolder, sequences: Iterable[Sequence], benchmark: BenchmarkDataset | None, own: bool
 ) -> Aligned:
-    """The tracks of ``results`` for ``sequences``. ``own`` says that a job of this harness made them: they count from 0.
+    """Returns the tracks of ``results`` for ``sequences``. ``own``: a job of this harness made them, counting from 0.
 
     Raises DataError if sequences are missing or lengths differ.
     """
@@ -52,7 +52,7 @@ def align(
 
 
 def _names(results: ResultFolder, sequences: list[Sequence], benchmark: BenchmarkDataset | None) -> dict[str, str]:
-    """The results' own name of each sequence. Raises DataError for what is missing or there twice."""
+    """Returns the results' name of each sequence. Raises DataError for missing and duplicate sequences."""
     found: dict[str, str] = {}
     for name in results.sequences:
         known = name if benchmark is None else benchmark.resolve(name)
@@ -72,7 +72,7 @@ def _names(results: ResultFolder, sequences: list[Sequence], benchmark: Benchmar
 
 
 def _moved(track: Track, name: str, shift: int) -> Track:
-    """A track under the data set's name, counting from 0."""
+    """Returns a track under the data set's name, counting from 0."""
     if not shift:
         return track if track.sequence == name else replace(track, sequence=name)
     boxes = np.array(track.boxes, float)
@@ -83,7 +83,10 @@ def _moved(track: Track, name: str, shift: int) -> Track:
 def _fitted(
     results: ResultFolder, sequence: Sequence, tracks: list[Track], benchmark: BenchmarkDataset | None
 ) -> tuple[Sequence, list[Track]]:
-    """The sequence and its tracks at one length. Raises DataError if no rule of the benchmark makes them so."""
+    """Returns the sequence and its tracks with equal lengths.
+
+    Raises DataError if no rule of the benchmark allows it.
+    """
     frames = frame_count(sequence)
     lengths = {len(track.boxes) for track in tracks}
     if not frames or lengths == {frames}:

@@ -33,26 +33,26 @@ def _timed(track: Track) -> bool:
 
 
 def pysot(track: Track, name: str, tracker: str) -> dict[str, str]:
-    """``NAME.txt``, commas."""
+    """Returns ``NAME.txt`` with commas."""
     del tracker
     return {f"{name}.txt": _rows(track, ",")}
 
 
 def pytracking(track: Track, name: str, tracker: str) -> dict[str, str]:
-    """``NAME.txt`` and ``NAME_time.txt``, tabs."""
+    """Returns ``NAME.txt`` and ``NAME_time.txt`` with tabs."""
     del tracker
     return {f"{name}.txt": _rows(track, "\t")} | ({f"{name}_time.txt": _seconds(track)} if _timed(track) else {})
 
 
 def got10k(track: Track, name: str, tracker: str) -> dict[str, str]:
-    """``NAME.txt`` and ``times/NAME_time.txt``, commas: what the toolkit's experiments on other benchmarks than its own read."""
+    """Returns ``NAME.txt`` and ``times/NAME_time.txt`` with commas, for the toolkit's other experiments."""
     del tracker
     times = {f"times/{name}_time.txt": _seconds(track)} if _timed(track) else {}
     return {f"{name}.txt": _rows(track, ",")} | times
 
 
 def otb(track: Track, name: str, tracker: str) -> dict[str, str]:
-    """``NAME.json`` with one run, as the Python toolkit writes it."""
+    """Returns ``NAME.json`` with one run, as the Python toolkit writes it."""
     usable = track.seconds[1:][np.isfinite(track.seconds[1:])]
     run = {
         "tracker": tracker,
@@ -79,7 +79,7 @@ WRITERS: Mapping[str, Callable[[Track, str, str], dict[str, str]]] = {
 
 
 def benchmark_of(results: ResultFolder) -> tuple[Results | None, type[BenchmarkDataset] | None]:
-    """The job whose tracks these are, and its data set's class where it is a published benchmark's."""
+    """Returns the job of these tracks, and its data set's class if that is a published benchmark."""
     folder = results.path.parent if results.path.name == "tracks" else results.path
     if not (folder / RESULTS_FILE).is_file():
         return None, None
@@ -89,9 +89,9 @@ def benchmark_of(results: ResultFolder) -> tuple[Results | None, type[BenchmarkD
 
 
 def convert(source: Path, tool: str, target: Path, tracker: str | None = None) -> list[Path]:
-    """Writes the tracks under ``source`` as ``tool`` has them to ``target``; returns the files.
+    """Writes the tracks under ``source`` to ``target`` in the form of ``tool``; returns the files.
 
-    Boxes of a job of this harness count from 0; where its data set counts from 1, so do the written ones. Result files of
+    Boxes of a job of this harness count from 0; if its data set counts from 1, so do the written ones. Result files of
     other tools keep their coordinates. Of several repetitions the first is written. Raises DataError, StoreError.
     """
     if tool not in WRITERS:

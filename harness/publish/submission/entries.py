@@ -1,7 +1,7 @@
-"""The files of an archive or a folder under one view, read without trusting them.
+"""A common view of the files of an archive or a folder, read without trusting them.
 
-Nothing is ever extracted. Refused are names that lead outside, links, encrypted or doubled entries, unusual
-compression, and sizes that no result file has (a bomb says little in its header, so reading is bounded too).
+Nothing is ever extracted. Names that lead outside, links, encrypted or duplicate entries, unusual compression, and
+sizes that no result file has are refused. The header of a zip bomb may state a small size, so reading is limited too.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from harness.core.archives import Limits, Unreadable, read_entry, refusal, too_l
 from harness.core.errors import DataError
 
 LIMITS = Limits(file=4 << 20, total=256 << 20, entries=5000, what="result file")
-"""The longest sequence's box file has some 60 kB; entries are sequences times files, with room to spare."""
+"""Limits: the longest sequence's box file has about 60 kB; entries are sequences times files, with a margin."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong, in which file (relative to the archive's root), on which lines (1-based; none: the whole)."""
+    """What is wrong, in which file (relative to the archive's root), on which lines (1-based; empty: all)."""
 
     file: str
     message: str
@@ -48,7 +48,7 @@ def _ranges(lines: tuple[int, ...]) -> str:
 
 @dataclass
 class Entries:
-    """Files by their path from the root, each with a function that reads it; ``folders`` likewise; faults so far."""
+    """Files by their path from the root, each with a function that reads it; ``folders``; and the faults so far."""
 
     files: dict[str, Callable[[], bytes]] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
@@ -56,7 +56,7 @@ class Entries:
 
 
 def unsafe_name(name: str) -> str | None:
-    """Why ``name`` must not stand in an archive, or None."""
+    """Returns why ``name`` is not allowed in an archive, or None."""
     path = PurePosixPath(name)
     if not name or "\\" in name or "\0" in name or ":" in name:
         return "the name holds characters that are not allowed"
@@ -69,7 +69,7 @@ def unsafe_name(name: str) -> str | None:
 
 
 def folder_entries(root: Path) -> Entries:
-    """All files under ``root``; links are faults and are not followed."""
+    """Returns all files under ``root``; links are faults and are not followed."""
     entries = Entries()
     for base, folders, files in os.walk(root):
         inside = Path(base).relative_to(root)
@@ -104,7 +104,7 @@ def _file_reader(path: Path) -> Callable[[], bytes]:
 
 
 def archive_entries(path: Path, archive: zipfile.ZipFile) -> Entries:
-    """All entries of an open zip archive; the archive must stay open while entries are read."""
+    """Returns all entries of an open zip archive; the archive must stay open while entries are read."""
     entries = Entries()
     infos = archive.infolist()
     too_much = too_large(infos, LIMITS)

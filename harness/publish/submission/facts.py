@@ -1,6 +1,6 @@
-"""What a submission must hold: the split's sequences, their frame counts and first boxes.
+"""The required content of a submission: the split's sequences, their frame counts and first boxes.
 
-The facts come from the data set where it is at hand, else from ``got10k_test.csv``, which ships with the package:
+The facts come from the data set if it is available, else from ``got10k_test.csv``, which is part of the package:
 180 names, frame counts and first boxes cut to integers, derived from published result files of the test split
 (tools/make_got10k_facts.py).
 """
@@ -32,7 +32,7 @@ class SequenceFacts:
 
 @dataclass(frozen=True)
 class SplitFacts:
-    """The sequences of a whole split, in order; ``source`` says for people where the facts come from."""
+    """The sequences of a whole split, in order; ``source`` names the origin of the facts in messages."""
 
     source: str
     sequences: Mapping[str, SequenceFacts]
@@ -44,7 +44,7 @@ class SplitFacts:
 
 
 def shipped_test_facts() -> SplitFacts:
-    """GOT-10k test as the package has it: first boxes are cut to integers."""
+    """Returns the facts of GOT-10k test in the package; its first boxes are cut to integers."""
     with TEST_FACTS.open(encoding="ascii", newline="") as file:
         rows = list(csv.DictReader(file))
     sequences = {
@@ -54,7 +54,7 @@ def shipped_test_facts() -> SplitFacts:
 
 
 def facts_of(dataset: Dataset) -> SplitFacts:
-    """The facts of ``dataset``'s whole split, also where the data set is filtered: a submission needs all sequences."""
+    """Returns the facts of the whole split, even if ``dataset`` is filtered: a submission needs all sequences."""
     whole = dataset.whole()
     found = {sequence.name: SequenceFacts(frame_count(sequence), sequence.init_box) for sequence in whole}
     counted = {name: facts for name, facts in found.items() if facts.frames > 0}
@@ -64,7 +64,7 @@ def facts_of(dataset: Dataset) -> SplitFacts:
 
 
 def missing_sequences(dataset: Dataset) -> str:
-    """Why no complete submission can come of ``dataset``: a filter, or a copy that lacks sequences. Empty if one can."""
+    """Returns why ``dataset`` gives no complete submission: a filter, or missing sequences. Empty if it does."""
     have = {sequence.name for sequence in dataset}
     whole = [sequence.name for sequence in dataset.whole()]
     left_out = [name for name in whole if name not in have]

@@ -1,4 +1,4 @@
-"""Result folders of this and other tools, read into tracks.
+"""Reads result folders of this and other tools into tracks.
 
 Three layouts are known:
 
@@ -27,9 +27,9 @@ from harness.core.results import read_numbers
 from harness.publish.submission.otb_files import is_otb_json, read_otb
 
 SIDE_FILES = ("_time", "_all_boxes", "_all_scores", "_object_presence_scores")
-"""Endings of the files that flat result folders hold beside the box files."""
+"""Endings of the other files than box files in flat result folders."""
 DEEPEST = 4
-"""Levels below a folder that are searched for results, to name them."""
+"""Levels below a folder that are searched for results, to name them in a message."""
 LAYOUTS = (
     "either a folder per sequence with NAME_001.txt and NAME_time.txt (GOT-10k toolkit), or NAME.txt and NAME_time.txt "
     "side by side (PyTracking), or NAME.json or NAME_TRACKER.mat (OTB's toolkits)"
@@ -46,7 +46,7 @@ class ResultFiles:
 
 @dataclass(frozen=True)
 class ResultFolder:
-    """A tracker's result files by sequence, in the order of names; ``name`` is for people."""
+    """A tracker's result files by sequence, in the order of names; ``name`` is for messages."""
 
     path: Path
     name: str
@@ -90,7 +90,7 @@ def find_results(path: Path) -> ResultFolder:
 
 
 def _below(root: Path, levels: int) -> list[str]:
-    """The folders of results nearest below ``root``, relative to it: PyTracking keeps them under tracker/parameter/dataset."""
+    """Returns the nearest result folders below ``root``, relative to it; PyTracking uses tracker/parameter/dataset."""
     level = [root]
     for _ in range(levels):
         level = sorted(item for folder in level for item in folder.iterdir() if item.is_dir() and not item.is_symlink())
@@ -134,7 +134,7 @@ def _otb(root: Path) -> dict[str, ResultFiles]:
 
 
 def read_tracks(name: str, files: ResultFiles) -> list[Track]:
-    """One sequence's tracks, a repetition each; seconds are NaN if there are none. Raises DataError."""
+    """Reads one sequence's tracks, one per repetition; seconds are NaN if there are none. Raises DataError."""
     times = None if files.times is None else read_numbers(files.times)
     tracks = []
     for index, path in enumerate(files.boxes):

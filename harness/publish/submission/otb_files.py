@@ -1,4 +1,4 @@
-"""Result files of OTB's toolkits: JSON (Python) and MAT (MATLAB), read without running anything that they hold."""
+"""Reads result files of OTB's toolkits, JSON (Python) and MAT (MATLAB), without running code from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.core.files import open_regular, read_regular
 from harness.core.interfaces import Track
 
 LARGEST = 64 << 20
-"""Bytes; the longest sequence's results have some 500 kB."""
+"""Limit in bytes; the longest sequence's results have about 500 kB."""
 OPE = "OPE"
 
 
@@ -29,7 +29,7 @@ def is_otb_json(path: Path) -> bool:
 
 
 def read_otb(name: str, path: Path) -> Track:
-    """A sequence's one-pass results. Raises DataError for another kind of result, or of evaluation."""
+    """Reads a sequence's one-pass results. Raises DataError for other kinds of results or evaluation."""
     if path.stat().st_size > LARGEST:
         raise DataError(f"{path} has {path.stat().st_size >> 20} MiB, which no result file has.")
     record = _mat(path) if path.suffix == ".mat" else _json(path)
@@ -65,7 +65,7 @@ def _mat(path: Path) -> dict[str, Any]:
     data = read_regular(path, LARGEST)
     try:
         content = loadmat(io.BytesIO(data), squeeze_me=True, struct_as_record=False, variable_names=["results"])
-    except Exception as error:  # scipy raises whatever a damaged file makes it stumble over
+    except Exception as error:  # scipy raises any exception for a damaged file
         raise DataError(f"{path} is not a readable MAT file ({type(error).__name__}: {error}); save it by -v7.") from error
     results = content.get("results")
     runs = list(np.atleast_1d(results)) if results is not None else []

@@ -21,7 +21,7 @@ from harness.publish.submission.formats import ResultFolder, find_results
 from harness.publish.submission.validate import Report, validate
 
 STAMP = (1980, 1, 1, 0, 0, 0)
-"""Every entry's time: the same boxes and times give the same archive to the byte."""
+"""The time of every entry, so that the same boxes and times give the same archive byte for byte."""
 
 
 def manifest_path(archive: Path) -> Path:
@@ -35,7 +35,7 @@ def pack_tracks(
     """Packs the result files under ``folder`` (any known layout) into ``archive``; returns the manifest.
 
     Boxes are written ``%.3f``, times ``%.8f``, commas between, a folder per sequence at the root. The archive is checked
-    under a temporary name and renamed only when it is without fault; ``manifest`` (config, commit, artifact key,
+    under a temporary name and renamed only if it has no fault; ``manifest`` (config, commit, artifact key,
     versions) goes beside it with the SHA-256. Raises ArchiveError for an incomplete run or faults.
     """
     results = find_results(folder)
@@ -82,8 +82,8 @@ def pack_job(context: Context) -> tuple[list[str], list[str]]:
 
     Returns:
         The names of ``submission.zip`` and its manifest, relative to the job's folder; and warnings. If there can be no
-        submission (sequences are left out, a box has no area), the first is empty and a warning says why: what was
-        measured stays.
+        submission (sequences are left out, a box has no area), the first is empty and a warning states why; the
+        measurement is kept.
     """
     gap = missing_sequences(context.dataset)
     if gap:

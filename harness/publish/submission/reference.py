@@ -1,4 +1,4 @@
-"""What results are scored against: a folder in GOT-10k's layout, a benchmark as published, or nothing but the results."""
+"""The data to score with: a folder in GOT-10k's layout, a benchmark as published, or only the results."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from harness.publish.submission.formats import ResultFolder
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be scored, as the command line says it; None if it says nothing."""
+    """The command line's settings of scoring; None if not given."""
 
     root: Path | None = None
     split: str | None = None
     sequences: list[str] | None = None
     protocols: tuple[str, ...] | None = None
     layout: str | None = None
-    """The data set's name (otb, lasot, ...), if it is not to be recognised."""
+    """The data set's name (otb, lasot, ...); without it, the data set is recognised."""
     invalid_truth: str = "own"
     """How a benchmark's frames without a valid truth count under OPE: ``own`` or ``exclude``."""
 
 
 @dataclass
 class Reference:
-    """What results are scored against. ``dataset`` is the description for results.json; ``notes`` say what lacks."""
+    """The data to score against. ``dataset`` is the description for results.json; ``notes`` state what is missing."""
 
     sequences: dict[str, Sequence]
     dataset: dict[str, Any]
@@ -49,19 +49,19 @@ class Reference:
     protocols: tuple[str, ...] = ("got10k",)
     truth_rule: str = "exclude"
     benchmark: BenchmarkDataset | None = None
-    """The data set where it is a published benchmark's, whose result files have its own names and coordinates."""
+    """The data set if it is a published benchmark, whose result files have their own names and coordinates."""
 
 
 @dataclass
 class TruthFolder(FolderDataset):
-    """A data set's folder of which only the truth need be there: no images, labels or ``meta_info.ini``."""
+    """A data set's folder that needs only the truth: no images, labels or ``meta_info.ini``."""
 
     def truth_kind(self) -> TruthKind:
-        """Ground truth may be complete, or the first frame's box alone."""
+        """Ground truth may be complete, or only the first frame's box."""
         return "any"
 
     def read(self, name: str) -> Sequence:
-        """A sequence by its annotations; its images are not needed."""
+        """Reads a sequence from its annotations; its images are not needed."""
         return read_sequence(self.folder / name, truth="any", images=False)
 
     def missing(self) -> str:
@@ -70,7 +70,7 @@ class TruthFolder(FolderDataset):
 
 
 def reference(wanted: Wanted, results: ResultFolder) -> Reference:
-    """The sequences to score against: those under the root, or without one those of ``results``, without truth."""
+    """Returns the sequences to score against: those under the root, or without one those of ``results`` (no truth)."""
     if wanted.root is None:
         return _results_alone(results, wanted.sequences)
     benchmark = benchmark_class(wanted)
@@ -89,7 +89,7 @@ def reference(wanted: Wanted, results: ResultFolder) -> Reference:
 
 
 def describe(name: str, root: Path, split: str, dataset: Dataset, sequences: Mapping[str, Sequence]) -> dict[str, Any]:
-    """The data set as results.json records it."""
+    """Returns the data set as results.json records it."""
     return {
         "name": name,
         "root": str(root),
@@ -102,7 +102,7 @@ def describe(name: str, root: Path, split: str, dataset: Dataset, sequences: Map
 
 
 def benchmark_class(wanted: Wanted) -> tuple[str, type[BenchmarkDataset]] | None:
-    """Name and class of the benchmark under the root; None for a folder in GOT-10k's layout. Raises DataError."""
+    """Returns name and class of the benchmark under the root; None for GOT-10k's layout. Raises DataError."""
     assert wanted.root is not None
     if wanted.layout is not None:
         known = layouts()
@@ -115,7 +115,7 @@ def benchmark_class(wanted: Wanted) -> tuple[str, type[BenchmarkDataset]] | None
             return None
         fitting = candidates(wanted.root)
         if not fitting:
-            return None  # the folder reader then says what it expects
+            return None  # the folder reader then reports what it expects
         if len(fitting) > 1:
             names = ", ".join(name for name, _, _ in fitting)
             raise DataError(f"{wanted.root} fits several data sets ({names}); name the right one with --layout.")
@@ -124,7 +124,7 @@ def benchmark_class(wanted: Wanted) -> tuple[str, type[BenchmarkDataset]] | None
 
 
 def _benchmark(found: tuple[str, type[BenchmarkDataset]], wanted: Wanted, results: ResultFolder) -> Reference:
-    """A benchmark's sequences, annotations being enough; without a split the first list that the results have all of."""
+    """Reads a benchmark's sequences from annotations; without a split, the first list that the results cover."""
     name, cls = found
     notes = []
     if wanted.split is not None:
@@ -167,7 +167,7 @@ def _covers(dataset: BenchmarkDataset, results: ResultFolder) -> bool:
 
 
 def _find_split(root: Path, results: ResultFolder) -> str:
-    """The split under ``root`` whose list names the results' sequences; empty if ``root`` does not hold splits."""
+    """Returns the split under ``root`` whose list has the results' sequences; empty if ``root`` has no splits."""
     splits = sorted(path.parent for path in root.glob(f"*/{LIST_FILE}"))
     if (root / LIST_FILE).is_file() or not splits:
         return ""
@@ -179,7 +179,7 @@ def _find_split(root: Path, results: ResultFolder) -> str:
 
 
 def _what_lacks(found: Reference) -> list[str]:
-    """Sentences about truth, mask and bounds that are not there."""
+    """Returns sentences about missing truth, masks and image sizes."""
     if not found.dataset["truth"]:
         return ["The data set has first boxes alone (a test split): speed and agreement are reported, no accuracy."]
     notes = []

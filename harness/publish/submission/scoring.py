@@ -1,4 +1,4 @@
-"""Scores result folders of any tool and keeps them as jobs, so that published results stand in the same comparison."""
+"""Scores result folders of any tool and keeps them as jobs, so that published results join the same comparison."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from harness.scoring.protocols import Accuracy, score_by
 from harness.scoring.speed import latency_summary
 
 AGREEMENT_FILE = "agreement.json"
-"""Metrics that one job alone cannot know, beside its results; the MLflow logger adds them to the run's."""
+"""File of metrics that need other jobs, beside a job's results; they are added to the run in MLflow."""
 AGREEMENT = tuple(f"agreement/{key}" for key in ("mean_iou", "identical_boxes", "first_divergent_frame"))
 TARGET_LOST = 0.5
-"""Overlap with the baseline's box below which two runs are said to follow different things."""
+"""Overlap with the baseline's box below which two runs count as following different objects."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Scored:
     folder: Path = Path()
     benchmark: bool = False
     lists: dict[str, Metrics] = field(default_factory=dict)
-    """OPE scores of the benchmark's lists that are among the sequences, by the list's name."""
+    """OPE scores of the benchmark's lists that the sequences cover, by the list's name."""
 
     @property
     def name(self) -> str:
@@ -82,7 +82,7 @@ def score_folder(results: ResultFolder, against: Reference, drop_first_time: boo
     if own is not None and own.scoring.get("random_weights"):
         sequences = [replace(sequence, truth=None) for sequence in sequences]
         notes.append(f"{own.name}: random weights; speed alone is meant, so no accuracy is reported.")
-    # as read: files of other tools may have more decimals than a submission, and the toolkit uses them all
+    # unrounded: files of other tools may have more decimals than a submission, and the toolkit uses them all
     scores = score_by(
         against.protocols,
         against.truth_rule,
@@ -97,7 +97,7 @@ def score_folder(results: ResultFolder, against: Reference, drop_first_time: boo
 
 
 def _lists(scores: Accuracy, against: Reference) -> dict[str, Metrics]:
-    """Scores of the benchmark's lists that are scored as a whole, where there is more than one."""
+    """Returns the scores of the benchmark's lists that are fully scored, if there is more than one."""
     if against.benchmark is None or scores.ope is None:
         return {}
     curves = scores.ope.sequence_curves
@@ -129,7 +129,7 @@ def _file_warnings(results: ResultFolder, tracks: list[Track], against: Referenc
 
 
 def _own_results(results: ResultFolder) -> Results | None:
-    """The results.json of a job of this harness whose tracks these are, else None."""
+    """Returns the results.json of the job of this harness that made these tracks, else None."""
     folder = results.path.parent if results.path.name == "tracks" else results.path
     return Results.load(folder) if (folder / RESULTS_FILE).is_file() else None
 
@@ -138,13 +138,13 @@ def _own_results(results: ResultFolder) -> Results | None:
 
 
 def agree(scored: Scored, baseline: Scored) -> dict[str, Any]:
-    """How ``scored``'s boxes agree with ``baseline``'s: ``agreement/*`` and, per sequence, where they part.
+    """Returns the agreement of two runs' boxes: ``agreement/*`` and, per sequence, where they diverge.
 
     ``sequences`` maps a name to ``mean_iou``, ``first_divergent_frame`` (0-based; None if all boxes are equal) and
     ``first_below_0.5`` (the first frame whose boxes overlap less), worst mean first.
     """
     mine, theirs = scored.boxes(), baseline.boxes()
-    if scored.benchmark:  # published results of one sequence differ in length
+    if scored.benchmark:  # published results of a sequence may differ in length
         mine = {name: boxes for name, boxes in mine.items() if name in theirs and len(boxes) == len(theirs[name])}
     try:
         agreed = agreement(mine, theirs)
@@ -179,7 +179,7 @@ def write_job(scored: Scored, against: Reference, folder: Path, drop_first_time:
 
 
 def _write_exact(folder: Path, tracks: list[Track]) -> None:
-    """Track files with every digit that was read, so that scoring them again gives the same."""
+    """Writes track files with all digits that were read, so that scoring them again gives the same result."""
     for track in tracks:
         lines = "".join(",".join(map(repr, box)) + "\n" for box in track.boxes.tolist())
         write_text(track_paths(folder, track.sequence, track.repetition)[0], lines)
@@ -224,16 +224,16 @@ def _results(scored: Scored, against: Reference, drop_first_time: bool, words: l
 
 
 def _config(scored: Scored, against: Reference, drop_first_time: bool) -> dict[str, Any]:
-    """The own job's configuration if there is one, else what is known: the folder's name as the tracker's."""
+    """Returns the configuration of the job if there is one, else the known values: the folder's name as the tracker."""
     known: Mapping[str, Any] = scored.own.config if scored.own is not None else {"tracker": {"name": scored.name}}
     dataset = {key: against.dataset[key] for key in ("name", "split", "root") if key in against.dataset}
     task = {"name": "score", "drop_first_time": drop_first_time}
-    kept = {key: value for key, value in known.items() if key != "mlflow"}  # where the job itself was logged
+    kept = {key: value for key, value in known.items() if key != "mlflow"}  # mlflow: where the job was logged
     return {**kept, "dataset": dataset, "task": task}
 
 
 def _environment(scored: Scored) -> dict[str, Any]:
-    """Where it was measured if that is known; the versions and commit of what scored it otherwise, and no machine."""
+    """Returns the environment of the measurement if known, else versions and commit of the scoring, no machine."""
     if scored.own is not None:
         return scored.own.environment
     return {"machine": "", "versions": environment.versions(), **environment.git_state()}
@@ -242,12 +242,12 @@ def _environment(scored: Scored) -> dict[str, Any]:
 def score_all(
     paths: list[Path], wanted: Wanted, drop_first_time: bool = False
 ) -> tuple[list[Scored], list[Reference]]:
-    """Scores every folder against the same data; the first is the baseline of the others' agreement."""
+    """Scores every folder with the same data; the first is the baseline of the others' agreement."""
     scored: list[Scored] = []
     references: list[Reference] = []
     for path in paths:
         results = find_results(path)
-        # without a data set the first folder's sequences are everyone's
+        # without a data set, the first folder's sequences are used for all
         again = references and (wanted.root is None or references[0].benchmark is None)
         against = references[0] if again else reference(wanted, results)
         wanted = replace(wanted, split=str(against.dataset["split"])) if wanted.root is not None else wanted

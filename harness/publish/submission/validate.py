@@ -1,4 +1,4 @@
-"""Checks a GOT-10k submission as the evaluation server would, and more: every fault with file and line.
+"""Checks a GOT-10k submission at least as strictly as the evaluation server: every fault with file and line.
 
 An archive (or folder) holds, at its root, a folder per sequence and nothing else; in it ``NAME_001.txt`` (lines
 ``x,y,w,h``; also ``_002``, ``_003`` for trackers that are not deterministic) and ``NAME_time.txt`` (seconds, a column
@@ -23,9 +23,9 @@ from harness.publish.submission.entries import Entries, Fault, archive_entries, 
 from harness.publish.submission.facts import SequenceFacts, SplitFacts
 
 TOLERANCE = 1.0
-"""Pixels by which the first box may differ from the given one: the shipped list has it cut to integers."""
+"""Pixels by which the first box may differ from the given one, because the shipped list has integers."""
 MOST_REPETITIONS = 3
-"""GOT-10k asks for three runs of a tracker that is not deterministic."""
+"""GOT-10k requires three runs of a tracker that is not deterministic."""
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _NUMBER_ONLY = re.compile(_NUMBER)
@@ -34,7 +34,7 @@ _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 
 @dataclass
 class Report:
-    """What a check found: all faults (none: accepted), and how much was checked."""
+    """The result of a check: all faults (none means accepted), and how much was checked."""
 
     faults: list[Fault] = field(default_factory=list)
     sequences: int = 0
@@ -48,7 +48,7 @@ class Report:
 
 
 def validate(path: Path, facts: SplitFacts) -> Report:
-    """Checks the archive or folder at ``path`` against ``facts``. Raises DataError only where there is nothing."""
+    """Checks the archive or folder at ``path`` against ``facts``. Raises DataError only if it does not exist."""
     if path.is_dir():
         root = path / "tracks" if (path / "tracks").is_dir() else path
         return _check(folder_entries(root), facts)
@@ -76,7 +76,7 @@ def _check(entries: Entries, facts: SplitFacts) -> Report:
 
 
 def _unwrapped(entries: Entries, facts: SplitFacts, report: Report) -> Entries:
-    """Without a folder around everything, which is one fault and hides no others."""
+    """Removes a folder around everything, which is one fault and must not hide others."""
     tops = {file.split("/", 1)[0] for file in entries.files}
     if len(tops) != 1 or tops & facts.sequences.keys() or not all("/" in file for file in entries.files):
         return entries
@@ -165,7 +165,7 @@ def _check_file(
 
 
 def _numbers(line: str, columns: int) -> tuple[list[float] | None, list[str]]:
-    """The numbers of a line ``a,b,...``; or None and what is wrong with its form."""
+    """Returns the numbers of a line ``a,b,...``, or None and what is wrong with its form."""
     words = line.split(",")
     if len(words) == columns and all(_NUMBER_ONLY.fullmatch(word) for word in words):
         return [float(word) for word in words], []
