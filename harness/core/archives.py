@@ -122,7 +122,7 @@ def unpack(path: Path, folder: Path) -> Bundle:
     Raises ArchiveError, which names the entry, and leaves nothing behind; DataError if there is no such file.
     """
     if not path.is_file():
-        raise DataError(f"{path} does not exist; give a bundle (.zip) that `python -m harness share` wrote.")
+        raise DataError(f"{path} is not a file; give a bundle (.zip) that `python -m harness share` wrote.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
     try:

@@ -127,7 +127,7 @@ def find_sequence(job: Job, name: str) -> Sequence:
         raise DataError(f"{job.folder}: the run's configuration names no data set, so there are no frames to draw on.")
     if name not in job.results.sequences:
         names = ", ".join(sorted(job.results.sequences)[:8]) or "none"
-        raise DataError(f"{name} is not among the sequences that {job.shown or job.folder} tracked; some are: {names}.")
+        raise DataError(f"{name!r} is not among the sequences that {job.shown or job.folder} tracked; some are: {names}.")
     narrowed = dict(section)
     if "sequences" in narrowed:  # other sequences need not be read or exist
         narrowed |= {"sequences": [name], **({"limit": None} if "limit" in narrowed else {})}

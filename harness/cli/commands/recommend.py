@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
             search = value
         else:
             fixed.append(text)
+    if not search.strip():
+        raise ConfigError("search= is empty; give the name of a space, as search=default, or leave it out.")
     if not 0 < args.minutes < math.inf:
         raise ConfigError(f"--minutes is {args.minutes:g}; accepted: a number above 0.")
     config_dir = str(Path(args.config_dir).resolve()) if args.config_dir else None

@@ -30,7 +30,7 @@ class Imported:
 def import_bundle(path: Path, out: Path) -> Imported:
     """Unpacks ``path`` to ``out/<name>-<digest>``, or finds it there unchanged. Raises ArchiveError, DataError."""
     if not path.is_file():
-        raise DataError(f"{path} does not exist; give a bundle (.zip) that `python -m harness share` wrote.")
+        raise DataError(f"{path} is not a file; give a bundle (.zip) that `python -m harness share` wrote.")
     try:
         return _imported(path, out)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:  # an invalid manifest
