@@ -40,6 +40,27 @@ def checked(kind: str, raw: Mapping[str, Any], path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: {where} is {given}; {first['msg'].lower()}; restore the file, or make it again.") from error
 
 
+def as_type(kind: Any, raw: Any, path: Path, remedy: str) -> Any:
+    """Returns what a file holds as a type: a dataclass, or whatever else pydantic checks.
+
+    Args:
+        kind: The type.
+        raw: What was read.
+        path: The file, for the sentence.
+        remedy: What to do if it does not fit.
+
+    Raises:
+        DataError: A value is missing or has another type; the sentence has the key's path.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"{path} is damaged ({'.'.join(map(str, first['loc']))}: {first['msg'].lower()}); {remedy}.") from error
+
+
 def depth(value: Any) -> int:
     """Returns the levels of nesting of mappings and lists; counts no more than ``DEEPEST`` + 1."""
     level, deepest = [value], 0

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.config import suggestion
-from harness.core.errors import ConfigError, DataError, HarnessError
+from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import plain, read_record, write_json, write_text
 from harness.core.results import SWEEP_FILE, Results, read_sweep
+from harness.core.schema import as_type
 from harness.jobs import folders, outcomes, runner
 from harness.jobs.recommend.lab import Lab, Say
 from harness.jobs.resume import key_of
@@ -95,6 +96,24 @@ class Tuned:
         return f"{self.sentence}\n\nWith the tuned numbers:\n    {self.command}" if self.command else self.sentence
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A trial as it is kept: the numbers that were tried, and what they gave; None where the run failed."""
+
+    values: dict[str, float]
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What ``tune.json`` holds."""
+
+    wish: dict[str, Any]
+    trials: list[Trial]
+    own: float | None
+    spent_s: float
+
+
 @dataclass
 class Work:
     """A tuning in progress."""
@@ -121,15 +140,10 @@ class Work:
         """
         if not (self.folder / STATE_FILE).is_file():
             return False
-        record = read_record(self.folder / STATE_FILE)
-        try:
-            self.trials = [{**item, "values": dict(item["values"])} for item in record["trials"]]
-            self.own = None if record["own"] is None else float(record["own"])
-            self.spent_s = float(record["spent_s"])
-            same = record["wish"] == _comparable(self.wish)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{self.folder / STATE_FILE} is damaged ({error!r}); start a folder of its own.") from error
-        if not same:
+        path = self.folder / STATE_FILE
+        found: Kept = as_type(Kept, read_record(path), path, "start a folder of its own")
+        self.trials, self.own, self.spent_s = [asdict(item) for item in found.trials], found.own, found.spent_s
+        if found.wish != _comparable(self.wish):
             raise ConfigError(f"{self.folder} holds a tuning with other settings; choose another folder, or give the same words.")
         return True
 

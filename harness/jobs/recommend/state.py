@@ -9,9 +9,11 @@ from typing import Any
 
 from harness.core.errors import ConfigError, DataError
 from harness.core.files import read_record, write_json
+from harness.core.schema import as_type
 from harness.scoring.turns import Round
 
 STATE_FILE = "recommend.json"
+HEAT_KEYS, ROUND_KEYS = frozenset({"numbers", "done"}), frozenset({"heat", "seconds", "tail", "quiet"})
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,12 @@ class State:
         """
         if not (folder / STATE_FILE).is_file():
             return None
-        raw = read_record(folder / STATE_FILE)
-        try:
-            entries = [Entry(**item) for item in raw["entries"]]
-            found = cls(
-                dict(raw["request"]), entries, list(raw["rounds"]), list(raw["heats"]), bool(raw["raced"]), dict(raw["accuracy"]),
-                list(raw["inaccurate"]), list(raw["final"]), float(raw["spent_s"]), dict(raw["answer"]),
-            )  # fmt: skip
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{folder / STATE_FILE} is damaged ({error!r}); start a new search in another folder.") from error
+        path, remedy = folder / STATE_FILE, "start a new search in another folder"
+        found: State = as_type(cls, read_record(path), path, remedy)
+        for name, items, keys in (("heats", found.heats, HEAT_KEYS), ("rounds", found.rounds, ROUND_KEYS)):
+            lacking = next((keys - item.keys() for item in items if not keys <= item.keys()), None)
+            if lacking:
+                raise DataError(f"{path} is damaged ({name} lack {', '.join(sorted(lacking))}); {remedy}.")
         if {**found.request, "minutes": 0} != {**request.plain(), "minutes": 0}:
             raise ConfigError(f"{folder} holds a search with other settings; choose another folder, or give the same words.")
         return found
