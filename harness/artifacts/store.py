@@ -42,7 +42,7 @@ def damage(folder: Path) -> str:
         faults = changed(folder, raw[CONTENTS])
         if not faults and raw.get("info", {}).get(READS_WEIGHTS):
             faults = _changed_weights(raw["options"])
-    except (DataError, KeyError, TypeError) as error:
+    except (DataError, KeyError, TypeError, AttributeError) as error:
         return f"{ARTIFACT_FILE} cannot be read ({type(error).__name__})"
     return "; ".join(f"{name} {what}".strip() for name, what in list(faults.items())[:SHOWN])
 
@@ -72,7 +72,7 @@ def load_artifact(folder: Path) -> Artifact:
         graphs = {item["name"]: graph_from(item) for item in raw["graphs"]}
         files = {name: folder / path for name, path in raw["files"].items()}
         artifact = Artifact(raw["format"], raw["precision"], files, graphs, raw["key"], folder, raw["info"])
-    except (DataError, KeyError, TypeError) as error:
+    except (DataError, KeyError, TypeError, AttributeError) as error:
         raise PrepareError(f"the prepared model in {folder} is damaged ({error}); delete that folder.") from error
     gone = [str(path) for path in files.values() if not path.is_file()]
     if gone:

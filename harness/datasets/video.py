@@ -121,9 +121,11 @@ class Video(Dataset):
     def _intact(folder: Path) -> bool:
         """Whether all frames are there with the bytes that were written."""
         try:
-            frames = read_json(folder / RECORD_FILE)["frames"]
+            record = read_json(folder / RECORD_FILE)
+            frames = record["frames"]
+            int(record["announced"])
             return bool(frames) and all(_sha256(folder / name) == digest for name, digest in frames.items())
-        except (DataError, OSError, KeyError, TypeError, AttributeError):
+        except (DataError, OSError, KeyError, TypeError, ValueError, AttributeError):
             return False
 
     def _fill(self, folder: Path) -> None:

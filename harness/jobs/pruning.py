@@ -297,7 +297,8 @@ def _remove_run(run: Old) -> None:
     for item in run.items:
         _remove_item(item)
     path = run.folder / PRUNED_FILE
-    old = read_record(path).get("removed", []) if path.is_file() else []
+    kept = read_record(path).get("removed") if path.is_file() else None
+    old = kept if isinstance(kept, list) else []
     removed = [{"when": now(), "path": item.path.relative_to(run.folder).as_posix(), "kind": item.kind, "bytes": item.bytes} for item in run.items]
     write_json(path, {"removed": [*old, *removed]})
 

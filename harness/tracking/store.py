@@ -72,9 +72,9 @@ class SequenceStore:
             if record["key"] != self.key(sequence):
                 return None
             tracks = [self._read(sequence, record, index) for index in range(record["repetitions"])]
-        except (DataError, KeyError, IndexError, TypeError, ValueError):
+            return Done(tracks, float(record["wall"]), bool(record["contended"]))
+        except (DataError, KeyError, IndexError, TypeError, ValueError, AttributeError):
             return None
-        return Done(tracks, float(record["wall"]), bool(record["contended"]))
 
     def keep_only(self, sequences: Iterable[Sequence]) -> None:
         """Removes the tracks of sequences that are not among ``sequences``, left by an earlier run with other data."""

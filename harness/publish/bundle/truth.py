@@ -63,7 +63,7 @@ def read_truth(path: Path) -> list[Sequence]:
     raw = read_json(path)
     try:
         return [_sequence(str(name), entry) for name, entry in raw["sequences"].items()]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise DataError(f"{path} is damaged ({error}); get the bundle again.") from error
 
 

@@ -71,7 +71,7 @@ class LiveStore:
             if record["key"] != self.key(fps, sequence):
                 return None
             return _live(record, exact(fps))
-        except (DataError, KeyError, TypeError, ValueError):
+        except (DataError, KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
             return None
 
     def key(self, fps: float, sequence: Sequence) -> str:
