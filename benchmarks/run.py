@@ -125,6 +125,7 @@ def plan_lanes(configs: Mapping[str, Config], model: Path, frames: int) -> list[
             )
         if name in configs and name != "onnx":  # right after what it is compared with: the machine changes by the minute
             lanes.append(Lane(f"benchmark_app {name}", "app", {"config": configs[name], "seconds": 5}))
+            lanes.append(Lane(f"bare loop {name}", "bare", {"config": configs[name], "frames": min(79, 2 * frames), "sequences": 8}))
     return lanes
 
 
@@ -267,6 +268,9 @@ def judge(rounds: Rounds, quiet: bool, found: Mapping[str, Any]) -> list[dict[st
             0.9,
         ),
     ]
+    for name, title in (("openvino", "fp32"), ("openvino int8", "int8")):
+        ours, theirs = f"{name} parallel/pipeline_fps", f"bare loop {name}/pipeline_fps"
+        rows.append(against(f"parallel / a bare loop without the harness, {title}", ours, theirs, 0.95))
     around = Bar("", most=1.0, unit="ms", hurt_by_load=True)
     for title, lane in (
         ("SMAT", "openvino"),
