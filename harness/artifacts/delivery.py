@@ -1,4 +1,4 @@
-"""A prepared model on its way to a machine that does not see the cache: packed, checked by content, unpacked once."""
+"""Sends a prepared model to a machine without access to the cache: packed, checked by content, unpacked once."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ CACHE_VARIABLE = "HARNESS_CACHE"
 
 
 def worker_cache() -> Path:
-    """Where a worker keeps models that were sent to it: HARNESS_CACHE, else this user's own folder for caches."""
+    """Returns the folder in which a worker keeps received models: HARNESS_CACHE, else the user's cache folder."""
     own = os.environ.get(CACHE_VARIABLE)
     return Path(own) if own else platformdirs.user_cache_path("tracker-harness") / "models"
 
 
 def pack(artifact: Artifact) -> bytes:
-    """The artifact's folder as a tar archive, the same bytes for the same content; with the weights that a torch source reads."""
+    """Returns the artifact's folder as a reproducible tar archive, with the weights that a torch source reads."""
     members = {
         str(path.relative_to(artifact.folder)): path
         for path in sorted(artifact.folder.rglob("*"))
@@ -63,7 +63,7 @@ def digest(data: bytes) -> str:
 
 
 def seen(folder: Path, key: str) -> Artifact | None:
-    """The artifact in ``folder`` where this machine sees it whole and it is the one of ``key``, else None."""
+    """Returns the artifact in ``folder`` if it is complete on this machine and has ``key``, else None."""
     try:
         if read_json(folder / ARTIFACT_FILE)["key"] != key or not all(path.is_file() for path in weights_of(folder)):
             return None
@@ -108,7 +108,7 @@ def _extract(data: bytes, folder: Path) -> None:
 
 
 def _point_to_weights(temporary: Path, folder: Path) -> None:
-    """Lets a torch source name the weights that came with it."""
+    """Makes a torch source refer to the weights that were sent with it."""
     if not (temporary / SOURCE_FILE).is_file():
         return
     source = json.loads((temporary / SOURCE_FILE).read_text())

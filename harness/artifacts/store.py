@@ -15,13 +15,13 @@ REFERENCE_FILE = "parity.npz"
 SOURCE_FILE = "source.json"
 CONTENTS = "contents"
 READS_WEIGHTS = "reads_weights"
-"""In an artifact's info: its jobs read the weights' files where they lie."""
+"""Key in an artifact's info: its jobs read the files of weights at their original place."""
 SHOWN = 3
-"""Faults that a sentence lists."""
+"""The most faults that a message lists."""
 
 
 def artifact_folder(cache: Path, key: str) -> Path:
-    """Where an artifact lies in the cache."""
+    """Returns the folder of an artifact in the cache."""
     return cache / "artifacts" / key[:20]
 
 
@@ -31,9 +31,9 @@ def record(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def damage(folder: Path) -> str:
-    """What is wrong with an artifact's files, for people; empty where all are as they were written, or nothing is there.
+    """Describes what is wrong with an artifact's files; empty if all are unchanged, or if there is no artifact.
 
-    Weights that a job reads where they lie must be the ones that the artifact was made from.
+    Weights that a job reads at their original place must be the ones that the artifact was made from.
     """
     if not folder.is_dir():
         return ""
@@ -59,7 +59,7 @@ def _changed_weights(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def weights_of(folder: Path) -> list[Path]:
-    """The files that a torch artifact reads besides its own folder's."""
+    """Returns the files outside its own folder that a torch artifact reads."""
     if not (folder / SOURCE_FILE).is_file():
         return []
     return [Path(name) for name in read_json(folder / SOURCE_FILE)["weights"]]

@@ -1,1 +1,1 @@
-"""From a tracker's source to the files a backend opens, each step cached by the content it depends on."""
+"""Makes the files that a backend opens from a tracker's source; each step is cached by the content it depends on."""

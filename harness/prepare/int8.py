@@ -1,4 +1,4 @@
-"""quantization=int8 and int8_accuracy: what is calibrated on what, refused where it makes no sense, and the step.
+"""quantization=int8 and int8_accuracy: the calibration data, checks of what makes sense, and the step.
 
 The parent plans here without importing a runtime; ``harness.prepare.quantise`` runs in the preparing child.
 """
@@ -23,7 +23,10 @@ _UNKEYED = ("sequences", "root", "split", "validation", "compare_seconds")
 
 @dataclass
 class Int8(Quantizer):
-    """``quantization=int8``. The fields are the keys of ``conf/quantization/int8.yaml``, where each has its line."""
+    """``quantization=int8``.
+
+    The fields are the keys of ``conf/quantization/int8.yaml``, which describes each of them.
+    """
 
     sequences: list[str] | None = None
     root: str | None = None
@@ -60,17 +63,17 @@ class Int8(Quantizer):
     # ------------------------------------------------------------------------------------- checking
 
     def check(self, job: QuantizationJob) -> None:
-        """Raises SkipJob for what cannot be int8, ConfigError for calibration data that is missing or evaluated."""
+        """Raises SkipJob if the job cannot be int8, ConfigError if calibration data are missing or also evaluated."""
         job.backend.quantization(self.name)
         evaluated = build(job.config["dataset"], Dataset, "dataset")
         apart(self.data(job, self.sequences), evaluated, "sequences")
 
     def data(self, job: QuantizationJob, names: list[str] | None) -> Dataset:
-        """The data set of the sequences ``names`` that this job calibrates (or validates) on. Raises ConfigError."""
+        """Returns the data set of the sequences ``names`` for calibration (or validation). Raises ConfigError."""
         return build(self.section(job, names), Dataset, "quantization")
 
     def section(self, job: QuantizationJob, names: list[str] | None) -> dict[str, Any]:
-        """The configuration of that data set: the demo's own calibration split, or ``names`` of root and split."""
+        """Returns the configuration of that data set: the demo's calibration split, or ``names`` of root and split."""
         own = {key: value for key, value in job.config["dataset"].items() if key not in ("exclude", "limit")}
         if names is None:
             split = class_of(job.config["dataset"], Dataset, "dataset").calibration_split
@@ -103,11 +106,11 @@ class Int8(Quantizer):
     # ------------------------------------------------------------------------------------- planning
 
     def tracker(self, job: QuantizationJob) -> TrackerSpec:
-        """The tracker in the form that is quantised."""
+        """Returns the tracker in the form that is quantised."""
         return job.tracker.for_int8() if job.backend.quantization(self.name).own_form else job.tracker
 
     def add(self, step: Step, job: QuantizationJob) -> Step:
-        """The step that quantises what ``step`` prepares. Raises ConfigError if that is int8 already."""
+        """Returns the step that quantises the result of ``step``. Raises ConfigError if that is already int8."""
         if step.precision == "int8":
             raise ConfigError(f"the model is int8 already; quantization={self.name} cannot be applied twice.")
         options, unkeyed = self.options(job)
@@ -127,7 +130,7 @@ class Int8(Quantizer):
         )
 
     def options(self, job: QuantizationJob) -> tuple[dict[str, Any], dict[str, Any]]:
-        """(what the result depends on, what the builder needs besides)."""
+        """Returns (options that the result depends on, further options of the builder)."""
         data = self.data(job, self.sequences)
         tracker = {key: value for key, value in job.config["tracker"].items() if key != "weights"}
         modules = (*job.backend.quantization(self.name).modules, type(job.tracker).__module__, *CROPS)
@@ -166,7 +169,7 @@ class Int8Accuracy(Int8):
         at_least(self.max_reverts, 1, "quantization.max_reverts")
 
     def check(self, job: QuantizationJob) -> None:
-        """Raises SkipJob or ConfigError if accuracy cannot steer the quantisation of this job."""
+        """Raises SkipJob or ConfigError if the quantisation of this job cannot be controlled by accuracy."""
         if job.tracker.random_weights:
             raise SkipJob(
                 f"quantization={self.name} steers by the tracker's accuracy, and random weights have none; use "
@@ -182,7 +185,7 @@ class Int8Accuracy(Int8):
         return self.sequences if self.validation is None else self.validation
 
     def options(self, job: QuantizationJob) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The options of the step: those that enter its key, and those that do not."""
+        """Returns the options of the step: those that enter its key, and those that do not."""
         options, unkeyed = super().options(job)
         data = self.data(job, self._validation())
         options["validation"] = {"digest": data.digest(), "sequences": [item.name for item in data]}
@@ -190,7 +193,7 @@ class Int8Accuracy(Int8):
 
 
 def apart(data: Dataset, evaluated: Dataset, key: str) -> None:
-    """Raises ConfigError if a sequence of ``data`` is evaluated too: by place and name, or by its images."""
+    """Raises ConfigError if a sequence of ``data`` is evaluated too, judged by place and name, or by its images."""
     both = data.shared_with(evaluated)
     if both:
         copies = [f"{name} (the same images as {other})" if name != other else name for name, other in both.items()]

@@ -1,7 +1,8 @@
-"""Does a converted graph still compute what its source computes? Seeded inputs, largest absolute difference.
+"""Checks whether a converted graph computes the same as its source: seeded inputs, largest absolute difference.
 
-The reference is the source's module in float64, so that what is measured is the conversion's own error. It is judged beside
-the error that torch's float32 makes on the same inputs: a network that amplifies rounding does so in every runtime.
+The reference is the source's module in float64, so that only the error of the conversion is measured. It is compared
+with the error of torch's float32 on the same inputs, because a network that amplifies rounding does so in every
+runtime.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from harness.core.interfaces import Array, Arrays, Artifact, Backend, GraphSpec
 
 _DRAWS = 2
 OWN_ERRORS = 10
-"""A conversion's error may be this many times the error of torch's own float32, where that is more than the tolerance: two
-float32 computations in other orders of addition were seen to differ by up to 2 of these, on several processors."""
+"""A conversion's error may be this many times the error of torch's float32, if that is more than the tolerance.
+
+Two float32
+computations with other orders of addition differed by up to 2 times this error, on several processors."""
 
 
 def seeded_inputs(graph: GraphSpec, known: Mapping[str, Array], seed: int) -> Arrays:
-    """Inputs for ``graph``: images of smooth noise, other graphs' outputs where the names match, else normal numbers."""
+    """Makes inputs for ``graph``: images of smooth noise, other graphs' outputs by name, else normal numbers."""
     generator = np.random.default_rng(seed)
     inputs: Arrays = {}
     for tensor in graph.inputs:
@@ -36,7 +39,7 @@ def seeded_inputs(graph: GraphSpec, known: Mapping[str, Array], seed: int) -> Ar
 
 
 def _smooth_image(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
-    """Noise at several scales: like an image, unlike white noise, it has structure that survives pooling."""
+    """Makes noise at several scales: unlike white noise, it has structure that survives pooling, like an image."""
     image = np.zeros(shape)
     for scale in (1, 4, 16):
         size = [*shape[:1], *[-(-side // scale) for side in shape[1:3]], *shape[3:]]
@@ -53,10 +56,10 @@ def make_reference(
     seed: int,
     exact: Callable[[str, Arrays], Arrays] | None = None,
 ) -> None:
-    """Keeps seeded inputs of every graph and its outputs in ``path``.
+    """Writes seeded inputs and outputs of every graph to ``path``.
 
-    ``run(graph, inputs)`` is the source's own float32; ``exact`` the same in float64, which is then the reference, with the
-    largest error of ``run`` beside it. Without ``exact``, ``run`` is the reference.
+    ``run(graph, inputs)`` computes the source in float32; ``exact`` does so in float64, which is then the reference,
+    with the largest error of ``run`` beside it. Without ``exact``, ``run`` is the reference.
     """
     kept: Arrays = {}
     for draw in range(_DRAWS):
@@ -90,9 +93,9 @@ def check_outputs(graph: GraphSpec, outputs: Mapping[str, Array]) -> None:
 
 
 def measure(artifact: Artifact, backend: Backend, reference: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """``{graph: {output: {max_abs_diff, range, torch_error}}}`` of ``artifact`` against the reference outputs.
+    """Returns ``{graph: {output: {max_abs_diff, range, torch_error}}}`` of ``artifact`` against the reference outputs.
 
-    ``torch_error`` is the error of the source's own float32, 0 where the reference is that itself.
+    ``torch_error`` is the error of the source in float32; it is 0 if that is the reference itself.
     """
     sessions = backend.open(artifact)
     found: dict[str, dict[str, dict[str, float]]] = {}
@@ -119,7 +122,7 @@ def _compare(rows: dict[str, dict[str, float]], key: str, found: Array, expected
 
 
 def share(found: Mapping[str, Array], expected: Mapping[str, Array]) -> float:
-    """The largest difference over all outputs, as a share of the expected output's range."""
+    """Returns the largest difference over all outputs, as a share of the expected output's range."""
     rows: dict[str, dict[str, float]] = {}
     for key, value in expected.items():
         _compare(rows, key, found[key], value)
@@ -127,9 +130,9 @@ def share(found: Mapping[str, Array], expected: Mapping[str, Array]) -> float:
 
 
 def judge(parity: dict[str, dict[str, dict[str, float]]], tolerance: float, what: str) -> None:
-    """Puts into each output's row what is ``allowed``: ``tolerance`` of its range, or ``OWN_ERRORS`` times torch's own error.
+    """Adds ``allowed`` to each output's row: ``tolerance`` times its range, or ``OWN_ERRORS`` times torch's own error.
 
-    Raises PrepareError, naming the output and by how much, where a difference is larger.
+    Raises PrepareError if a difference is larger; the message names the output and the excess.
     """
     for graph, outputs in parity.items():
         for name, row in outputs.items():
@@ -144,7 +147,7 @@ def judge(parity: dict[str, dict[str, dict[str, float]]], tolerance: float, what
 
 
 def largest(parity: Mapping[str, Mapping[str, Mapping[str, float]]]) -> float:
-    """The largest absolute difference over all graphs and outputs; 0 if nothing was compared."""
+    """Returns the largest absolute difference over all graphs and outputs; 0 if nothing was compared."""
     return max((row["max_abs_diff"] for outputs in parity.values() for row in outputs.values()), default=0.0)
 
 

@@ -1,8 +1,8 @@
-"""What has to be prepared, and under which key: computed by the parent without importing any runtime.
+"""Plans the preparation steps and their keys, in the parent, without importing any runtime.
 
-A plan is a chain of steps, each with its parent: the tracker's source, then ONNX, IR, int8 as the backend and the
-quantisation ask. A step's key is the SHA-256 of all that its files depend on: the weights' bytes, the code that
-builds, the options, the versions of the libraries, and the parent's key.
+A plan is a chain of steps, each with its parent: the tracker's source, then ONNX, IR and int8, as backend and
+quantisation require. A step's key is the SHA-256 of everything that its files depend on: the bytes of the weights, the
+code of the builder, the options, the versions of the libraries, and the parent's key.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from harness.core.interfaces import Artifact, Backend, GraphSpec, Source, Tracke
 from harness.core.preparing import Conversion
 
 ONNX_CHECKER = "harness.backends.onnx.backend:Onnx"
-"""ONNX is the format of exchange, whatever the backend: its files are checked by ONNX Runtime."""
+"""The checker of ONNX files: for every backend, ONNX is the exchange format and is checked by ONNX Runtime."""
 
 
 OPSETS = (11, 25)
-"""The least and the largest opset of ONNX that the exporters may be asked for; torch refuses those that it does not know."""
+"""The least and the largest ONNX opset that may be requested; torch refuses those that it does not know."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Step:
-    """One link of the chain. ``builder`` is ``module:function``, called as ``function(step, parent, folder)``.
+    """One step of the chain. ``builder`` is ``module:function``, called as ``function(step, parent, folder)``.
 
-    ``checker`` names the backend (``module:Class``) that opens the files to compare them with the source. ``keeps_parent``
-    says that a job reads the parent's files too.
+    ``checker`` names the backend (``module:Class``) that opens the files to compare them with the source.
+    ``keeps_parent`` is True if a job reads the parent's files too.
     """
 
     format: str
@@ -86,10 +86,10 @@ class Quantizer(ABC):
 
     @abstractmethod
     def add(self, step: Step, job: QuantizationJob) -> Step:
-        """The plan that ends in a quantised artifact, or ``step`` itself."""
+        """Returns the plan whose last step makes a quantised artifact, or ``step`` itself."""
 
     def tracker(self, job: QuantizationJob) -> TrackerSpec:
-        """The tracker whose graphs are prepared: the job's, or an equal one that quantises better."""
+        """Returns the tracker whose graphs are prepared: the job's, or an equivalent one that quantises better."""
         return job.tracker
 
     def check(self, job: QuantizationJob) -> None:
@@ -99,7 +99,7 @@ class Quantizer(ABC):
 
 @dataclass(frozen=True)
 class QuantizationJob:
-    """What a quantiser may look at: the parts of the job and the sections they were built from."""
+    """The data that a quantiser may use: the parts of the job and the sections they were built from."""
 
     tracker: TrackerSpec
     backend: Backend
@@ -110,7 +110,10 @@ class QuantizationJob:
 
 @dataclass
 class NoQuantizer(Quantizer):
-    """``quantization=none``. The keys of int8 may be given, so that a sweep over int8 and none names them once; none is used."""
+    """``quantization=none``.
+
+    Accepts the keys of int8 without using them, so that a sweep over int8 and none gives them once.
+    """
 
     sequences: Any = None
     root: Any = None
@@ -135,7 +138,7 @@ class NoQuantizer(Quantizer):
     max_reverts: Any = None
 
     def add(self, step: Step, job: QuantizationJob) -> Step:
-        """The step itself: nothing is quantised."""
+        """Returns the step itself: nothing is quantised."""
         del job
         return step
 
@@ -144,7 +147,7 @@ class NoQuantizer(Quantizer):
 
 
 def plan(tracker: TrackerSpec, backend: Backend, settings: Settings, seed: int) -> Step:
-    """The chain of steps that ends in what ``backend`` opens. Raises SkipJob if it cannot run the tracker's graphs."""
+    """Returns the chain of steps to the files of ``backend``. Raises SkipJob if it cannot run the tracker's graphs."""
     parent = source_step(tracker, seed)
     start = backend.start_from(parent.format)
     if start != parent.format:
@@ -159,7 +162,7 @@ def checker_of(backend: Backend) -> str:
 
 
 NATIVE = "native"
-"""Format and precision of what runs as it is."""
+"""Format and precision of a native tracker."""
 SOURCE_PACKAGES: dict[str, tuple[str, ...]] = {
     "torch": ("torch", "onnx"),
     "onnx": ("onnx", "onnxruntime"),
@@ -170,7 +173,7 @@ SOURCE_PACKAGES: dict[str, tuple[str, ...]] = {
 
 
 def source_step(tracker: TrackerSpec, seed: int) -> Step:
-    """The first step: the tracker's own source, with seeded inputs and outputs to compare later steps with."""
+    """Returns the first step: the tracker's source, with seeded inputs and outputs to compare later steps with."""
     source = tracker.source()
     options = {
         "kind": source.kind,
@@ -249,7 +252,7 @@ def make_step(
     checker: str = "",
     keeps_parent: bool = False,
 ) -> Step:
-    """A step with its key. ``unkeyed`` options reach the builder but do not change what it builds."""
+    """Makes a step with its key. ``unkeyed`` options are passed to the builder but do not change its result."""
     seed = seed if seed is not None else (parent.seed if parent else 0)
     builder_module = builder.partition(":")[0]
     hashed = {key: value for key, value in options.items() if key != "weights" or "sha256" not in options}
@@ -285,7 +288,7 @@ def make_step(
 
 
 def lookup(step: Step, cache: Path) -> Artifact | None:
-    """The artifact of ``step`` where it is in the cache with all its files as they were written, else None."""
+    """Returns the artifact of ``step`` if it is in the cache with all its files unchanged, else None."""
     folder = artifact_folder(cache, step.key)
     if not (folder / ARTIFACT_FILE).is_file() or damage(folder):
         return None
@@ -295,7 +298,7 @@ def lookup(step: Step, cache: Path) -> Artifact | None:
 
 
 def source_of(step: Step) -> Source:
-    """The Source that the chain of ``step`` begins with."""
+    """Returns the Source at the beginning of the chain of ``step``."""
     options = step.chain()[0].options
     return Source(
         options["kind"],
@@ -308,6 +311,6 @@ def source_of(step: Step) -> Source:
 
 @dataclass
 class Timings:
-    """Seconds of each step that had to be built; empty when all came from the cache."""
+    """Seconds of each step that had to be built; empty if all came from the cache."""
 
     built: dict[str, float] = field(default_factory=dict)

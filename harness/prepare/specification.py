@@ -1,4 +1,7 @@
-"""Looks a tracker's specification over before anything is prepared: what a user can get wrong in it is one sentence."""
+"""Checks a tracker's specification before anything is prepared.
+
+Each mistake of the user is reported in one sentence.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ T = TypeVar("T")
 
 
 def check(spec: TrackerSpec) -> None:
-    """Raises ConfigError (or what the specification itself raises, such as WeightsError) where ``spec`` cannot be run."""
+    """Raises ConfigError (or the specification's own error, such as WeightsError) if ``spec`` cannot be run."""
     name = f"{type(spec).__module__}.{type(spec).__qualname__}"
     if spec.color not in ("rgb", "bgr"):
         raise ConfigError(f"{name}.color is {spec.color!r}; accepted: rgb, bgr.")
@@ -34,14 +37,14 @@ def check(spec: TrackerSpec) -> None:
 
 
 def _ask(what: str, question: Callable[[], T]) -> T:
-    """The answer, or a ConfigError that says what a user's own code raised."""
+    """Returns the answer. Raises ConfigError, which states what the user's own code raised."""
     try:
         return question()
     except HarnessError:
         raise
     except OSError as error:
         raise ConfigError(f"{what} failed: {in_words(error, 'see to that file or its name')}") from error
-    except Exception as error:  # whatever a user's own code raises
+    except Exception as error:  # a user's own code may raise anything
         raise ConfigError(f"{what} failed: {told(error)}.") from error
 
 

@@ -1,4 +1,4 @@
-"""What the ways of tracking a data set (serial, parallel, on a cluster) are given."""
+"""The input of the modes of tracking a data set (serial, parallel, on a cluster)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from harness.tracking.store import Done
 class Assignment:
     """Sequences to track, and how.
 
-    ``feedback`` gives the boxes ``[T, 4]`` that a sequence's crops follow, None if they follow the tracker's own. ``keep`` is called
-    with each finished sequence, one at a time, ``started`` when the first frame is tracked.
+    ``feedback`` returns the boxes ``[T, 4]`` that a sequence's crops follow, None if they follow the tracker's own.
+    ``keep`` is called with each finished sequence, one at a time; ``started`` is called when the first frame is
+    tracked.
     """
 
     context: Context
@@ -27,14 +28,14 @@ class Assignment:
 
     @property
     def frames(self) -> int:
-        """Frames to track, repetitions counted."""
+        """The number of frames to track, including repetitions."""
         return sum(len(item) for item in self.sequences) * self.repetitions
 
 
 def check_first_boxes(sequences: list[Sequence]) -> None:
-    """Raises DataError if a first box with truth has no part in its image: found before hours of tracking.
+    """Raises DataError if a first box with truth lies outside its image, before hours of tracking.
 
-    A sequence without truth (a test split) is left to the tracker, since its boxes are given and cannot be corrected.
+    A sequence without truth (a test split) is left to the tracker, because its boxes are given and cannot be corrected.
     """
     for sequence in sequences:
         if sequence.truth is not None and (fault := sequence.first_box_fault()):

@@ -1,4 +1,4 @@
-"""Whose box places the next crop: the tracker's own, or the truth."""
+"""Which box places the next crop: the tracker's own, or the ground truth."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Feedback = Literal["auto", "self", "truth"]
 
 
 def truthful(feedback: Feedback, tracker: TrackerSpec) -> bool:
-    """Whether crops follow the ground truth; ``auto``: with random weights, whose boxes leave the image."""
+    """Whether crops follow the ground truth; ``auto`` does so for random weights, whose boxes leave the image."""
     return feedback == "truth" or (feedback == "auto" and tracker.random_weights)
 
 
 def check_feedback(feedback: Feedback, tracker: TrackerSpec, dataset: Dataset) -> None:
-    """Raises SkipJob if the tracker cannot be put at a box, ConfigError if there is no truth to follow."""
+    """Raises SkipJob if the tracker cannot be set to a box, ConfigError if there is no truth to follow."""
     if not truthful(feedback, tracker):
         return
     if not tracker.placeable:
@@ -33,7 +33,10 @@ def check_feedback(feedback: Feedback, tracker: TrackerSpec, dataset: Dataset) -
 
 
 def true_box(sequence: Sequence, frame: int) -> Boxes | None:
-    """The truth of ``frame``, None if there is none or the target is absent: the tracker then stays where it was."""
+    """Returns the truth of ``frame``.
+
+    None if there is none or the target is absent (the tracker then stays in place).
+    """
     if sequence.truth is None or not sequence.truth[frame][2:].min() > 0:
         return None
     box: Boxes = sequence.truth[frame]

@@ -17,7 +17,7 @@ from harness.tracking.store import Done
 
 @dataclass(frozen=True)
 class Split:
-    """How the thread budget is shared: ``requests`` sequences at once, ``each`` threads for each, ``spare`` for decoding."""
+    """Shares of the thread budget: ``requests`` sequences at once with ``each`` threads, ``spare`` for decoding."""
 
     requests: int
     each: int
@@ -27,8 +27,8 @@ class Split:
 def split_threads(threads: int, wanted: int, sequences: int, device: str = "cpu") -> Split:
     """Shares ``threads`` among as many of ``wanted`` requests as there are sequences.
 
-    On the processor there are never more requests than threads: each runs on a thread of its own at least. Elsewhere
-    trackers only crop and wait, so that all threads decode.
+    On the CPU there are never more requests than threads, so that each has at least one thread of its own. Elsewhere
+    trackers only crop and wait, so all threads decode.
     """
     requests = max(1, min(wanted, sequences))
     if device != "cpu":
@@ -40,7 +40,7 @@ def split_threads(threads: int, wanted: int, sequences: int, device: str = "cpu"
 
 @dataclass
 class _Work:
-    """What the tracking threads share."""
+    """The shared state of the tracking threads."""
 
     given: Assignment
     waiting: list[Sequence]
@@ -67,7 +67,7 @@ class _Work:
             self.given.context.progress.step(1)
 
     def run(self, index: int, sessions: dict[str, Session]) -> None:
-        """One tracking thread, until no sequence is left or another thread failed."""
+        """Runs one tracking thread until no sequence is left or another thread has failed."""
         try:
             if self.given.context.backend.pins_callers():
                 pin_thread(allowed_cores()[index * self.split.each : (index + 1) * self.split.each])
@@ -85,7 +85,7 @@ class _Work:
             self.decoders.release(self.split.each)
 
     def keep(self) -> None:
-        """Writes finished sequences as they come, on a thread of its own: waiting for the disk keeps no tracker waiting."""
+        """Writes finished sequences in a separate thread, so that no tracker waits for the disk."""
         try:
             while (item := self.finished.get()) is not None:
                 self.given.keep(*item)
@@ -110,7 +110,7 @@ class _Work:
 def track_parallel(given: Assignment, requests: int | None) -> tuple[Split, float]:
     """Tracks the sequences of ``given``, longest first.
 
-    ``requests`` sequences are in flight, by default as many as the device likes best. Returns how the threads were
+    ``requests`` sequences are in flight, by default the device's preferred number. Returns how the threads were
     shared, and the seconds of tracking (models were open before). Raises the first error of a tracking thread.
     """
     context = given.context
@@ -159,4 +159,4 @@ def _run_all(work: _Work, sessions: list[dict[str, Session]]) -> None:
 
 
 class _Stopped(Exception):
-    """Another thread failed: leave the sequence."""
+    """Raised if another thread failed, to leave the sequence."""

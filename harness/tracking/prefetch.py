@@ -1,4 +1,4 @@
-"""Frames decoded ahead of the trackers, on cores that no tracker uses, within a bound of memory."""
+"""Prefetch: decodes frames ahead of the trackers, on cores that no tracker uses, within a memory limit."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from harness.imaging.decoding import Color, read_ahead, read_image
 
 LOOK_SECONDS = 1.0
 DEPTH = 4
-"""Frames that may lie decoded before a tracker, per sequence."""
+"""The most prefetched frames per sequence."""
 Decoded = tuple[Image, float]
 """An image and the seconds of reading and decoding it."""
 
 
 class _Lane:
-    """A sequence in flight: which frames are decoded, which are being decoded, which the tracker has."""
+    """A sequence in flight: which frames are decoded, which are being decoded, and which the tracker has."""
 
     def __init__(self, paths: tuple[Path, ...]) -> None:
         self.paths = paths
         self.ready: dict[int, Decoded | BaseException] = {}
-        self.begun = 0  # the first frame that nobody decodes yet
+        self.begun = 0  # the first frame whose decoding has not begun
         self.wanted = 0  # the frame that the tracker has or waits for
 
     def has_room(self) -> bool:
@@ -34,10 +34,10 @@ class _Lane:
 class DecodeAhead:
     """The decoders of several sequences in flight.
 
-    A tracker's thread decodes its next frame itself unless that is done or being done: it never waits for a frame that
-    nobody has begun. Helpers decode ahead, at most ``spare`` at once, which is the number of cores that the trackers
-    leave; a tracker that ends hands its own over (``release``). So there are never more runnable threads than
-    cores, and no core is idle while there is something to decode. The system reads files ahead in any case.
+    A tracker's thread decodes its next frame itself unless a helper has begun it, so it never waits for a frame that no
+    thread decodes. Helpers decode ahead, at most ``spare`` at once, which is the number of cores that trackers do not
+    use; a tracker that ends passes its cores on (``release``). So there are never more runnable threads than cores, and
+    no core is idle while frames are to be decoded. The system reads files ahead in any case.
     """
 
     def __init__(self, color: Color, spare: int, helpers: int) -> None:
@@ -65,7 +65,7 @@ class DecodeAhead:
                 self._lanes.remove(lane)
 
     def release(self, cores: int) -> None:
-        """Lets helpers use ``cores`` more: the tracker that had them has ended."""
+        """Lets helpers use ``cores`` more, because the tracker that used them has ended."""
         with self._changed:
             self._spare += cores
             self._changed.notify_all()
@@ -85,7 +85,7 @@ class DecodeAhead:
             lane.wanted = index
             mine = lane.begun == index
             lane.begun += mine
-            if self._working < self._spare:  # else no helper may begin, and waking one takes time from a tracker
+            if self._working < self._spare:  # else no helper may begin, and waking one would take time from a tracker
                 self._changed.notify_all()
             while not mine and index not in lane.ready:
                 self._changed.wait(LOOK_SECONDS)
@@ -102,7 +102,7 @@ class DecodeAhead:
             found: Decoded | BaseException
             try:
                 found = self._decode(lane.paths[index])
-            except BaseException as error:  # whatever it is, the tracker that waits for this frame must hear of it
+            except BaseException as error:  # any error must reach the tracker that waits for this frame
                 found = error
             with self._changed:
                 lane.ready[index] = found
@@ -110,7 +110,7 @@ class DecodeAhead:
                 self._changed.notify_all()
 
     def _claim(self) -> tuple[_Lane, int] | None:
-        """The next frame to decode: of the sequence with the fewest ahead. None once closed."""
+        """Returns the next frame to decode, from the sequence with the fewest prefetched ones; None if closed."""
         with self._changed:
             while not self._closed:
                 lanes = [lane for lane in self._lanes if lane.has_room()]

@@ -1,4 +1,4 @@
-"""What a tracker really feeds its network: one graph's inputs, recorded while it tracks."""
+"""Records the real inputs of one graph while a tracker runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.tracking.loop import Runner
 
 @dataclass(frozen=True)
 class Recording:
-    """A tracked stretch of a sequence: ``boxes`` ``[T, 4]`` (the given one first) and a graph's inputs of each update."""
+    """A tracked part of a sequence: ``boxes`` ``[T, 4]`` (the given one first) and a graph's inputs of each update."""
 
     sequence: Sequence
     boxes: Boxes
@@ -23,7 +23,7 @@ class Recording:
 
 
 class RecordingSession:
-    """A session that keeps copies of all it is given."""
+    """A session that keeps copies of all its inputs."""
 
     def __init__(self, session: Session, kept: list[Arrays]) -> None:
         self._session, self._kept, self.spec = session, kept, session.spec
@@ -36,10 +36,10 @@ class RecordingSession:
 def record(
     spec: TrackerSpec, sessions: Mapping[str, Session], sequence: Sequence, graph: str, updates: int
 ) -> Recording:
-    """Tracks the first ``updates`` updates of ``sequence`` and keeps what ``graph`` was given.
+    """Tracks the first ``updates`` updates of ``sequence`` and keeps the inputs of ``graph``.
 
-    A tracker with random weights is put at the truth (without truth, at the first box) before each update. Where graphs take
-    turns by the object, the tracker is one that runs ``graph``.
+    A tracker with random weights is set to the truth (without truth, to the first box) before each update. If different
+    objects use different graphs, the tracker is one that runs ``graph``.
     """
     kept: list[Arrays] = []
     spec = next((item for item in spec.variants() if graph in item.per_frame), spec)
@@ -59,7 +59,7 @@ def _feedback(spec: TrackerSpec, sequence: Sequence) -> Boxes | None:
 def record_crops(
     spec: TrackerSpec, sessions: Mapping[str, Session], sequences: Seq[Sequence], graph: str, count: int
 ) -> list[Arrays]:
-    """``count`` inputs of ``graph`` at most, from up to four sequences spread over the data set."""
+    """Records at most ``count`` inputs of ``graph``, from up to four sequences spread over the data set."""
     chosen = spread([item for item in sequences if len(item) > 1], 4)
     if not chosen:
         raise DataError("no sequence of the data set has a second frame, so that there is nothing to record.")
@@ -71,14 +71,14 @@ def record_crops(
 
 
 def spread(items: Seq[Sequence], count: int) -> list[Sequence]:
-    """``count`` of ``items`` at even distances, in order; all where there are fewer."""
+    """Returns ``count`` of ``items`` at even distances, in order; all if there are fewer."""
     if len(items) <= count:
         return list(items)
     return [items[index * len(items) // count] for index in range(count)]
 
 
 def save(inputs: Seq[Arrays], folder: Path) -> Path:
-    """``folder/<input>/<number>.npy``: the form in which benchmark_app takes inputs by name."""
+    """Writes ``folder/<input>/<number>.npy``, the form in which benchmark_app reads inputs by name."""
     for number, arrays in enumerate(inputs):
         for name, value in arrays.items():
             path = folder / name / f"{number:05d}.npy"
@@ -88,7 +88,7 @@ def save(inputs: Seq[Arrays], folder: Path) -> Path:
 
 
 def graph_of(spec: TrackerSpec, wanted: str | None) -> str:
-    """The graph to measure: ``wanted``, else the last that runs on every frame. Raises ConfigError, SkipJob."""
+    """Returns the graph to measure: ``wanted``, else the last that runs on every frame. Raises ConfigError, SkipJob."""
     if not spec.graphs:
         raise SkipJob(f"tracker {spec.name} runs as it is: it has no graph that could be measured by itself.")
     if wanted is None:
@@ -99,7 +99,7 @@ def graph_of(spec: TrackerSpec, wanted: str | None) -> str:
 
 
 def random_input(tensor: TensorSpec, generator: np.random.Generator) -> Array:
-    """Random values as benchmark_app draws them: uniform from 0 to 255, whatever the type."""
+    """Draws random values like benchmark_app: uniform from 0 to 255 for every type."""
     return generator.uniform(0, 256 if tensor.dtype == "uint8" else 255, tensor.shape).astype(tensor.dtype)
 
 

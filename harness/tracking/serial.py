@@ -1,4 +1,4 @@
-"""One sequence after the other, one frame at a time: what latency is measured on."""
+"""Serial tracking: one sequence after the other, one frame at a time, so that times are latencies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.tracking.store import Done
 
 
 def track_serial(work: Assignment, warmup: int) -> float | None:
-    """Tracks after ``warmup`` untimed updates; returns the seconds of the very first one, None if nothing is to do."""
+    """Tracks after ``warmup`` untimed updates; returns the seconds of the first one, None if there is nothing to do."""
     context = work.context
     runner = Runner(context.tracker, context.backend.open(context.artifact))
     if not work.sequences:
@@ -37,7 +37,7 @@ def track_serial(work: Assignment, warmup: int) -> float | None:
 
 
 class SpeedNote:
-    """``sequence 31.2 fps`` for the progress display; a frame costs it one addition."""
+    """``sequence 31.2 fps`` for the progress display; it costs one addition per frame."""
 
     def __init__(self) -> None:
         self.name, self._seconds, self._frames = "", 0.0, 0
@@ -49,7 +49,7 @@ class SpeedNote:
 
 
 def warm_up(runner: Runner, sequence: Sequence, updates: int) -> float:
-    """Runs ``updates`` untimed updates; returns the seconds of the first one, which is reported apart."""
+    """Runs ``updates`` untimed updates; returns the seconds of the first one, which is reported separately."""
     frames = decoded(sequence, runner.spec.color)
     try:
         image, _ = next(frames)
@@ -59,7 +59,7 @@ def warm_up(runner: Runner, sequence: Sequence, updates: int) -> float:
     try:
         ask(tracker.init, image, sequence.init_box)
         for number in range(updates):
-            frame = min(number + 2, len(sequence))  # of a shorter sequence the last frame comes again
+            frame = min(number + 2, len(sequence))  # a shorter sequence repeats its last frame
             image, _ = next(frames, (image, 0.0))
             if runner.spec.placeable:
                 ask(tracker.place, sequence.init_box)

@@ -20,14 +20,16 @@ def speed_metrics(
     in_flight: tuple[int, float] | None = None,
     target_fps: float | None = None,
 ) -> Metrics:
-    """``pipeline_fps``; and of what was tracked alone ``fps``, ``fps_got10k``, ``latency_ms/*`` and ``stage_ms/*`` (p50).
+    """Returns ``pipeline_fps``.
+
+    For serial tracking also ``fps``, ``fps_got10k``, ``latency_ms/*``, ``stage_ms/*`` (p50).
 
     Args:
-        done: What was tracked, by sequence.
-        first: Seconds of the first update ever.
+        done: The finished sequences.
+        first: Seconds of the process's first update.
         start_s: Seconds from the start of the process to the first tracked frame.
-        in_flight: Frames and seconds of what was tracked with several sequences in flight.
-        target_fps: A camera's rate; with it ``budget/over`` is found too.
+        in_flight: Frames and seconds of tracking with several sequences in flight.
+        target_fps: A camera's rate; with it, ``budget/over`` is returned too.
     """
     found: Metrics = {}
     pipeline = pipeline_fps(done, in_flight)
@@ -52,9 +54,9 @@ def speed_metrics(
 
 
 def pipeline_fps(done: Mapping[str, Done], in_flight: tuple[int, float] | None) -> float | None:
-    """Frames a second by the wall clock, decoding included; of the sequences in flight together where there were any.
+    """Returns frames per second of wall clock time, including decoding; for a parallel run, of the parallel part.
 
-    None where a run in parallel was resumed: its walls overlap.
+    None if a parallel run was resumed, because its wall clock times overlap.
     """
     if in_flight is not None:
         frames, wall = in_flight

@@ -1,4 +1,4 @@
-"""A way of tracking that is loaded and asleep until its turn: it tracks the same short pieces of video again and again."""
+"""A loaded tracker that waits for its turn; it tracks the same short video clips again and again."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from harness.imaging.decoding import read_image
 from harness.tracking.loop import Runner
 
 PIECE = 20
-"""Updates of a piece of video; with the first frame its images take some 20 MB at 640x360."""
+"""Updates of a clip; with the first frame, its images take about 20 MB at 640x360."""
 WARM = 2
-"""Updates at the beginning of a piece that are not counted."""
+"""Updates at the beginning of a clip that are not counted."""
 
 
 class SerialStand:
-    """Tracks a piece of a sequence over and over, one frame at a time; images are decoded before the clock runs."""
+    """Tracks a clip of a sequence repeatedly, one frame at a time; images are decoded before the clock starts."""
 
     def __init__(self, context: Context, truthful: bool) -> None:
         self._runner = Runner(context.tracker, context.backend.open(context.artifact))
@@ -28,7 +28,7 @@ class SerialStand:
         self._color = context.tracker.color
 
     def turn(self, number: int, seconds: float) -> npt.NDArray[np.float64]:
-        """Runs one turn; the same ``number`` is the same piece of video for every way of tracking."""
+        """Runs one turn; the same ``number`` means the same clip for every job."""
         piece, images, feedback = self._piece(number)
         found: list[npt.NDArray[np.float64]] = []
         end = perf_counter() + seconds
@@ -39,20 +39,20 @@ class SerialStand:
 
 
     def boxes(self, number: int) -> Boxes:
-        """The boxes of the piece of video of turn ``number``."""
+        """Returns the boxes of the clip of turn ``number``."""
         piece, images, feedback = self._piece(number)
         return self._runner.track(piece, feedback=feedback, frames=images).boxes
 
     def _piece(self, number: int) -> tuple[Sequence, list[tuple[Image, float]], Boxes | None]:
-        """A piece of video with its images, decoded, and the boxes that its crops follow."""
+        """Returns a clip with its decoded images, and the boxes that its crops follow."""
         piece = piece_of(self._sequences, number)
         return piece, [(read_image(path, self._color), 0.0) for path in piece.frames], piece.truth if self._truthful else None
 
 
 def piece_of(sequences: list[Sequence], number: int) -> Sequence:
-    """A piece of video for turn ``number``: sequences in order, each later visit further into it.
+    """Returns the clip of turn ``number``: sequences in order, each time at a later part.
 
-    It begins with a frame whose box is known: anywhere in a sequence with truth, else at its beginning.
+    It begins with a frame whose box is known: anywhere in a sequence with truth, else at the beginning.
     """
     sequence = sequences[number % len(sequences)]
     last = max(0, len(sequence) - PIECE - 1)
@@ -71,7 +71,7 @@ def piece_of(sequences: list[Sequence], number: int) -> Sequence:
 
 
 def _usable(sequence: Sequence, start: int) -> bool:
-    """Whether a tracker can begin at frame ``start``: its target is there."""
+    """Whether a tracker can begin at frame ``start``, because the target is present."""
     assert sequence.truth is not None
     there = sequence.visible is None or bool(sequence.visible[start])
     box = sequence.truth[start]

@@ -1,7 +1,7 @@
-"""Results per sequence, written as each ends, so that a run that was killed goes on where it stopped.
+"""Results per sequence, written when each ends, so that a run that was killed continues where it stopped.
 
-A sequence is complete when ``sequences/<name>.json`` is there, bears the key of what would make it now, and the track
-files still have the recorded digests. Anything else is tracked again.
+A sequence is complete if ``sequences/<name>.json`` exists with the key of the present settings, and the track files
+still have the recorded digests. Otherwise it is tracked again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.core.results import boxes_text, read_numbers, shipped, track_paths,
 
 @dataclass(frozen=True)
 class Done:
-    """A finished sequence: its repetitions, the wall seconds it took, and whether others ran beside it."""
+    """A finished sequence: its repetitions, its wall clock seconds, and whether others ran at the same time."""
 
     tracks: list[Track]
     wall: float
@@ -32,13 +32,13 @@ class Done:
 
 @dataclass(frozen=True)
 class SequenceStore:
-    """The finished sequences of one job. ``identity`` is everything but the sequence that a track depends on."""
+    """The finished sequences of one job. ``identity`` is everything that a track depends on, except the sequence."""
 
     folder: Path
     identity: Mapping[str, Any]
 
     def key(self, sequence: Sequence) -> str:
-        """SHA-256 of what makes this sequence's track."""
+        """Returns SHA-256 of everything that this sequence's track depends on."""
         digest = hashlib.sha256(repr(sorted(plain(self.identity).items())).encode())
         digest.update(repr((sequence.name, len(sequence), sequence.size, sequence.init_box.tolist())).encode())
         if sequence.truth is not None:
@@ -48,8 +48,8 @@ class SequenceStore:
         return digest.hexdigest()
 
     def save(self, sequence: Sequence, done: Done) -> None:
-        """Writes the track files, then the record that makes them count."""
-        shutil.rmtree(self.folder / "tracks" / sequence.name, ignore_errors=True)  # of other settings, perhaps more repetitions
+        """Writes the track files, then the record that makes them valid."""
+        shutil.rmtree(self.folder / "tracks" / sequence.name, ignore_errors=True)  # of other settings, with more repetitions
         write_tracks(self.folder / "tracks", done.tracks)
         write_json(
             self._record(sequence.name),
@@ -66,7 +66,7 @@ class SequenceStore:
         )
 
     def load(self, sequence: Sequence) -> Done | None:
-        """The finished sequence where it is complete and up to date, else None."""
+        """Returns the finished sequence if it is complete and up to date, else None."""
         try:
             record = read_json(self._record(sequence.name))
             if record["key"] != self.key(sequence):
@@ -105,5 +105,5 @@ def _digest(text: str) -> str:
 
 
 def as_shipped(track: Track) -> Track:
-    """The track with its boxes as a reader of the box file gets them."""
+    """Returns the track with its boxes as a reader of the box file gets them."""
     return replace(track, boxes=shipped(track.boxes))

@@ -1,1 +1,1 @@
-"""Following one target in frames that come now: a camera, a stream, a file, a folder of images."""
+"""Follows one target in live frames: a camera, a stream, a file, a folder of images."""

@@ -1,4 +1,4 @@
-"""The loop over frames that come now."""
+"""The loop over live frames."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from harness.tracking.camera.window import AGAIN, QUIT, Screen
 from harness.tracking.loop import Runner, as_number, ask
 
 COLLECT_EVERY = 500
-"""Frames after which what is unused is collected, outside the clock."""
+"""The number of frames between garbage collections, which are not timed."""
 
 
 @dataclass
 class Follower:
-    """Follows one target from a person's box.
+    """Follows one target from a box given by the user.
 
     Attributes:
         runner: The tracker over its sessions.
-        source: Frames; started.
+        source: The source of frames; already started.
         sinks: Get every frame.
-        box: The first box; None: drawn in ``screen``.
+        box: The first box; None if the user draws it in ``screen``.
         screen: The window in which boxes are drawn with the mouse, if there is one.
         showing: Whether frames are shown in ``screen``.
-        most: Ends after so many frames; None: never.
+        most: The number of frames after which it ends; None for no limit.
         stop: Set from outside to end.
-        meter: What was measured.
+        meter: The measured times.
     """
 
     runner: Runner
@@ -50,13 +50,13 @@ class Follower:
     meter: Meter = field(default_factory=Meter)
 
     def run(self) -> str:
-        """Follows the target to the end; returns why it ended, in words.
+        """Follows the target to the end; returns the reason for the end as text.
 
         Raises:
-            ConfigError: The box is none, or lies outside the image.
+            ConfigError: The box is invalid, or lies outside the image.
             DataError: The source cannot be opened, or has no frames.
-            SourceStalled: It sends nothing more.
-            TrackingError: The tracker could not go on, and there is no window to draw a new box in.
+            SourceStalled: The source sends no more frames.
+            TrackingError: The tracker could not continue, and there is no window to draw a new box in.
         """
         first = self.source.take(self.stop)
         if first is None:
@@ -67,7 +67,7 @@ class Follower:
         collecting = gc.isenabled()
         gc.collect()
         gc.freeze()
-        gc.disable()  # a collection inside an update would be charged to the tracker
+        gc.disable()  # a garbage collection inside an update would count as time of the tracker
         try:
             box = self.box if self.box is not None else self._drawn(first.image)
             if box is None:
@@ -105,7 +105,7 @@ class Follower:
                 except TrackingError as error:
                     if not self.showing:
                         raise TrackingError(f"frame {frame.number}: {error}") from error
-                    tracker = None  # lost: a person may draw a new box
+                    tracker = None  # lost: the user may draw a new box
             self.meter.frame(seconds if found is not None else None)
             word = self._hand_on(frame, found, sure, 1e3 * seconds if found is not None else None, False)
             self._tidy()
@@ -122,7 +122,7 @@ class Follower:
         return self._hand_on(frame, np.asarray(box, float), None, None, True)
 
     def _hand_on(self, frame: Frame, box: Boxes | None, sure: object, ms: float | None, started: bool) -> str:
-        """Gives the frame to all that want it; returns what the window's user asks for."""
+        """Passes the frame to all sinks and the window; returns the user's request in the window."""
         followed = Followed(
             frame.image, self.runner.spec.color, frame.number, frame.arrived - self._began, box, _finite(sure), ms,
             self.meter.fps, self.meter.p99_ms, self.source.dropped, started,

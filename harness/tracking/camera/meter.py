@@ -1,4 +1,4 @@
-"""What is told while a target is followed: how fast, how evenly, and what the harness itself takes."""
+"""Measures while a target is followed: speed, its variation, and the time of the harness itself."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from time import perf_counter
 import numpy as np
 
 LAST_S = 1.0
-"""Seconds over which the rate is taken."""
+"""Seconds over which the rate is measured."""
 WINDOW = 300
-"""Updates over which p99 is taken."""
+"""Updates over which p99 is computed."""
 REFRESH_S = 0.25
 KEPT = 100_000
-"""Frames that the summary looks back on."""
+"""The most frames that the summary covers."""
 
 
 class Meter:
-    """Collects times of frames; all in seconds.
+    """Collects times of frames, all in seconds.
 
     Attributes:
-        frames: How many frames there were.
+        frames: The number of frames.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Meter:
         self._shown, self._p99 = 0.0, 0.0
 
     def frame(self, update: float | None) -> None:
-        """A frame was tracked; ``update`` are the seconds of its update, None where the tracker was started."""
+        """Records a tracked frame; ``update`` is the seconds of its update, None if the tracker was started on it."""
         now = perf_counter()
         self.frames += 1
         self._ends.append(now)
@@ -47,19 +47,19 @@ class Meter:
             self._shown, self._p99 = now, float(np.percentile(self._recent, 99))
 
     def round(self, waited: float, own: float) -> None:
-        """A frame is done with: ``waited`` for it to come, ``own`` beside that and the update."""
+        """Records the end of a frame: seconds ``waited`` for it, and ``own`` seconds apart from that and the update."""
         self._waited.append(waited)
         self._own.append(own)
 
     @property
     def fps(self) -> float:
-        """Frames a second, of the last second."""
+        """Frames per second during the last second."""
         first, last = (self._ends[0], self._ends[-1]) if self._ends else (0.0, 0.0)
         return (len(self._ends) - 1) / (last - first) if last > first else 0.0
 
     @property
     def p99_ms(self) -> float:
-        """p99 of the last updates in milliseconds; 0 before there is one."""
+        """p99 of the last updates in milliseconds; 0 before the first update."""
         return 1e3 * self._p99
 
     def percentile_ms(self, what: str, percent: float) -> float:

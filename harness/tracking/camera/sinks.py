@@ -1,4 +1,4 @@
-"""Where boxes go: JSON lines, a film, a data set. What takes long is done by a thread, so that the next frame need not wait."""
+"""Outputs of boxes: JSON lines, a video, a data set. A thread does slow work, so that the next frame need not wait."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from harness.core.interfaces import Boxes, Image
 from harness.imaging.decoding import Color
 
 WAITING = 16
-"""Frames that may wait for a thread that writes."""
+"""The most frames that wait for a writing thread."""
 GREEN = (60, 220, 60)
 USUAL_FPS = 25.0
-"""Frames a second of a film whose source announces none."""
+"""Frames per second of a video whose source states no rate."""
 
 
 class NobodyReads(Exception):
-    """The reader of the JSON lines has gone: there is no need to go on."""
+    """The reader of the JSON lines has gone, so there is no need to continue."""
 
 
 @dataclass(frozen=True)
 class Followed:
-    """One frame with what was found in it.
+    """One frame with its tracking result.
 
     Attributes:
         image: uint8 ``[H, W, 3]``.
         color: The order of its channels.
-        number: Of the frame, from 0, among all that the source gave.
-        seconds: Since the first frame.
-        box: ``[4]``; None where the target is lost.
-        confidence: As the tracker tells; None if it does not.
-        ms: Milliseconds of the update; None where the tracker was started on the box.
-        fps: Frames a second.
-        p99_ms: Of the last updates.
-        dropped: Frames that were not tracked so far.
-        started: Whether the tracker was started on this box, by a person.
+        number: The frame's number among all frames of the source, from 0.
+        seconds: Seconds since the first frame.
+        box: ``[4]``; None if the target is lost.
+        confidence: The tracker's confidence; None if it reports none.
+        ms: Milliseconds of the update; None if the tracker was started on the box.
+        fps: Frames per second.
+        p99_ms: The 99th percentile of the last updates.
+        dropped: The number of frames not tracked so far.
+        started: Whether the tracker was started on this box by the user.
     """
 
     image: Image
@@ -67,7 +67,7 @@ class Followed:
         return np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2BGR), np.uint8)
 
     def line(self) -> str:
-        """As one line of JSON."""
+        """Returns the frame's result as one line of JSON."""
         found = {
             "frame": self.number,
             "seconds": round(self.seconds, 6),
@@ -82,13 +82,13 @@ class Followed:
         return json.dumps(found) + "\n"
 
     def words(self) -> str:
-        """Rate, p99, confidence and dropped frames, for people."""
+        """Returns rate, p99, confidence and dropped frames as text."""
         sure = "" if self.confidence is None else f"  confidence {self.confidence:.2f}"
         return f"{self.fps:.0f} fps  p99 {self.p99_ms:.1f} ms{sure}  dropped {self.dropped}"
 
 
 def drawn(frame: Followed) -> Image:
-    """The frame in BGR with its box and the words."""
+    """Returns the frame in BGR with its box and the text."""
     canvas = frame.bgr()
     if frame.box is not None:
         x, y, w, h = (round(float(value)) for value in np.clip(frame.box, -30000, 30000))
@@ -100,7 +100,7 @@ def drawn(frame: Followed) -> Image:
 
 
 class Sink(ABC):
-    """Takes frames in their order."""
+    """Receives frames in order."""
 
     @abstractmethod
     def add(self, frame: Followed) -> None:
@@ -108,11 +108,11 @@ class Sink(ABC):
 
     @abstractmethod
     def close(self) -> str:
-        """Ends; returns what was written, for people. Raises StoreError."""
+        """Ends the output; returns a text on what was written. Raises StoreError."""
 
 
 class JsonLines(Sink):
-    """A line of JSON a frame, each at once."""
+    """Writes a line of JSON for each frame immediately."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -129,7 +129,7 @@ class JsonLines(Sink):
 
 
 class _Behind(Sink):
-    """A sink whose work is done by a thread, in order; one that falls behind holds the frames up."""
+    """A sink whose thread does the work in order; if it falls behind, frames have to wait."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[Followed | None] = queue.Queue(WAITING)
@@ -159,7 +159,7 @@ class _Behind(Sink):
                     self._error = error
                 except OSError as error:
                     self._error = StoreError(f"a frame cannot be written: {in_words(error)}")
-                except Exception as error:  # whatever an encoder raises
+                except Exception as error:  # an encoder may raise anything
                     self._error = StoreError(f"a frame cannot be written ({type(error).__name__}: {error}).")
 
     @abstractmethod
@@ -168,14 +168,14 @@ class _Behind(Sink):
 
     @abstractmethod
     def finish(self) -> str:
-        """Called once all frames are written."""
+        """Called after all frames are written."""
 
     def abandon(self) -> None:
-        """Called where a frame could not be written."""
+        """Called if a frame could not be written."""
 
 
 class Film(_Behind):
-    """An MP4 of the frames with their boxes; there under its name once it is whole."""
+    """An MP4 of the frames with their boxes; it gets its name when it is complete."""
 
     def __init__(self, path: Path, fps: Callable[[], float]) -> None:
         self._path, self._fps, self._writer, self._count = path, fps, None, 0
@@ -193,7 +193,7 @@ class Film(_Behind):
             self._writer = cv2.VideoWriter(str(self._temporary), cv2.VideoWriter.fourcc(*"mp4v"), self._fps() or USUAL_FPS, size)
             if not self._writer.isOpened():
                 raise StoreError(f"{self._path}: OpenCV has no MP4 encoder here; take the boxes by --json instead.")
-        if size != self._size:  # a stream that changes its size
+        if size != self._size:  # the stream has changed its size
             canvas = np.asarray(cv2.resize(canvas, self._size), np.uint8)
         self._writer.write(canvas[: self._size[1], : self._size[0]])
         self._count += 1
@@ -214,13 +214,13 @@ class Film(_Behind):
 
 
 class Recording(_Behind):
-    """A data set in the GOT-10k layout: images without loss, and the tracker's boxes as ``groundtruth.txt``.
+    """A data set in the GOT-10k layout: lossless images, and the tracker's boxes as ``groundtruth.txt``.
 
     Each start of the tracker on a box begins a sequence, and the loss of the target ends one; ``list.txt`` is written last.
 
     Args:
         folder: New or empty.
-        note: Who made the boxes, for ``meta_info.ini``.
+        note: The origin of the boxes, for ``meta_info.ini``.
     """
 
     def __init__(self, folder: Path, note: str) -> None:

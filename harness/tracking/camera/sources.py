@@ -1,7 +1,7 @@
-"""Where frames come from: every frame of a file or folder, the newest frame of a camera or stream.
+"""Sources of frames: every frame of a file or folder, the newest frame of a camera or stream.
 
-A thread reads, so that reading and decoding do not wait for the tracker. Of a live source the frame that waits is replaced by
-a newer one, and counted as dropped; of files every frame is taken.
+A thread reads, so that reading and decoding do not wait for the tracker. For a live source, a waiting frame is replaced
+by a newer one and counted as dropped; for files, every frame is used.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ Kind = Literal["file", "folder", "camera", "stream"]
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtp", "udp", "tcp", "srt")
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 AHEAD = 4
-"""Frames that are read ahead of the tracker where every frame is taken."""
+"""The number of prefetched frames if every frame is used."""
 OPENING_S = 2.0
-"""Seconds that a source gets beyond its timeout before the first frame: opening has a timeout of its own, which says more."""
+"""Extra seconds before the first frame: opening has its own timeout, whose message is more exact."""
 MOST_DIGITS = 4
-"""Of a camera's number; OpenCV does not take what is no 32-bit integer."""
+"""The largest number of a camera; OpenCV accepts only 32-bit integers."""
 GLANCE_S = 0.2
-"""Seconds after which a wait looks whether it has been told to stop."""
+"""Seconds between checks of a waiting thread for the stop event."""
 
 
 class SourceStalled(HarnessError):
-    """A live source that sends nothing more."""
+    """A live source that sends no more frames."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Frame:
     """One frame.
 
     Attributes:
-        image: uint8 ``[H, W, 3]``, channels in the order that was asked for.
-        number: Its number among all frames that the source gave, from 0.
-        arrived: When it was there, by ``perf_counter``.
+        image: uint8 ``[H, W, 3]``, channels in the requested order.
+        number: Its number among all frames of the source, from 0.
+        arrived: The time of its arrival, by ``perf_counter``.
     """
 
     image: Image
@@ -58,10 +58,10 @@ class Frame:
 
 
 def kind_of(address: str) -> Kind:
-    """What an address names: a file, a folder of images, a camera by its number, or a stream.
+    """Returns the kind of an address: a file, a folder of images, a camera by its number, or a stream.
 
     Raises:
-        DataError: Nothing of these.
+        DataError: It is none of these.
     """
     path = Path(address).expanduser()
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.\-]*)://", address)
@@ -81,12 +81,12 @@ def kind_of(address: str) -> Kind:
 
 
 class Source(ABC):
-    """Frames in their order; a thread reads them as soon as ``start`` is called.
+    """Frames in order; a thread reads them after ``start`` is called.
 
     Attributes:
-        title: What a person calls it; without a password.
-        fps: The frames a second that it announces; 0 if it says nothing. Known once a frame has been taken.
-        dropped: Frames that were replaced by newer ones before anybody took them.
+        title: Its name in messages, without a password.
+        fps: The frames per second that it states; 0 if none. Known after the first frame has been taken.
+        dropped: The number of frames that were replaced by newer ones before they were taken.
     """
 
     def __init__(self, title: str, color: Color, timeout: float | None) -> None:
@@ -100,15 +100,15 @@ class Source(ABC):
         self._thread = threading.Thread(target=self._run, daemon=True, name="frames")
 
     def start(self) -> None:
-        """Begins to read."""
+        """Starts reading."""
         self._thread.start()
 
     def take(self, stop: threading.Event) -> Frame | None:
-        """The next frame; None at the end of the source, or when ``stop`` is set.
+        """Returns the next frame; None at the end of the source, or if ``stop`` is set.
 
         Raises:
             DataError: The source cannot be opened or read.
-            SourceStalled: It has sent nothing for too long.
+            SourceStalled: No frame has arrived for too long.
         """
         began = perf_counter()
         with self._changed:
@@ -130,7 +130,7 @@ class Source(ABC):
         return Frame(self._turned(image), number, arrived)
 
     def close(self) -> None:
-        """Ends the reading; what was not taken is forgotten."""
+        """Stops reading; frames not taken are discarded."""
         self._stop.set()
         with self._changed:
             self._frames.clear()
@@ -154,11 +154,11 @@ class Source(ABC):
 
     @abstractmethod
     def _read(self) -> Iterator[Image]:
-        """The images as they come."""
+        """Yields the images as they arrive."""
 
     @abstractmethod
     def _put(self, image: Image) -> None:
-        """Adds an image to those that wait."""
+        """Adds an image to the waiting ones."""
 
     def _add(self, image: Image) -> None:
         self._frames.append((image, self._count, perf_counter()))
@@ -170,14 +170,14 @@ class Source(ABC):
 
 
 class EveryFrame(Source):
-    """All frames: those ahead of the tracker wait, and so does what sends them.
+    """All frames: prefetched frames wait for the tracker, and so does their sender.
 
     Args:
-        title: For people.
-        color: The order of channels that is asked for.
-        read: Gives the images, in the order of channels ``given``.
+        title: Its name in messages.
+        color: The requested order of channels.
+        read: Yields the images, with channels in the order ``given``.
         given: See ``read``.
-        timeout: Seconds without a frame after which the source has stalled; None where it cannot.
+        timeout: Seconds without a frame after which the source counts as stalled; None if it cannot stall.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class EveryFrame(Source):
 
 
 class NewestFrame(Source):
-    """The newest frame alone. ``read`` gives images in BGR."""
+    """Only the newest frame. ``read`` yields images in BGR."""
 
     def __init__(self, title: str, color: Color, read: Callable[[NewestFrame], Iterator[Image]], timeout: float | None) -> None:
         super().__init__(title, color, timeout)
@@ -215,7 +215,7 @@ class NewestFrame(Source):
             self._add(image)
 
     def _turned(self, image: Image) -> Image:
-        return _swapped(image) if self._color == "rgb" else image  # of those alone that are taken
+        return _swapped(image) if self._color == "rgb" else image  # only for frames that are taken
 
 
 def _swapped(image: Image) -> Image:
@@ -226,17 +226,17 @@ def _swapped(image: Image) -> Image:
 
 
 def source_of(address: str, color: Color, *, every_frame: bool = False, timeout: float = 10.0) -> Source:
-    """The source that an address names; ``start`` begins to read.
+    """Returns the source of an address; ``start`` begins to read.
 
     Args:
         address: A file, a folder of images, a camera's number, or the address of a stream, perhaps without its password
             (``core.secrets`` knows it).
         color: The order of the channels.
-        every_frame: Whether every frame of a live source is wanted too: it then waits for the tracker.
-        timeout: Seconds without a frame after which a live source has stalled.
+        every_frame: Whether every frame of a live source is used too; the source then waits for the tracker.
+        timeout: Seconds without a frame after which a live source counts as stalled.
 
     Raises:
-        DataError: The address names nothing that could be a source.
+        DataError: The address is not a possible source.
     """
     kind = kind_of(address)
     title = f"camera {address}" if kind == "camera" else secrets.masked(address)
@@ -263,7 +263,7 @@ def _images(folder: Path, color: Color) -> Iterator[Image]:
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
-    """The order of names in which 2 comes before 10."""
+    """Returns a sort key with which 2 comes before 10."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"[0-9]+|[^0-9]+", name)]
 
 

@@ -20,14 +20,14 @@ PROBE_S = 20.0
 
 
 class Screen(Protocol):
-    """What the loop asks of a window."""
+    """The window's interface for the loop."""
 
     def choose(self, image: Image) -> Boxes | None:
-        """A person's box in an image (BGR); None if they draw none."""
+        """Returns the user's box in an image (BGR); None if no box is drawn."""
         ...
 
     def show(self, frame: Followed) -> str:
-        """Shows a frame; returns ``quit``, ``again`` or nothing, by the key that was pressed."""
+        """Shows a frame; returns ``quit``, ``again`` or an empty string, by the key that was pressed."""
         ...
 
     def close(self) -> None:
@@ -36,7 +36,7 @@ class Screen(Protocol):
 
 
 class Window:
-    """A window of OpenCV's."""
+    """An OpenCV window."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -57,9 +57,9 @@ class Window:
 
 
 def window_fault() -> str:
-    """Why no window can be shown here; empty if one can.
+    """Returns why no window can be shown here; empty if one can.
 
-    It is tried in a process of its own: without a display OpenCV's windows may end the whole process.
+    It is tried in a separate process, because without a display OpenCV's windows may end the whole process.
     """
     if sys.platform not in ("win32", "darwin") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "there is no display here"

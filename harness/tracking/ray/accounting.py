@@ -1,4 +1,4 @@
-"""What there is to tell of a job on a cluster: workers, losses, times, doubts, metrics."""
+"""The record of a job on a cluster: workers, losses, times, doubts, metrics."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from harness.machine import environment
 from harness.tracking.ray.dispatch import Dispatch, Worker
 
 CROPS_PACKAGES = ("numpy", "opencv-python")
-"""Packages that decide what every backend is given."""
+"""Packages that decide the inputs of every backend."""
 
 
 def account(dispatch: Dispatch, wall: float, packages: Sequence[str] = ()) -> dict[str, Any]:
-    """Workers, losses and times.
+    """Returns workers, losses and times.
 
-    ``speedup`` is the seconds of tracking that all workers did, over the wall's. ``ideal_share`` is the tracked part of
-    the time that workers were held, from asking for them to the end; ``ideal_share_open`` counts from when each was open.
+    ``speedup`` is the seconds of tracking of all workers divided by the wall clock time. ``ideal_share`` is the share
+    of tracking in the time that workers were held, from their request to the end; ``ideal_share_open`` counts from the
+    time when each was open.
     """
     busy = sum(worker.busy for worker in dispatch.workers)
     opened = [worker for worker in dispatch.workers if worker.facts]
@@ -51,7 +52,7 @@ def account(dispatch: Dispatch, wall: float, packages: Sequence[str] = ()) -> di
 
 
 def doubts(workers: list[Worker], packages: Sequence[str]) -> list[str]:
-    """What a reader of the results has to know; ``packages``: those whose versions decide the boxes."""
+    """Returns warnings for readers of the results; ``packages`` are those whose versions decide the boxes."""
     found = []
     if any(not worker.facts["cores"] for worker in workers):
         found.append(
@@ -74,7 +75,7 @@ def doubts(workers: list[Worker], packages: Sequence[str]) -> list[str]:
 
 
 def cluster_metrics(told: Mapping[str, Any]) -> Metrics:
-    """``cluster/*`` of what ``track_cluster`` told."""
+    """Returns ``cluster/*`` from the record of ``track_cluster``."""
     found = {
         "cluster/workers": float(len(told["workers"])),
         "cluster/lost_workers": float(len(told["lost"])),

@@ -1,7 +1,7 @@
-"""``task.executor=ray``: sequences handed one by one, longest first, to workers of a Ray cluster.
+"""``task.executor=ray``: distributes sequences one by one, longest first, to workers of a Ray cluster.
 
-The job's own process gives out sequences and keeps results; workers (``shard``) track. A result counts when it has arrived
-here, once: a worker or node that dies leaves nothing but a sequence to be given to another.
+The job's own process distributes sequences and keeps results; workers (``shard``) track. A result counts once, when it
+has arrived here. If a worker or node dies, only its sequence has to be given to another worker.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from harness.tracking.store import Done
 
 INSTALL = "pip install 'tracker-harness[cluster]'"
 START_TRIES = 3
-"""How often a cluster of this machine's own is started: Ray gives up after half a minute, which a busy machine exceeds."""
+"""How often a local cluster is started: Ray gives up after half a minute, which is too short for a busy machine."""
 CONNECT_SECONDS = 3.0
 RAY_VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
@@ -49,7 +49,7 @@ def check_installed() -> None:
 
 
 class RayCluster:
-    """Workers as Ray actors. One that dies is not restarted by Ray: who tracks what is decided in one place."""
+    """Workers as Ray actors. Ray does not restart dead ones, because ``Dispatch`` alone assigns sequences."""
 
     def __init__(self, ray: Any, order: Order, archive: bytes, call: Callable[[Any, Sequence], Any], gpu: bool) -> None:
         self._ray, self._order, self._call = ray, order, call
@@ -92,7 +92,7 @@ class RayCluster:
 
 @contextmanager
 def connected(address: str | None, threads: int) -> Iterator[Any]:
-    """Ray, connected to the cluster at ``address``, or to one of this machine's own, bound to loopback. Raises BackendError."""
+    """Gives Ray connected to the cluster at ``address``, or to a local one on loopback. Raises BackendError."""
     for name, value in RAY_VARIABLES.items():
         os.environ.setdefault(name, value)
     if address:
@@ -116,10 +116,10 @@ def connected(address: str | None, threads: int) -> Iterator[Any]:
 
 
 def reach(address: str) -> None:
-    """Raises BackendError within seconds where nobody listens at ``HOST:PORT``; Ray itself would go on trying for minutes."""
+    """Raises BackendError within seconds if no server listens at ``HOST:PORT``; Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if not host or "://" in address or not port.isdigit():
-        return  # auto, local, ray://...: Ray's to understand
+        return  # auto, local, ray://...: handled by Ray
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
@@ -130,12 +130,12 @@ def reach(address: str) -> None:
 
 
 def join(ray: Any, begin: Callable[[], Any], address: str | None, tries: int) -> None:
-    """Calls ``begin``; again where Ray did not start in the time that it gives itself. Raises BackendError."""
+    """Calls ``begin``, again if Ray did not start within its own time limit. Raises BackendError."""
     for left in reversed(range(tries)):
         try:
             begin()
             return
-        except Exception as error:  # Ray raises plain Exception where its processes start too slowly
+        except Exception as error:  # Ray raises plain Exception if its processes start too slowly
             ray.shutdown()
             if left and "timed out" in str(error):
                 continue
@@ -147,7 +147,10 @@ def join(ray: Any, begin: Callable[[], Any], address: str | None, tries: int) ->
 
 
 def capacity(ray: Any, threads: int, gpu: bool) -> int:
-    """Workers of ``threads`` cores that the cluster holds. Raises ConfigError if no node holds one."""
+    """Returns how many workers of ``threads`` cores fit on the cluster.
+
+    Raises ConfigError if no node has room for one.
+    """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     each = [int(node.get("CPU", 0)) // threads for node in nodes]
     if gpu:
@@ -167,8 +170,9 @@ def capacity(ray: Any, threads: int, gpu: bool) -> int:
 def track_cluster(given: Assignment, address: str | None, workers: int | None) -> dict[str, Any]:
     """Tracks the sequences of ``given`` on the cluster, which has started when the first worker is open.
 
-    Every worker has ``context.threads`` cores; ``workers`` defaults to as many as the cluster holds. Returns
-    what there is to tell: workers, losses, overheads, share of the ideal speed-up.
+    Every worker has ``context.threads`` cores; ``workers`` defaults to the number that the cluster has room for.
+    Returns
+    the record: workers, losses, overheads, share of the ideal speed-up.
     """
     context = given.context
     gpu = context.config["device"]["name"] == "cuda"
@@ -201,7 +205,7 @@ def track_cluster(given: Assignment, address: str | None, workers: int | None) -
 
 
 def order_of(context: Context, archive: bytes) -> Order:
-    """What each worker is to be. The backend's own fields are sent, which is what the job's backend really has."""
+    """Returns the description of each worker. It contains the actual fields of the job's backend."""
     backend: Any = context.backend
     target = {"target": f"{type(backend).__module__}.{type(backend).__qualname__}"}
     section = target | {item.name: getattr(backend, item.name) for item in fields(backend) if item.init}
@@ -216,5 +220,5 @@ def order_of(context: Context, archive: bytes) -> Order:
 
 
 def absolute(sequence: Sequence) -> Sequence:
-    """A worker's current folder is another."""
+    """Returns the sequence with absolute paths, because a worker has another current folder."""
     return replace(sequence, frames=tuple(Path(os.path.abspath(frame)) for frame in sequence.frames))

@@ -1,4 +1,4 @@
-"""Who tracks what: sequences handed one by one to workers that may die, whatever starts and reaches these workers."""
+"""Distributes sequences one by one to workers that may die, independent of how workers are started and reached."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from harness.core.interfaces import Sequence
 from harness.tracking.store import Done
 
 ATTEMPTS = 3
-"""How often a sequence is given out before the job gives up: a sequence that kills its workers is at fault itself."""
+"""How often a sequence is sent to a worker before the job gives up: a sequence may itself kill its workers."""
 START_SECONDS = 120.0
-"""How long no worker at all may be running before the job gives up."""
+"""Seconds without any running worker after which the job gives up."""
 
 
 @dataclass
 class Worker:
-    """A worker as the driver sees it."""
+    """The driver's view of a worker."""
 
     number: int
     handle: Any
@@ -38,7 +38,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Sent:
-    """What is under way: a worker that opens (``sequence`` None) or tracks."""
+    """A call in progress: a worker that opens (``sequence`` None) or tracks."""
 
     worker: Worker
     sequence: Sequence | None
@@ -47,7 +47,7 @@ class Sent:
 
 @dataclass
 class Dispatch:
-    """Gives out sequences until all have arrived.
+    """Distributes sequences until all results have arrived.
 
     ``cluster`` starts and ends workers and passes calls on (Ray in the harness, threads in tests): ``start() -> handle``,
     ``open(handle) -> reference``, ``track(handle, sequence) -> reference``, ``wait(references, seconds) -> reference or
@@ -69,7 +69,7 @@ class Dispatch:
     arrived: set[str] = field(default_factory=set)
 
     def run(self) -> None:
-        """Raises the first error that a worker answers with, or BackendError where workers keep dying."""
+        """Runs until the end. Raises the first error that a worker returns, or BackendError if workers keep dying."""
         self.waiting = sorted(self.waiting, key=len)  # popped from the end: the longest first
         wanted = {item.name for item in self.waiting}
         for _ in range(self.count):
@@ -100,7 +100,7 @@ class Dispatch:
         self.under_way[self.cluster.open(worker.handle)] = Sent(worker, None, perf_counter())
 
     def settle(self, sent: Sent, reference: Any) -> None:
-        """Takes an answer in, and gives the worker its next sequence."""
+        """Processes an answer, and gives the worker its next sequence."""
         try:
             answer = self.cluster.answer(reference)
         except WorkerLost as error:
@@ -136,10 +136,13 @@ class Dispatch:
             self.under_way[reference] = Sent(worker, sequence, perf_counter())
 
     def replace(self, sent: Sent, reason: str) -> None:
-        """A worker is gone: its sequence waits again, another worker is asked for. Raises BackendError at the limit."""
+        """Replaces a lost worker: its sequence waits again, another worker is started.
+
+        Raises BackendError at the limit.
+        """
         worker, sequence = sent.worker, sent.sequence
         worker.ended = perf_counter()
-        self.cluster.end(worker.handle)  # unreachable is not dead: it must not work on
+        self.cluster.end(worker.handle)  # it may be unreachable but alive, and must not continue
         self.lost.append({"worker": worker.number, "sequence": sequence.name if sequence else None, "reason": reason})
         if sequence is not None:
             if self.attempts[sequence.name] >= ATTEMPTS:
@@ -154,10 +157,10 @@ class Dispatch:
 
 
 class WorkerLost(Exception):
-    """A worker or its node is gone, or out of reach."""
+    """A worker or its node is gone or unreachable."""
 
 
 def rebuilt(answer: Mapping[str, Any]) -> HarnessError:
-    """The error that a worker answered with, in its own class."""
+    """Returns the error that a worker sent, in its own class."""
     found = getattr(errors, str(answer["error"]), BackendError)
     return found(str(answer["message"])) if issubclass(found, HarnessError) else BackendError(str(answer["message"]))

@@ -1,7 +1,7 @@
-"""One worker of a cluster: a backend of its own on cores of its own, tracking one sequence after the other.
+"""One worker of a cluster: it has its own backend and cores, and tracks one sequence after the other.
 
-Nothing here knows Ray but the fetching of a packed model. Errors of the harness are answers, not exceptions: a worker
-that raises is one that broke.
+Only the fetching of a packed model depends on Ray. Errors of the harness are returned as answers, not raised: a worker
+that raises an exception counts as broken.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harness.tracking.loop import Runner
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker is to be: the sections of its parts, its threads, and which model (``digest`` of the packed one)."""
+    """The description of a worker: sections of its parts, threads, and its model (``digest`` of the packed one)."""
 
     tracker: Mapping[str, Any]
     backend: Mapping[str, Any]
@@ -39,7 +39,7 @@ class Order:
 
 
 class Shard:
-    """``open`` once, then ``track`` for each sequence that it is given."""
+    """Call ``open`` once, then ``track`` for each sequence."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
@@ -47,7 +47,10 @@ class Shard:
         self._runner: Runner | None = None
 
     def open(self, packed: list[Any]) -> dict[str, Any]:
-        """Gets the model, opens it, and says what this worker is. ``packed``: the model's archive, or a reference to it."""
+        """Gets and opens the model; returns a description of this worker.
+
+        ``packed``: the archive, or a reference to it.
+        """
         begin = perf_counter()
         cv2.setNumThreads(1)
         environment.keep_freed_memory()
@@ -89,7 +92,7 @@ class Shard:
         return delivery.unpack(fetch(packed), self._order.digest, self._order.key, cache), "sent"
 
     def track(self, sequence: Sequence, feedback: Boxes | None, repetitions: int) -> dict[str, Any]:
-        """All repetitions of ``sequence`` and the seconds that they took here."""
+        """Tracks all repetitions of ``sequence``; returns them with the seconds that they took here."""
         assert self._runner is not None, "open comes first"
         begin = perf_counter()
         try:
@@ -112,12 +115,12 @@ class Shard:
 
 
 def refusal(error: HarnessError) -> dict[str, Any]:
-    """An error as an answer."""
+    """Returns an error as an answer."""
     return {"error": type(error).__name__, "message": str(error)}
 
 
 def fetch(packed: list[Any]) -> bytes:
-    """The archive itself; from Ray's object store where only a reference was sent."""
+    """Returns the archive itself, from Ray's object store if only a reference was sent."""
     if isinstance(packed[0], bytes):
         return packed[0]
     import ray
