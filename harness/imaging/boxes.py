@@ -1,4 +1,4 @@
-"""Boxes that a person gives."""
+"""Boxes that a user gives."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from harness.core.errors import ConfigError
 
 
 def check_box(key: str, box: Sequence[float], size: tuple[int, int]) -> None:
-    """Holds a target's box against its image.
+    """Checks a target's box against its image.
 
     Args:
-        key: Where the box was given, as ``dataset.init_box``.
+        key: The setting with the box, such as ``dataset.init_box``.
         box: ``[x, y, w, h]`` in pixels.
         size: Width and height of the image.
 
     Raises:
-        ConfigError: It is no box, has no area, or is not inside the image.
+        ConfigError: The box is invalid, has no area, or is not inside the image.
     """
     width, height = size
     where = f"the image is {width}x{height}; give [x, y, w, h] in pixels of the first frame"

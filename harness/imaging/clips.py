@@ -13,14 +13,14 @@ from harness.core.interfaces import Image
 
 
 def frames_of(path: Path, most: int | None = None) -> Iterator[Image]:
-    """The frames of a video file in their order, as they are decoded.
+    """Yields the frames of a video file in order while they are decoded.
 
     Args:
         path: The file.
-        most: Stops after so many frames; None: all.
+        most: The number of frames after which it stops; None for all.
 
     Yields:
-        Images, uint8 ``[H, W, 3]``, BGR; each is the receiver's own.
+        Images, uint8 ``[H, W, 3]``, BGR; the caller owns each of them.
 
     Raises:
         DataError: Not even one frame can be decoded.
@@ -41,7 +41,7 @@ def frames_of(path: Path, most: int | None = None) -> Iterator[Image]:
 
 
 def announced(path: Path) -> tuple[int, float]:
-    """What the header of a video file says: the number of frames and the frames a second; 0 for what it does not say."""
+    """Reads the header of a video file: number of frames, and frames per second; 0 for a missing value."""
     capture = cv2.VideoCapture(str(path.absolute()))
     try:
         count, fps = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)

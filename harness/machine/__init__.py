@@ -1,1 +1,1 @@
-"""This computer: its identity, cores, load, child processes and the progress shown on it."""
+"""This computer: its identity, cores, load and child processes, and the display of progress."""

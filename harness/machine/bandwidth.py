@@ -1,4 +1,4 @@
-"""How fast this machine moves memory, by the size of what is moved: caches first, then the memory itself."""
+"""The memory bandwidth of this machine by data size: the caches first, then the main memory."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ SIZES = (1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26, 1 << 28)
 """Bytes in use, source and destination of all threads together."""
 SAMPLES = 7
 LEAST_SECONDS = 0.004
-"""Of one sample: shorter ones would tell the clock's steps."""
+"""Seconds of one sample; a shorter one would be limited by the clock's resolution."""
 MOST_COPIES = 4096
 
 
 def copy_bandwidth(threads: int, sizes: Sequence[int] = SIZES) -> list[tuple[int, float]]:
-    """Bytes a second that ``threads`` threads move, the best of several samples for each size.
+    """Measures the bytes per second that ``threads`` threads move, the best of several samples for each size.
 
-    Each thread copies an array of its own, over and over; a byte that is copied counts twice, as read and as written.
+    Each thread copies its own array repeatedly; a copied byte counts twice, as read and as written.
 
     Args:
-        threads: At least 1.
-        sizes: Bytes in use in all.
+        threads: The number of threads, at least 1.
+        sizes: Total bytes in use.
 
     Returns:
-        (size, bytes a second) in the order of ``sizes``.
+        (size, bytes per second) in the order of ``sizes``.
     """
     return [(size, _best(threads, size)) for size in sizes]
 

@@ -1,4 +1,4 @@
-"""Child processes: the one place that starts them. Each ends with this process, with all that it started itself."""
+"""Starts all child processes. Each child and its descendants end with this process."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from harness.machine.tied import PATIENCE_SECONDS, end_tree
 
 TIED = "harness.machine.tied"
 OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-"""Windows' word for a session of one's own; 0 elsewhere."""
+"""The Windows flag for a separate process group; 0 elsewhere."""
 
 
 def module_words(name: str, *arguments: str) -> list[str]:
-    """The command that runs a Python module of ours in a process that ends with this one."""
+    """Returns the command that runs a Python module in a process that ends with this one."""
     return [sys.executable, "-m", TIED, str(os.getpid()), "module", name, *arguments]
 
 
 def command_words(words: Sequence[str]) -> list[str]:
-    """The command that runs a program, and ends it with all its children when this process has ended."""
+    """Returns the command that runs a program, and ends it with all its children when this process has ended."""
     return [sys.executable, "-m", TIED, str(os.getpid()), "command", *words]
 
 
 def variables(threads: int, **more: str) -> dict[str, str]:
-    """The environment of a child that measures: this process's, our import path, and ``threads`` for every library."""
+    """Returns a measuring child's environment: this process's, its import path, and ``threads`` for every library."""
     own = limit_threads(dict(os.environ), threads)
     return {**own, "PYTHONPATH": python_path(), "PYTHONFAULTHANDLER": "1", **more}
 
 
 def start(words: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
-    """Starts a child in a session of its own, so that Ctrl-C reaches this process alone, which then ends the child.
+    """Starts a child in its own session, so that Ctrl-C reaches only this process, which then ends the child.
 
-    The thread that calls must live as long as the child: Linux ties a child to the thread that started it.
+    The calling thread must live as long as the child, because Linux ties a child to the thread that started it.
 
     Args:
         words: From ``module_words`` or ``command_words``.
@@ -51,7 +51,7 @@ def start(words: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
 
 
 def end(child: subprocess.Popen[Any], patience: float = PATIENCE_SECONDS) -> None:
-    """Ends a child and all its descendants, if they still run: asks first, after ``patience`` seconds forces."""
+    """Ends a child and its descendants if they still run: asks first, and kills them after ``patience`` seconds."""
     if child.poll() is None:
         end_tree(child.pid, patience)
     with contextlib.suppress(subprocess.TimeoutExpired):

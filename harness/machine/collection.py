@@ -1,4 +1,4 @@
-"""Python's garbage collection, kept out of what is timed."""
+"""Keeps Python's garbage collection out of timed code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def no_collection() -> Iterator[None]:
-    """Stops garbage collection inside of it: one inside a timed frame would be charged to the tracker."""
+    """Stops garbage collection inside the block, where it would count as time of the tracker."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -20,9 +20,12 @@ def no_collection() -> Iterator[None]:
 
 
 SELDOM = (50_000, 20, 50)
-"""Thresholds of a process that mostly loads modules: what they make stays, and Python's own 700 let it be searched hundreds of times."""
+"""Thresholds of a process that mostly loads modules, whose objects stay.
+
+Python's default of 700 scans them too often.
+"""
 
 
 def collect_seldom() -> None:
-    """Lets garbage be collected seldom from now on; for a process of our own, never for a caller's."""
+    """Makes garbage collection rare from now on; only for the harness's own processes, never for a caller's."""
     gc.set_threshold(*SELDOM)

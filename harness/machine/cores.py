@@ -1,4 +1,4 @@
-"""Cores of this machine for one process alone, by file locks: a lease ends with its holder, however that ends."""
+"""Leases of cores for one process, by file locks: a lease ends with its process, even if that crashes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POLL_S = 0.2
 
 
 def lock_folder() -> Path:
-    """Where this user's locks lie, one a core; the same for all processes on this machine."""
+    """Returns the folder of this user's locks, one per core; it is the same for all processes on this machine."""
     owner = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir()) / f"tracker-harness-{owner}" / "cores"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -28,8 +28,8 @@ def lock_folder() -> Path:
 def lease(count: int, *, wait: bool, waiting: Callable[[], None] | None = None) -> Iterator[list[int]]:
     """Keeps the calling thread, and what it starts, on ``count`` cores that no other lease holds.
 
-    Yields the cores; ``[]``, and nothing is pinned, where ``wait`` is false and too few are free. ``waiting`` is called once
-    where they have to be waited for. More than the affinity mask allows is cut to that.
+    Yields the cores. If ``wait`` is false and too few are free, yields ``[]`` and pins nothing. ``waiting`` is called
+    once if the call has to wait. ``count`` is limited to the cores in the affinity mask.
     """
     before = allowed_cores()
     count = min(count, len(before))
@@ -52,7 +52,7 @@ def _take(cores: list[int], count: int, held: ExitStack) -> list[int]:
     """Locks ``count`` of ``cores`` into ``held``, all or none of them."""
     folder = lock_folder()
     taken: list[int] = []
-    with FileLock(folder / "door.lock"), ExitStack() as kept:  # one at a time chooses, so that none gets half
+    with FileLock(folder / "door.lock"), ExitStack() as kept:  # one process at a time chooses, so none gets half
         for core in cores:
             lock = FileLock(folder / f"{core}.lock")
             try:

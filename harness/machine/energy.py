@@ -1,7 +1,7 @@
 """Energy counters of this machine: Linux powercap (RAPL) for the processor, NVML for NVIDIA's cards.
 
-A counter is read, never estimated: if a machine has none, or none that can be read, the reason is given and no joules
-are given. The processor's counters count all that runs on it, not this process alone.
+Energy is read from counters, never estimated: if a machine has no readable counter, the reason is reported instead of
+joules. The processor's counters count everything that runs on it, not only this process.
 
 Sources: Documentation/power/powercap in the Linux kernel (``energy_uj`` counts microjoules and starts again from 0 after
 ``max_energy_range_uj``); NVML's ``nvmlDeviceGetTotalEnergyConsumption`` (millijoules since the driver was loaded).
@@ -22,13 +22,16 @@ _MEMORY = re.compile(r"intel-rapl:\d+:\d+")
 
 
 class Counter(Protocol):
-    """Something that counts joules. ``name`` says what is counted."""
+    """A counter of joules. ``name`` names what it counts."""
 
     @property
     def name(self) -> str: ...
 
     def joules(self) -> float:
-        """Joules since the counter was made; to be read at least once for each time that it can start again from 0."""
+        """Returns joules since the counter was made.
+
+        Must be read at least once in each period after which it restarts.
+        """
         ...
 
 
@@ -36,7 +39,8 @@ class Counter(Protocol):
 class PowercapCounter:
     """One zone of Linux powercap. The first reading counts as 0 J.
 
-    At 200 W a zone's 32-bit counter starts again after about 20 minutes at the earliest; reading once a second misses nothing.
+    At 200 W a zone's 32-bit counter restarts from 0 after about 20 minutes at the earliest; one reading per second is
+    enough.
     """
 
     folder: Path
@@ -50,7 +54,7 @@ class PowercapCounter:
         self._last = _number(self.folder / "energy_uj")
 
     def joules(self) -> float:
-        """Joules since the counter was made. Raises OSError or ValueError if it cannot be read any more."""
+        """Returns joules since the counter was made. Raises OSError or ValueError if it can no longer be read."""
         now = _number(self.folder / "energy_uj")
         gone = now - self._last
         self._total += gone if gone >= 0 else gone + self._range
@@ -79,8 +83,8 @@ class NvmlCounter:
 class Meter:
     """The counters of this machine that are read together.
 
-    ``reason`` says which are missing and why; ``lost`` is true once one disappeared while it was in use: what was counted until
-    then is not the whole any more.
+    ``reason`` states which are missing and why; ``lost`` is True after one disappeared while it was in use, so that the
+    total is incomplete.
     """
 
     counters: list[Counter]
@@ -89,16 +93,16 @@ class Meter:
 
     @property
     def names(self) -> list[str]:
-        """What is counted."""
+        """The names of the counters."""
         return [counter.name for counter in self.counters]
 
     def joules(self) -> dict[str, float]:
-        """Joules by counter since the meter was made. A counter that cannot be read any more is left out from then on."""
+        """Returns joules by counter since the meter was made. A counter that can no longer be read is left out."""
         found = {}
         for counter in list(self.counters):
             try:
                 found[counter.name] = counter.joules()
-            except Exception as error:  # NVML has exceptions of its own
+            except Exception as error:  # NVML has its own exceptions
                 self.counters.remove(counter)
                 self.lost = True
                 self.reason = f"{counter.name} could not be read any more ({error})"
@@ -106,9 +110,9 @@ class Meter:
 
 
 def meter(device: str = "cpu", root: Path = POWERCAP) -> Meter:
-    """The counters that a measurement on ``device`` concerns: the processor's, and for ``cuda`` and ``gpu`` the cards' too.
+    """Returns the counters for ``device``: those of the processor, and for ``cuda`` and ``gpu`` also those of the GPUs.
 
-    ``root`` is the folder of powercap's zones. Never raises: ``reason`` says what is missing.
+    ``root`` is the folder of powercap's zones. Never raises; ``reason`` states what is missing.
     """
     counters, why = _processor(root)
     reasons = [why]
@@ -121,7 +125,7 @@ def meter(device: str = "cpu", root: Path = POWERCAP) -> Meter:
 
 
 def _processor(root: Path) -> tuple[list[Counter], str]:
-    """Powercap's packages and their memory, which no package includes; the whole platform's zone would count them twice."""
+    """Returns powercap's packages and their memory, but not the platform's zone, which would count them twice."""
     zones = {path: _name(path) for path in sorted(root.glob("intel-rapl:*"))}
     chosen = {
         path: name
@@ -143,7 +147,7 @@ def _processor(root: Path) -> tuple[list[Counter], str]:
 
 
 def _label(path: Path, name: str, zones: Mapping[Path, str]) -> str:
-    """``package-0``, or ``package-0 dram`` for a zone within it."""
+    """Returns ``package-0``, or ``package-0 dram`` for a zone within it."""
     if _ZONE.fullmatch(path.name):
         return name
     parent = path.with_name(path.name.rsplit(":", 1)[0])
@@ -151,7 +155,7 @@ def _label(path: Path, name: str, zones: Mapping[Path, str]) -> str:
 
 
 def _cards() -> tuple[list[Counter], str]:
-    """All cards that NVML names."""
+    """Returns all GPUs that NVML lists."""
     try:
         import pynvml
     except ImportError:

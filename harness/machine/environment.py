@@ -1,4 +1,4 @@
-"""What machine this is, what limits it has, which versions run: everything a reader needs to judge a speed."""
+"""The machine, its limits and the versions in use: everything that readers need to judge a speed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import psutil
 
 from harness.core.catalog import PACKAGES
 
-# What decides the speed of float and int8 arithmetic on x86 and Arm, as the kernel names it.
+# CPU features that decide the speed of float and int8 arithmetic on x86 and Arm, by the kernel's names.
 FEATURES = (
     "avx",
     "avx2",
@@ -39,7 +39,7 @@ FEATURES = (
 
 
 def describe() -> dict[str, Any]:
-    """The environment as it goes into results.json; ``machine`` is a digest of what the machine is."""
+    """Returns the environment for results.json; ``machine`` is a digest of the machine's properties."""
     found = _machine_facts()
     found |= {
         "machine": machine(),
@@ -57,8 +57,8 @@ def describe() -> dict[str, Any]:
 
 
 def machine() -> str:
-    """A digest of what the machine is: the same for each start on it, another for a machine of other parts or limits."""
-    # in containers the host name is new for every run; memory varies by what the system keeps for itself
+    """Returns a digest of the machine's properties: it is stable, and differs for other hardware or limits."""
+    # in containers the host name changes with every run; memory varies by the system's own share
     facts = _machine_facts()
     identity = {key: value for key, value in facts.items() if key not in ("memory_mb", "hostname")}
     identity |= {"memory_class": memory_class(facts["memory_mb"]), "cpu_limit": cgroup_cpu_limit()}
@@ -81,7 +81,7 @@ def _machine_facts() -> dict[str, Any]:
 
 
 def memory_class(megabytes: float) -> int:
-    """The memory in GiB, rounded up to 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, ...: the sizes that machines are sold with."""
+    """Returns memory in GiB, rounded up to a usual size: 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, ..."""
     gib, size = megabytes / 1024, 1
     while size < gib:
         size = size * 3 // 2 if size & (size - 1) == 0 and size > 1 else (size * 4 // 3 if size > 1 else 2)
@@ -90,7 +90,7 @@ def memory_class(megabytes: float) -> int:
 
 @lru_cache(maxsize=1)
 def cpu_info() -> dict[str, Any]:
-    """Model name, speed-relevant features and whether the processor is a virtual machine's."""
+    """Returns model name, features that affect speed, and whether this is a virtual machine."""
     model, flags = platform.processor() or platform.machine(), set[str]()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -106,7 +106,7 @@ def cpu_info() -> dict[str, Any]:
 
 
 def has_wide_int8() -> bool:
-    """Whether oneDNN, on which OpenVINO builds, has AVX-512's int8 dot products here; ``ONEDNN_MAX_CPU_ISA`` may forbid them."""
+    """Whether OpenVINO's oneDNN can use AVX-512's int8 dot products here; ``ONEDNN_MAX_CPU_ISA`` may forbid them."""
     allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     if allowed and not allowed.startswith(("ALL", "DEFAULT", "AVX10", "AVX512_CORE_")):
         return False
@@ -114,7 +114,7 @@ def has_wide_int8() -> bool:
 
 
 def governor() -> str:
-    """The frequency governor of the first core, or ``unknown`` (virtual machines show none)."""
+    """Returns the frequency governor of the first core, or ``unknown`` (virtual machines have none)."""
     try:
         return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
     except OSError:
@@ -122,7 +122,7 @@ def governor() -> str:
 
 
 def cgroup_cpu_limit() -> float | None:
-    """Cores that the control group allows (quota / period), or None if there is no limit."""
+    """Returns the cores that the control group allows (quota / period), or None if there is no limit."""
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return None if quota == "max" else int(quota) / int(period)
@@ -137,15 +137,15 @@ def cgroup_cpu_limit() -> float | None:
 
 
 def thread_budget() -> int:
-    """Threads that may run at once here: the affinity mask, cut by the control group's quota and by Slurm, at least one."""
+    """Returns the number of threads allowed here: the affinity mask, limited by control group and Slurm; at least 1."""
     allowed = len(allowed_cores())
     limit = cgroup_cpu_limit()
-    granted = os.environ.get("SLURM_CPUS_PER_TASK", "")  # not every cluster confines a task to what it was granted
+    granted = os.environ.get("SLURM_CPUS_PER_TASK", "")  # not every cluster limits a task to its granted cores
     return max(1, min(allowed, int(limit) if limit else allowed, int(granted) if granted.isdigit() else allowed))
 
 
 def allowed_cores() -> list[int]:
-    """The processors that the affinity mask allows, in order."""
+    """Returns the processors that the affinity mask allows, in order."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     read = getattr(psutil.Process(), "cpu_affinity", None)  # Windows has masks too, macOS has none
@@ -153,13 +153,13 @@ def allowed_cores() -> list[int]:
 
 
 def pin_thread(cores: list[int]) -> None:
-    """Keeps the calling thread on ``cores``; does nothing where the system has no affinity."""
+    """Keeps the calling thread on ``cores``; does nothing if the system has no affinity."""
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of the packages that decide results; read without importing them."""
+    """Returns installed versions of the packages that decide results, without importing them."""
     found = {}
     for name in PACKAGES:
         try:
@@ -171,10 +171,10 @@ def versions() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def git_state() -> dict[str, Any]:
-    """``commit`` and ``dirty`` of the checkout this package is part of; empty if no repository tracks its files."""
+    """Returns ``commit`` and ``dirty`` of this package's checkout; empty if no repository tracks its files."""
     folder = Path(__file__).resolve().parent
     try:
-        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)  # a venv may lie inside a foreign repository
+        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)  # a venv may be inside another repository
         commit = _git(folder, "rev-parse", "HEAD")
         dirty = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.SubprocessError):
@@ -207,17 +207,17 @@ def limit_threads(environment: dict[str, str], threads: int) -> dict[str, str]:
 
 
 def keep_freed_memory() -> bool:
-    """Asks glibc to keep what is freed instead of handing it back; returns whether it will (False if there is no glibc).
+    """Asks glibc to keep freed memory for itself; returns whether it will (False if there is no glibc).
 
-    A frame's image is freed as the next one is decoded: handed back to the system, its pages would be cleared and mapped
-    anew for every frame.
+    A frame's image is freed when the next one is decoded. If its memory were returned to the system, its pages would be
+    cleared and mapped again for every frame.
     """
     trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD of malloc.h
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return False
-    wanted = ((trim_threshold, 512 << 20), (top_pad, 16 << 20), (mmap_threshold, 32 << 20))  # the last one's largest
+    wanted = ((trim_threshold, 512 << 20), (top_pad, 16 << 20), (mmap_threshold, 32 << 20))  # the last at its maximum
     taken = [mallopt(name, value) for name, value in wanted]
     return all(taken)
 
@@ -233,7 +233,7 @@ class LoadWatch:
         self._busy, self._wall, self._own = self._read()
 
     def stop(self) -> float:
-        """Cores used by processes that are not this one or its ended children, on average."""
+        """Returns the average number of cores used by processes other than this one and its ended children."""
         busy, wall, own = self._read()
         elapsed = (wall - self._wall) / max(1, os.cpu_count() or 1)
         if elapsed <= 0:

@@ -1,4 +1,4 @@
-"""How much of the machine others used while something was measured."""
+"""The load by other processes during a measurement."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 import psutil
 
 QUIET_CORES = 0.1
-"""Most that other processes, or other machines on the same processor, may use in a measurement that counts."""
+"""The most cores that other processes, or other machines on the same processor, may use in a valid measurement."""
 IDLE_CORES = 0.6
-"""The same where they had only what was idle: our threads waited for them at most ``WAITED`` of their time."""
+"""The same limit if they used only idle cores: our threads waited for them at most ``WAITED`` of their time."""
 WAITED = 0.02
 
 
 @dataclass(frozen=True)
 class Load:
-    """What others took.
+    """The load by others.
 
     Attributes:
-        cores: Cores that other processes used on average, and what the host gave to other machines (steal).
-        waited: How long our threads were ready to run and had no core, as a share of the time that they ran (of threads
-            that live on, by Linux' scheduler; 0 if it does not tell).
-        lost: The same in seconds a second: the most that what was measured can have lost to others.
+        cores: The average cores used by other processes, including those that the host gave to other machines (steal).
+        waited: The time that our threads were ready to run without a core, as a share of their running time (for
+            threads that still live, by Linux' scheduler; 0 if it does not report it).
+        lost: The same in seconds per second: the most that the measurement can have lost to others.
     """
 
     cores: float
@@ -36,25 +36,25 @@ class Load:
         return self.cores <= QUIET_CORES or (self.cores <= IDLE_CORES and self.waited <= WAITED)
 
     def plain(self) -> dict[str, float]:
-        """As numbers by name."""
+        """Returns the load as numbers by name."""
         return asdict(self)
 
 
 class FamilyWatch:
-    """Measures from its construction on what is not this process and its descendants."""
+    """Measures, from its construction on, the load by others than this process and its descendants."""
 
     def __init__(self) -> None:
         self._before = _read()
 
     def other(self) -> Load:
-        """The load since the construction."""
+        """Returns the load since the construction."""
         busy, own, delay, wall = (new - old for new, old in zip(_read(), self._before, strict=True))
         delay = max(0.0, delay)
         return Load(max(0.0, busy - own) / wall, delay / max(own, 1e-9), delay / wall)
 
 
 def _read() -> tuple[float, float, float, float]:
-    """Seconds: all processors busy, our family's, our threads' waits, the clock."""
+    """Returns seconds: all processors busy, this process and its descendants, waits of its threads, the clock."""
     times = psutil.cpu_times()
     busy = sum(times[:3]) + sum(getattr(times, key, 0.0) for key in ("irq", "softirq", "steal"))
     own = delay = 0.0
@@ -69,7 +69,7 @@ def _read() -> tuple[float, float, float, float]:
 
 
 def run_delay(task: Path) -> float:
-    """Seconds that a thread was ready to run and had no core (Linux; 0 elsewhere)."""
+    """Returns the seconds that a thread was ready to run without a core (Linux; 0 elsewhere)."""
     try:
         return int((task / "schedstat").read_text().split()[1]) / 1e9
     except (OSError, IndexError, ValueError):

@@ -1,4 +1,4 @@
-"""What makes measurements noisy on this machine, and how to mend it. What cannot be known is not guessed."""
+"""Causes of noisy measurements on this machine, and how to fix them. Unknown values are not guessed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ SYS = Path("/sys")
 WATCH_SECONDS = 1.0
 LITTLE_MEMORY_MB = 2048
 STEAL_SHARE = 0.01
-"""Share of the time that a virtual machine wanted to run and was not let, above which it is told."""
+"""The share of time stolen by the host of a virtual machine above which it is reported."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was looked at.
+    """The result of one check.
 
     Attributes:
         what: The subject, in a word or two.
         level: ``ok``, ``note`` (may disturb) or ``warning`` (does disturb).
-        said: What was found.
-        mend: What to do; empty where there is nothing to do.
+        said: The finding.
+        mend: What to do; empty if there is nothing to do.
     """
 
     what: str
@@ -36,20 +36,20 @@ class Finding:
     mend: str = ""
 
     def plain(self) -> dict[str, str]:
-        """As JSON has it."""
+        """Returns the finding as JSON values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What the counters said over a second: other load in cores, and the share of time stolen by the host."""
+    """The counters over a second: other load in cores, and the share of time stolen by the host."""
 
     others: load.Load
     steal: float
 
 
 def watch(seconds: float = WATCH_SECONDS) -> Moment:
-    """Looks at the machine for a while, without using it."""
+    """Watches the machine for a while without using it."""
     family, before = load.FamilyWatch(), psutil.cpu_times()
     time.sleep(seconds)
     after = psutil.cpu_times()
@@ -59,10 +59,10 @@ def watch(seconds: float = WATCH_SECONDS) -> Moment:
 
 
 def findings(moment: Moment, root: Path = SYS) -> list[Finding]:
-    """Everything that is known to disturb measurements, and how it is here.
+    """Checks everything that is known to disturb measurements.
 
     Args:
-        moment: Of ``watch``.
+        moment: The result of ``watch``.
         root: The tree of ``/sys``.
     """
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
@@ -92,7 +92,7 @@ def _load(moment: Moment) -> Iterator[Finding]:
 
 
 def busiest(count: int = 3) -> list[str]:
-    """The names of the processes of others that used most time of the processor lately, as far as they can be seen."""
+    """Returns the names of the visible other processes that recently used most CPU time."""
     own = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
     watched = []
     for process in psutil.process_iter(["name"]):

@@ -1,4 +1,4 @@
-"""Progress of a job: a bar on a terminal, a line now and then in a log file, nothing if it is not wanted."""
+"""Progress of a job: a bar on a terminal, occasional lines in a log file, or nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LOG_EVERY_S = 15.0
 
 
 class _Quiet(tqdm):  # type: ignore[type-arg]
-    """A bar of tqdm's without its thread, which would wake up while frames are timed. Others' bars keep theirs."""
+    """A tqdm bar without tqdm's thread, which would wake up while frames are timed. Other code's bars keep theirs."""
 
     monitor_interval = 0
 
@@ -43,7 +43,7 @@ class Bar:
 
 
 class Lines:
-    """Whole lines, one every fifteen seconds at most: what a log file can bear."""
+    """Whole lines for a log file, at most one every fifteen seconds."""
 
     def __init__(self) -> None:
         self._title, self._total, self._done = "", 0, 0
@@ -84,7 +84,7 @@ class Silent:
 
 
 def make(mode: str | None = None) -> Bar | Lines | Silent:
-    """``bar``, ``lines`` or ``off``; by default from HARNESS_PROGRESS, else a bar where stderr is a terminal."""
+    """Makes ``bar``, ``lines`` or ``off``; by default from HARNESS_PROGRESS, else a bar if stderr is a terminal."""
     mode = mode or os.environ.get("HARNESS_PROGRESS") or ("bar" if sys.stderr.isatty() else "lines")
     if mode == "bar":
         return Bar()
@@ -92,5 +92,5 @@ def make(mode: str | None = None) -> Bar | Lines | Silent:
 
 
 def say(text: str) -> None:
-    """Tells a user what happens now: a line on stderr."""
+    """Prints a line for the user on stderr."""
     print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What this machine's sensors say now: clock frequency, temperature, throttling. What is not there is None, never a guess."""
+"""Sensors of this machine: clock frequency, temperature, throttling. A missing value is None, never a guess."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SYS = Path("/sys")
 
 @dataclass(frozen=True)
 class Throttling:
-    """Counts since the machine or the control group began; None if it does not count.
+    """Counts since the machine or the control group started; None if there is no counter.
 
-    ``thermal``: times that cores slowed down for heat. ``quota_s``: seconds for which the control group's threads were kept
-    waiting since its quota was used up.
+    ``thermal``: thermal throttling events of the cores. ``quota_s``: seconds for which the control group's threads had
+    to wait because its quota was used up.
     """
 
     thermal: int | None
@@ -59,7 +59,7 @@ def throttling(root: Path = SYS) -> Throttling:
 
 
 class Sensors(Protocol):
-    """What is read of the device that a network runs on; None if it says nothing."""
+    """The sensors of the device that a network runs on; None for a value that it does not report."""
 
     def mhz(self) -> float | None:
         """Its clock frequency."""
@@ -75,7 +75,7 @@ class Sensors(Protocol):
 
 
 class ProcessorSensors:
-    """The processor's, as the system tells them."""
+    """The processor's sensors, as the system reports them."""
 
     def mhz(self) -> float | None:
         return frequency_mhz()
@@ -88,9 +88,9 @@ class ProcessorSensors:
 
 
 class CardSensors:
-    """An NVIDIA card's by NVML. ``nvml`` is the module ``pynvml``, initialised; ``handle`` the card's handle.
+    """The sensors of an NVIDIA GPU by NVML. ``nvml`` is the initialised module ``pynvml``; ``handle`` the GPU's handle.
 
-    ``thermal`` counts the readings at which the card says that heat holds its clocks back.
+    ``thermal`` counts the readings at which the GPU reports thermal throttling.
     """
 
     def __init__(self, nvml: Any, handle: Any) -> None:
@@ -113,12 +113,12 @@ class CardSensors:
     def _ask(self, function: str, *arguments: Any) -> float | None:
         try:
             return float(getattr(self._nvml, function)(self._handle, *arguments))
-        except Exception:  # NVML has exceptions of its own; a card without the figure is not an error
+        except Exception:  # NVML has its own exceptions; a GPU without the value is not an error
             return None
 
 
 def sensors_of(device: str) -> Sensors:
-    """The sensors of the device that a network runs on: the first card's for ``cuda`` where NVML is there, else the processor's."""
+    """Returns the sensors of a device: the first GPU's for ``cuda`` if NVML is available, else the processor's."""
     if device != "cuda":
         return ProcessorSensors()
     try:
@@ -126,12 +126,12 @@ def sensors_of(device: str) -> Sensors:
 
         pynvml.nvmlInit()
         return CardSensors(pynvml, pynvml.nvmlDeviceGetHandleByIndex(0))
-    except Exception:  # no package, no driver, no card: the processor at least
+    except Exception:  # no package, no driver, no GPU: use the processor
         return ProcessorSensors()
 
 
 def _quota_s(root: Path) -> float | None:
-    """``throttled_usec`` of cgroup v2's cpu.stat, ``throttled_time`` (nanoseconds) of v1's."""
+    """Reads ``throttled_usec`` in cpu.stat of cgroup v2, or ``throttled_time`` (nanoseconds) of v1."""
     for path in (root / "fs/cgroup/cpu.stat", root / "fs/cgroup/cpu/cpu.stat"):
         for line in _text(path).splitlines():
             key, _, value = line.partition(" ")

@@ -1,10 +1,10 @@
-"""A process that ends with its parent, however that ended: nothing measures on unseen.
+"""A process that ends with its parent, even if that crashes, so that no measurement continues unnoticed.
 
 ``python -m harness.machine.tied PARENT module NAME ARG ...`` runs a Python module in this process.
 ``python -m harness.machine.tied PARENT command WORD ...`` runs a program as a child, and ends it with all its own children.
 
-It imports next to nothing before it is armed: the time in which a parent could die unnoticed is that of Python's own start,
-and what happened in it is found by looking who the parent is afterwards.
+It imports almost nothing before it is armed. The only time in which a parent could die unnoticed is Python's own start;
+this case is found by checking the parent afterwards.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ def arm(parent: int, number: int) -> None:
 
 
 def _watch(parent: int, number: int) -> None:
-    """Where no system call tells of a parent's end: looks twice a second.
+    """Checks twice a second for the parent's end, on systems without a system call for it.
 
-    On Windows the parent by number is not always the one that asked: a virtual environment's python.exe stands between them.
+    On Windows the direct parent is not always the requesting process: a virtual environment's python.exe may be between
+    them.
     """
     import psutil
 
     with contextlib.suppress(psutil.Error):
-        process = psutil.Process(parent)  # remembers when it was started: its number may be given to another
+        process = psutil.Process(parent)  # psutil remembers the start time, because the number may be reused
         while process.is_running() and (sys.platform == "win32" or os.getppid() == parent):
             time.sleep(POLL_SECONDS)
     os.kill(os.getpid(), number)
@@ -57,7 +58,7 @@ def _run_module(parent: int, name: str, arguments: list[str]) -> None:
 
 
 def _run_command(parent: int, words: list[str]) -> int:
-    """Keeps a program: ends it with its children when the parent is gone or asks for it; returns its exit code."""
+    """Runs a program; ends it with its children if the parent is gone or requests it; returns its exit code."""
     import subprocess
 
     def stop(number: int, frame: object) -> None:
@@ -78,7 +79,7 @@ def _run_command(parent: int, words: list[str]) -> int:
 
 
 def end_tree(root: int, patience: float) -> None:
-    """Ends the process ``root`` and all its descendants: asks first, after ``patience`` seconds forces."""
+    """Ends the process ``root`` and its descendants: asks first, and kills them after ``patience`` seconds."""
     import psutil
 
     try:
@@ -102,7 +103,7 @@ def _quietly(action: Callable[[], None]) -> None:
 
 
 def main(words: list[str]) -> int:
-    """Runs what the words say; see the module's text."""
+    """Runs the command given by the words; see the module's docstring."""
     parent, kind, *rest = words
     if kind == "module":
         _run_module(int(parent), rest[0], rest[1:])

@@ -1,1 +1,1 @@
-"""What is shown, without knowing of what: tables, sections, pictures and how they look. Nothing here knows a job."""
+"""Presentation without knowledge of jobs: tables, sections, pictures and their style."""

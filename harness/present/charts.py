@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def wrapped(label: str, width: int = 16) -> str:
-    """The label in lines of at most ``width`` characters, broken after blanks and signs before words are cut."""
+    """Wraps a label to lines of at most ``width`` characters, after spaces and punctuation if possible."""
     lines = [""]
     for piece in re.findall(r"[^\s_/:=,-]+[\s_/:=,-]*|[\s_/:=,-]+", label):
         if lines[-1] and len(f"{lines[-1]}{piece}".rstrip()) > width:
@@ -26,12 +26,12 @@ def wrapped(label: str, width: int = 16) -> str:
 
 
 def bar_width(bars: int) -> float:
-    """Inches of a figure with so many bars."""
+    """Returns the width in inches of a figure with ``bars`` bars."""
     return float(min(10.0, max(4.5, 1.6 + 0.95 * bars)))
 
 
 def bar_axis(axis: Axes, labels: list[str], title: str, inches: float) -> None:
-    """Labels under bars, wrapped to the room that they have; turned where there are many."""
+    """Sets labels under bars, wrapped to the available width; rotated if there are many."""
     many = len(labels) > 6
     room = max(7, int((inches - 0.7) / max(2, len(labels)) * 72 / 5.6) - 1)  # characters of 9-point type
     axis.set_xticks(range(len(labels)), [wrapped(label, room) for label in labels], rotation=30 if many else 0)
@@ -44,13 +44,13 @@ def bar_axis(axis: Axes, labels: list[str], title: str, inches: float) -> None:
 
 
 def legend_below(figure: Figure, axis: Axes, count: int) -> None:
-    """The axis's legend, below the figure."""
+    """Puts the axis's legend below the figure."""
     handles, labels = axis.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(4, max(1, count)))
 
 
 def least_span(axis: Axes, span: float) -> None:
-    """Widens the vertical axis to ``span``: what differs by less is the same, and shall look so."""
+    """Widens the vertical axis to ``span``, so that smaller differences, which do not matter, look small."""
     low, high = axis.get_ylim()
     if high - low < span:
         centre = (low + high) / 2
@@ -59,14 +59,14 @@ def least_span(axis: Axes, span: float) -> None:
 
 
 def arms(value: float, low: float | None, high: float | None) -> npt.NDArray[np.float64] | None:
-    """The lengths of a whisker as ``errorbar`` takes them; None if there is no interval."""
+    """Returns the lengths of a whisker for ``errorbar``; None if there is no interval."""
     if low is None or high is None:
         return None
     return np.array([[max(0.0, value - low)], [max(0.0, high - value)]])
 
 
 def whisker(axis: Axes, spot: float, value: float, low: float | None, high: float | None) -> float:
-    """Draws a vertical whisker where there is an interval; returns its upper end, else 0."""
+    """Draws a vertical whisker if there is an interval; returns its upper end, else 0."""
     lengths = arms(value, low, high)
     if lengths is None or high is None:
         return 0.0
@@ -75,11 +75,11 @@ def whisker(axis: Axes, spot: float, value: float, low: float | None, high: floa
 
 
 def stack_text(axis: Axes, place: float, spot: float, text: str, dark: bool) -> None:
-    """A figure in the middle of a part of a stacked bar."""
+    """Writes a figure in the middle of a part of a stacked bar."""
     axis.text(spot, place, text, ha="center", va="center", fontsize=8, color="white" if dark else "#222222")
 
 
 def one_legend(figure: Figure, axes: Any, columns: int) -> None:
-    """One legend below for the panels of a figure, each label once."""
+    """Puts one legend below the panels of a figure, with each label once."""
     handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)

@@ -1,4 +1,4 @@
-"""A figure of Matplotlib's that shows itself in a notebook, whether or not that loaded pyplot. Imports matplotlib."""
+"""A Matplotlib figure that displays itself in a notebook, even without pyplot. Imports matplotlib."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.present import theme
 
 
 class Drawing(Figure):  # type: ignore[misc]
-    """A figure as the harness draws it: all that Matplotlib's can, and a PNG image of itself for notebooks."""
+    """A Matplotlib figure that also gives a PNG image of itself for notebooks."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""A picture: a figure with what its reader needs, drawn without a screen. Matplotlib is loaded when it is needed."""
+"""A picture: a figure with its texts, drawn without a screen. Matplotlib is loaded when it is needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Picture:
-    """A figure with what a reader needs: ``key`` is its file's stem, ``caption`` explains axes and marks."""
+    """A figure with its texts: ``key`` is its file's stem, ``caption`` explains axes and marks."""
 
     key: str
     title: str
@@ -30,7 +30,10 @@ class Picture:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Everything is drawn inside of this: it sets type, grid and colours, and lets signs that no font has be boxes in silence."""
+    """Sets fonts, grid and colours for all drawing inside the block.
+
+    Missing characters become boxes without a warning.
+    """
     import matplotlib as mpl
 
     with mpl.rc_context({**theme.RC, "font.family": _fonts()}), warnings.catch_warnings():
@@ -40,7 +43,10 @@ def drawing() -> Iterator[None]:
 
 @cache
 def _fonts() -> list[str]:
-    """The usual font, then those of this machine that have the signs of other scripts: each sign is taken from the first that has it."""
+    """Returns the usual font, then installed fonts for other scripts.
+
+    Each character uses the first font that has it.
+    """
     from matplotlib import font_manager
 
     there = set(font_manager.get_font_names())
@@ -48,7 +54,7 @@ def _fonts() -> list[str]:
 
 
 def new_figure(height: float, width: float = theme.WIDTH, **layout: Any) -> tuple[Figure, Any]:
-    """A figure of inches, and its axes as ``Figure.subplots(**layout)`` gives them."""
+    """Makes a figure with a size in inches, and its axes by ``Figure.subplots(**layout)``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     from harness.present.drawing import Drawing
@@ -59,7 +65,7 @@ def new_figure(height: float, width: float = theme.WIDTH, **layout: Any) -> tupl
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG."""
+    """Returns the figure as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     buffer = io.BytesIO()
@@ -69,7 +75,10 @@ def png(figure: Figure) -> bytes:
 
 
 def svg(figure: Figure) -> bytes:
-    """The figure as SVG, text as outlines, so that it looks the same everywhere; dense lines are pixels inside it."""
+    """Returns the figure as SVG, with text as outlines, so that it looks the same everywhere.
+
+    Dense lines are pixels.
+    """
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.BytesIO()
@@ -85,10 +94,10 @@ def save_png(picture: Picture, folder: Path) -> Path:
 
 @contextmanager
 def _settled(figure: Figure) -> Iterator[None]:
-    """Inside of it the figure can be written by a canvas of a format, at our resolution.
+    """Lets a canvas of any format write the figure inside the block, at the harness's resolution.
 
-    Its layout is worked out once, though each figure is written twice. ``Figure.savefig`` would draw every time once more to
-    find the layout, and drawing is most of what the end of a job costs.
+    The layout is computed once, although each figure is written twice. ``Figure.savefig`` would draw once more each
+    time to find the layout, and drawing takes most of the time at the end of a job.
     """
     with drawing():
         figure.dpi = theme.DPI

@@ -10,17 +10,18 @@ from harness.present.table import Table, markdown_text
 
 @dataclass
 class Section:
-    """What a task or a recipe adds to a report.
+    """The part of a report that a task or a recipe adds.
 
     Attributes:
-        key: Its anchor on the page; no other section of the report has it.
+        key: Its anchor on the page, unique in the report.
         title: Its heading.
         head: The titles of the table's columns.
         body: The table's cells as text, the first column to the left.
         notes: Sentences below the table.
-        pictures: They stand with the report's other pictures.
+        pictures: Its pictures, shown with the report's other pictures.
         order: Sections with a smaller number come first.
-        job: Identity of the one job that the section is about; its pictures are then drawn beside that job's results, too.
+        job: Identity of the job, if the section is about one; its pictures are then also drawn beside that job's
+            results.
     """
 
     key: str
@@ -34,14 +35,14 @@ class Section:
 
     @property
     def table(self) -> Table:
-        """The table by itself."""
+        """The table alone."""
         return Table(self.head, self.body)
 
     def text(self) -> str:
-        """For a terminal."""
+        """Returns the section for a terminal."""
         return "\n".join([self.title, *self.table.lines(), *self.notes]) + "\n"
 
     def markdown(self) -> str:
-        """For ``summary.md``."""
+        """Returns the section for ``summary.md``."""
         notes = [f"\n{markdown_text(note)}" for note in self.notes]
         return "\n".join([f"## {markdown_text(self.title)}\n", *self.table.markdown(), *notes]) + "\n"

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 @dataclass
 class Table:
-    """Cells as text, the first column to the left, the others to the right.
+    """Cells as text; the first column is aligned left, the others right.
 
     Attributes:
         head: The columns' titles.
-        body: The lines. A line shorter than the head (a run without results) runs over the other columns.
+        body: The lines. The last cell of a line shorter than the head (a run without results) extends over the other
+            columns.
     """
 
     head: list[str]
     body: list[list[str]]
 
     def lines(self, rule: bool = True) -> list[str]:
-        """Aligned lines for a terminal, with a rule under the head if wanted."""
+        """Returns aligned lines for a terminal, by default with a rule under the head."""
         whole = [line for line in self.body if len(line) == len(self.head)]
         widths = [max(len(line[index]) for line in [self.head, *whole]) for index in range(len(self.head))]
         widths[0] = max([widths[0], *(len(line[0]) for line in self.body)])
@@ -26,11 +27,11 @@ class Table:
         return [_line(self.head, widths), *rules, *(_line(line, widths) for line in self.body)]
 
     def text(self, rule: bool = True) -> str:
-        """The same as one text."""
+        """Returns the lines as one text."""
         return "\n".join(self.lines(rule)) + "\n"
 
     def markdown(self) -> list[str]:
-        """Lines of Markdown; what is in the cells stays text."""
+        """Returns lines of Markdown, with the cells' text escaped."""
         padded = [line + [""] * (len(self.head) - len(line)) for line in [self.head, *self.body]]
         rows = ["| " + " | ".join(markdown_text(cell) for cell in line) + " |" for line in padded]
         rows.insert(1, "|" + " --- |" + " ---: |" * (len(self.head) - 1))
@@ -45,7 +46,7 @@ def _line(line: list[str], widths: list[int]) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Text that Markdown and the HTML made of it leave as it is."""
+    """Escapes text so that Markdown and HTML show it unchanged."""
     for mark in "\\`*_{}[]<>|#":
         text = text.replace(mark, "\\" + mark)
     return text.replace("\n", " ")

@@ -1,7 +1,7 @@
-"""How pictures look: type, grid, colours, and a style for each of several things drawn side by side.
+"""The style of pictures: fonts, grid, colours, and a style for each of several items drawn side by side.
 
-Colours are M. Okabe's and K. Ito's (Color Universal Design, 2008): told apart with any colour vision. Things of one family
-share a hue and differ by shade, hatching, line style and marker.
+Colours are those of M. Okabe and K. Ito (Color Universal Design, 2008), which differ for any colour vision. Items of
+one family share a hue and differ by shade, hatching, line style and marker.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 DPI = 150
 WIDTH = 9.0
-"""Inches; at 9-point type this reads well at the page's width."""
+"""Width in inches; with a 9-point font it is readable at the page's width."""
 
 OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#6F4E7C", "#7F7F7F")
-"""For families without a colour of their own, in order of appearance."""
+"""Colours for families without one, in order of appearance."""
 STAGES = {"decode": "#BBBBBB", "preprocess": "#56B4E9", "inference": "#0072B2", "postprocess": "#E69F00", "tracker": "#009E73"}
 
 BLUE, ORANGE, GREEN, GREY, PALE, INK = "#0072B2", "#D55E00", "#009E73", "#7F7F7F", "#9A9A9A", "#222222"
@@ -25,7 +25,7 @@ SCRIPTS = (
     *("IPAGothic", "NanumGothic", "Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic"),
     *("Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans Hebrew", "Noto Sans Thai", "Noto Emoji", "Symbola"),
 )
-"""Fonts with the signs of other scripts, for names of sequences; those that are installed are used after the usual one."""
+"""Fonts with the characters of other scripts, for names of sequences; installed ones are used after the usual font."""
 
 _SHADES = (0.0, 0.42, -0.38, 0.66, -0.6)
 _HATCHES = ("", "///", "...", "\\\\\\", "xxx")
@@ -57,7 +57,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Style:
-    """How one thing looks in every picture."""
+    """The style of one item in every picture."""
 
     color: tuple[float, float, float]
     hatch: str
@@ -66,19 +66,19 @@ class Style:
 
     @property
     def hex(self) -> str:
-        """The colour as HTML has it."""
+        """The colour in HTML notation."""
         return "#" + "".join(f"{round(part * 255):02x}" for part in self.color)
 
 
 def styles(families: Mapping[Key, str], colors: Mapping[str, str]) -> dict[Key, Style]:
-    """A style for each key.
+    """Returns a style for each key.
 
     Args:
-        families: What is drawn -> the name of its family.
-        colors: The families that have a colour of their own (``#rrggbb``).
+        families: Item -> the name of its family.
+        colors: The families with their own colour (``#rrggbb``).
 
     Returns:
-        Styles that differ all (up to 40 in five or more families), of one hue for the first five of a family.
+        Styles that are all different (up to 40 in five or more families), with one hue for the first five of a family.
     """
     seen: dict[str, int] = {}
     spare: dict[str, str] = {}
@@ -87,7 +87,7 @@ def styles(families: Mapping[Key, str], colors: Mapping[str, str]) -> dict[Key, 
         place = seen.get(name, 0)
         seen[name] = place + 1
         block, shade = divmod(place, len(_SHADES))
-        hue = name if not block else f"{name} {block}"  # a family that has used its shades up goes on in another hue
+        hue = name if not block else f"{name} {block}"  # after all its shades, a family continues in another hue
         if hue not in colors and hue not in spare:
             spare[hue] = OTHERS[len(spare) % len(OTHERS)]
         color = _shade(colors.get(hue) or spare[hue], _SHADES[shade])
@@ -97,7 +97,7 @@ def styles(families: Mapping[Key, str], colors: Mapping[str, str]) -> dict[Key, 
 
 
 def _shade(color: str, amount: float) -> tuple[float, float, float]:
-    """Towards white for positive ``amount``, towards black for negative."""
+    """Changes a colour towards white for a positive ``amount``, towards black for a negative one."""
     rgb = [int(color[index : index + 2], 16) / 255 for index in (1, 3, 5)]
     goal = 1.0 if amount > 0 else 0.0
     red, green, blue = (part + (goal - part) * abs(amount) for part in rgb)

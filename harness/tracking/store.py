@@ -49,7 +49,7 @@ class SequenceStore:
 
     def save(self, sequence: Sequence, done: Done) -> None:
         """Writes the track files, then the record that makes them valid."""
-        shutil.rmtree(self.folder / "tracks" / sequence.name, ignore_errors=True)  # of other settings, with more repetitions
+        shutil.rmtree(self.folder / "tracks" / sequence.name, ignore_errors=True)  # may have more repetitions
         write_tracks(self.folder / "tracks", done.tracks)
         write_json(
             self._record(sequence.name),

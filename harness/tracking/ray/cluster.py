@@ -171,8 +171,7 @@ def track_cluster(given: Assignment, address: str | None, workers: int | None) -
     """Tracks the sequences of ``given`` on the cluster, which has started when the first worker is open.
 
     Every worker has ``context.threads`` cores; ``workers`` defaults to the number that the cluster has room for.
-    Returns
-    the record: workers, losses, overheads, share of the ideal speed-up.
+    The returned record has workers, losses, overheads, and the share of the ideal speed-up.
     """
     context = given.context
     gpu = context.config["device"]["name"] == "cuda"
