@@ -1,4 +1,4 @@
-"""How far two runs give the same boxes: the only place that says so. NumPy alone.
+"""The agreement of two runs' boxes, computed only here, with NumPy alone.
 
 Frame 0 (the given box) is left out everywhere; frames are counted from 0; overlaps are not clipped to the image.
 """
@@ -19,12 +19,12 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 PARTING = (0.9, 0.5)
-"""Overlaps under which two runs' boxes are said to have parted: visibly apart, and on different things."""
+"""Overlaps below which two runs' boxes count as diverged: visibly apart, and on different objects."""
 
 
 @dataclass(frozen=True)
 class SequenceAgreement:
-    """One sequence: overlaps with the baseline's boxes and which boxes are the same.
+    """One sequence: overlaps with the baseline's boxes, and which boxes are equal.
 
     Attributes:
         sequence: Its name.
@@ -43,12 +43,12 @@ class SequenceAgreement:
 
     @property
     def mean_iou(self) -> float:
-        """Mean overlap; NaN where no frame is compared."""
+        """Mean overlap; NaN if no frame is compared."""
         return ao(self.overlaps)
 
     @property
     def identical(self) -> float:
-        """Share of equal boxes; NaN where no frame is compared."""
+        """Share of equal boxes; NaN if no frame is compared."""
         return ao(self.same.astype(float))
 
     @property
@@ -66,9 +66,9 @@ class Agreement:
     """All sequences that two runs share.
 
     Attributes:
-        mean_iou: Over all frames of all sequences; NaN where no frame is compared.
-        identical: Share of boxes equal in all four numbers, likewise.
-        sequences: The one that agrees least first.
+        mean_iou: Mean overlap over all frames of all sequences; NaN if no frame is compared.
+        identical: Share of boxes equal in all four numbers; NaN if no frame is compared.
+        sequences: The sequences, least agreement first.
     """
 
     mean_iou: float
@@ -90,7 +90,10 @@ class Agreement:
         return _least(item.first_below(threshold) for item in self.sequences)
 
     def metrics(self) -> Metrics:
-        """``agreement/*``; no first divergent frame where all boxes are the same, nothing where no frame is compared."""
+        """Returns ``agreement/*``.
+
+        Without a first divergent frame if all boxes are equal, empty if no frame is compared.
+        """
         if not self.frames:
             return {}
         values = {"agreement/mean_iou": self.mean_iou, "agreement/identical_boxes": self.identical}
@@ -104,13 +107,13 @@ def agreement(boxes: Mapping[str, Boxes], baseline: Mapping[str, Boxes]) -> Agre
 
     Args:
         boxes: A run's boxes by sequence.
-        baseline: The baseline's.
+        baseline: The baseline's boxes by sequence.
 
     Returns:
         The agreement, frames pooled over sequences in the baseline's order.
 
     Raises:
-        DataError: They share no sequence, or a sequence's lengths differ.
+        DataError: The runs share no sequence, or a sequence's lengths differ.
     """
     names = [name for name in baseline if name in boxes]
     if not names:
@@ -124,21 +127,21 @@ def agreement(boxes: Mapping[str, Boxes], baseline: Mapping[str, Boxes]) -> Agre
 
 
 def sequence_agreement(name: str, boxes: Boxes, baseline: Boxes) -> SequenceAgreement:
-    """The same for one sequence. Raises DataError if the lengths differ."""
+    """Compares one sequence. Raises DataError if the lengths differ."""
     mine, theirs = np.asarray(boxes, float), np.asarray(baseline, float)
     if mine.shape != theirs.shape:
         raise DataError(f"{name}: {len(mine)} boxes in one run, {len(theirs)} in the other; they must be equal.")
     mine, theirs = mine[1:], theirs[1:]
-    # a lost target written alike by both (zeros, NaN) is agreement, though boxes without area overlap nothing
+    # a lost target written equally by both (zeros, NaN) is agreement, although boxes without area overlap nothing
     same = ((mine == theirs) | (np.isnan(mine) & np.isnan(theirs))).all(axis=1)
     return SequenceAgreement(name, np.where(same, 1.0, iou(mine, theirs)), same)
 
 
 def _first(hits: Mask) -> int | None:
-    """The frame of the first hit; hits begin at frame 1."""
+    """Returns the frame of the first hit; hits begin at frame 1."""
     return int(np.argmax(hits)) + 1 if hits.any() else None
 
 
 def _least(frames: Iterable[int | None]) -> int | None:
-    """The smallest of those that are there."""
+    """Returns the smallest of the frames that are not None."""
     return min((frame for frame in frames if frame is not None), default=None)

@@ -1,4 +1,4 @@
-"""The bootstrap over sequences, which every accuracy interval rests on."""
+"""The bootstrap over sequences, which all accuracy intervals use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the weighted mean ``sum(w v) / sum(w)``, drawn over sequences.
 
-    ``values`` ``[S]`` is one number a sequence (its AO, or a paired difference of AOs), ``weights`` ``[S]`` its
+    ``values`` ``[S]`` has one number per sequence (its AO, or a paired difference of AOs), ``weights`` ``[S]`` its
     frames, so that the mean is the frame-pooled one; both are resampled together (B. Efron, R. Tibshirani: An
     Introduction to the Bootstrap, 1993, chapter 13). Sequences that are not finite or have no weight are left
     out. NaN, NaN with fewer than two sequences.

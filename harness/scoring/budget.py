@@ -1,4 +1,4 @@
-"""Whether a tracker keeps up with a camera: the times of its updates against the time between two frames."""
+"""Whether a tracker keeps up with a camera: the times of its updates compared with the time between two frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY = "target_fps"
 
 
 def target_of(config: Mapping[str, Any]) -> float | None:
-    """The camera's rate that a job is judged by, None if it is not. Raises ConfigError."""
+    """Returns the camera's rate by which a job is judged, or None. Raises ConfigError."""
     target = config.get(KEY)
     if target is None:
         return None
@@ -27,7 +27,7 @@ def target_of(config: Mapping[str, Any]) -> float | None:
 
 
 def over_budget(seconds: npt.NDArray[np.float64], target_fps: float | None) -> Metrics:
-    """``budget/over``: the share of updates ``[N]`` that took longer than 1 / ``target_fps``; nothing where either is missing."""
+    """Returns ``budget/over``: the share of updates ``[N]`` longer than 1 / ``target_fps``; empty if one is missing."""
     usable = np.asarray(seconds, float).ravel()
     usable = usable[np.isfinite(usable)]
     if target_fps is None or not len(usable):
@@ -41,7 +41,7 @@ def keeps_up(target_fps: float, metrics: Mapping[str, float]) -> bool:
 
 
 def verdict(target_fps: float, metrics: Mapping[str, float]) -> str:
-    """One sentence on a job's ``metrics``."""
+    """Returns one sentence on a job's ``metrics``."""
     if OVER not in metrics or P99 not in metrics:
         return f"not judged by {target_fps:g} fps: no latency was measured (several sequences were in flight, or there are no times)"
     times = f"p99 {metrics[P99]:.1f} ms of {1e3 / target_fps:.1f}"

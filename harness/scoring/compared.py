@@ -1,6 +1,6 @@
-"""A finished job with its samples, and how jobs stand against each other: what the sections of a report receive.
+"""A finished job with its samples, and the comparison of jobs: the input of a report's sections.
 
-The types alone: ``harness.report`` finds jobs and compares them, a task's ``section`` reads what came of it.
+Only the types are here: ``harness.report`` finds jobs and compares them, a task's ``section`` reads the result.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LATENCY = "latency_ms/p50"
-"""A job without this metric did not measure latency (parallel runs, files without times)."""
+"""The metric that a job without measured latency lacks (parallel runs, files without times)."""
 
 
 @dataclass
 class Job:
-    """A job's folder with its results and, read when first asked for, its samples per frame."""
+    """A job's folder with its results and its samples per frame, which are read on first use."""
 
     folder: Path
     results: Results
@@ -42,7 +42,7 @@ class Job:
 
     @property
     def ok(self) -> bool:
-        """Whether it ended well."""
+        """Whether it succeeded."""
         return self.results.status == "ok"
 
     @property
@@ -57,7 +57,7 @@ class Job:
 
     @property
     def shown(self) -> str:
-        """The label as people see it: random weights are said wherever the run is named."""
+        """The label for display; it states random weights wherever the run is named."""
         return f"{self.label} [random weights]" if self.random_weights else self.label
 
     @property
@@ -78,7 +78,7 @@ class Job:
 
     @cached_property
     def tracked(self) -> pd.DataFrame | None:
-        """The rows that boxes are judged by: of each sequence its first round (later rounds repeat the boxes)."""
+        """The rows by which boxes are judged: the first round of each sequence (later rounds repeat the boxes)."""
         if self.frames is None or self.frames.empty:
             return None
         first = self.frames.groupby("sequence")["round"].transform("min")
@@ -86,7 +86,7 @@ class Job:
 
     @cached_property
     def timed(self) -> pd.DataFrame | None:
-        """The updates whose times are latencies: frame 0 dropped; None for contended or untimed runs."""
+        """The updates whose times are latencies, without frame 0; None for contended or untimed runs."""
         if self.frames is None or LATENCY not in self.metrics or "seconds" not in self.frames:
             return None
         rows = self.frames[(self.frames["frame"] > 0) & np.isfinite(self.frames["seconds"])]
@@ -95,7 +95,7 @@ class Job:
         return rows if len(rows) else None
 
     def failure(self) -> str:
-        """Why the job has no results, in a line; empty for a job that succeeded."""
+        """Returns in one line why the job has no results; empty for a job that succeeded."""
         if self.ok:
             return ""
         error = self.results.error or {}
@@ -105,7 +105,7 @@ class Job:
 
 @dataclass
 class Row:
-    """A job and how it stands against the baseline. ``why_not_*`` says why a comparison is missing."""
+    """A job and its comparison with the baseline. ``why_not_*`` gives the reason for a missing comparison."""
 
     job: Job
     baseline: bool = False
@@ -119,11 +119,11 @@ class Row:
     agreement: Agreement | None = None
     why_not_agreement: str = ""
     sureness: dict[str, float] = field(default_factory=dict)
-    """``agreement/confidence_*``: how far the confidence parts from the baseline's."""
+    """``agreement/confidence_*``: how far the confidence differs from the baseline's."""
     against: Row | None = None
-    """The row that this one is compared with: the baseline, or the same configuration of an older sweep."""
+    """The row with which this one is compared: the baseline, or the same configuration of an older sweep."""
     same_as: str = ""
-    """The label of an earlier job with the same configuration in force; empty if there is none."""
+    """The label of an earlier job with the same effective configuration; empty if there is none."""
     verdict: str = ""
 
     @property
@@ -133,19 +133,20 @@ class Row:
 
     @property
     def shown(self) -> str:
-        """The job's label as people see it."""
+        """The job's label for display."""
         return self.job.shown
 
 
 @dataclass(frozen=True)
 class Contest:
-    """What a comparison of speeds rests on: rounds in which the jobs (by id) were measured side by side.
+    """The basis of a comparison of speeds: rounds in which the jobs (by id) were measured side by side.
 
     Attributes:
         rounds: The rounds.
-        least: Fewest quiet rounds that decide.
-        basis: What the rounds are, in a few words.
-        floor: Largest share by which two jobs of the same configuration in force differ: the noise floor; 0 if unknown.
+        least: The fewest undisturbed rounds for a decision.
+        basis: A short description of the rounds.
+        floor: The noise floor: the largest relative difference of jobs with the same effective configuration; 0 if
+            unknown.
     """
 
     rounds: tuple[Round, ...] = ()
@@ -160,21 +161,22 @@ class Contest:
 
 @dataclass(frozen=True)
 class Advice:
-    """Which of the runs of one machine to deploy, in words and as identities of runs.
+    """Which of the runs of one machine to deploy, as sentences and as identities of runs.
 
     Attributes:
-        kind: ``answer``, ``tie``, ``pareto``, ``none`` (nothing fits) or ``again`` (the machine was too disturbed to tell).
+        kind: ``answer``, ``tie``, ``pareto``, ``none`` (no run fits) or ``again`` (the machine was too disturbed to
+            decide).
         sentence: The answer.
-        chosen: Identities of the runs that it names, the recommended one first; of ``none`` the nearest.
+        chosen: Identities of the named runs, the recommended one first; for ``none``, the nearest run.
         judged: Identities of all runs that could have been chosen.
-        objectives: Metrics with whether they should be high.
+        objectives: Metrics, each with True if it should be high.
         requirements: The conditions as they were written.
-        limits: (metric, limit) of the conditions on a value or a difference, the latter as the value that it comes to.
+        limits: (metric, limit) of the conditions on a value or a difference; a difference is converted to a value.
         dropped: Why each other run was not chosen, by its identity.
         changes: Sentences on what would change the answer.
-        steps: (title, command) of what to do with it.
-        untried: (candidate, reason) of those that were dropped before they were measured whole.
-        machine: The letter of the machine, where there are several.
+        steps: (title, command) of the next steps.
+        untried: (candidate, reason) of those that were dropped before a full measurement.
+        machine: The letter of the machine, if there are several.
     """
 
     kind: str
@@ -193,7 +195,7 @@ class Advice:
 
 @dataclass
 class Comparison:
-    """What was compared, against which baseline, and what came of it."""
+    """A comparison: its runs, its baseline and its results."""
 
     rows: list[Row]
     base: Row | None = None
@@ -204,11 +206,11 @@ class Comparison:
     missing: list[str] = field(default_factory=list)
     """Configurations of an older sweep that the newer one lacks."""
     advice: list[Advice] = field(default_factory=list)
-    """What to deploy, one answer a machine, where somebody asked for it."""
+    """Which run to deploy, with one answer per machine, if this was requested."""
 
     @property
     def well(self) -> list[Row]:
-        """The rows of jobs that ended well."""
+        """The rows of jobs that succeeded."""
         return [row for row in self.rows if row.job.ok]
 
     @property

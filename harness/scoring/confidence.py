@@ -1,7 +1,7 @@
-"""How well a tracker's confidence tells where it is right: pure functions over confidences and overlaps.
+"""How well a tracker's confidence predicts its correctness: pure functions over confidences and overlaps.
 
-A frame counts as tracked if its box overlaps the truth by more than 0.5 and the target is there; frames whose target is absent or
-wholly covered belong to the rest, whatever the box does.
+A frame counts as tracked if its box overlaps the truth by more than 0.5 and the target is present. Frames whose target
+is absent or fully covered count as not tracked, for any box.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OVERLAP = 0.5
 COLUMNS = ("confidence", "iou", "scored", "frame")
 BINS = 10
 KEPT_LOSS = 0.01
-"""Loss of F1 up to which a threshold may be kept for another run."""
+"""The largest loss of F1 with which a threshold may be used for another run."""
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
@@ -37,14 +37,14 @@ class Judged:
 
 
 def judged(frames: pd.DataFrame | None) -> Judged | None:
-    """The frames (of a frames.parquet) that can be judged; None without confidence or truth."""
+    """Returns the frames (of a frames.parquet) that can be judged; None without confidence or truth."""
     if frames is None or not set(COLUMNS) <= set(frames.columns):
         return None
     return judged_columns({name: frames[name].to_numpy() for name in COLUMNS})
 
 
 def judged_columns(columns: Mapping[str, npt.NDArray[Any]]) -> Judged | None:
-    """The same from a table's columns by name (``COLUMNS``)."""
+    """Returns the same from a table's columns by name (``COLUMNS``)."""
     confidence, overlap, scored, frame = (np.asarray(columns[name]) for name in COLUMNS)
     known = np.isfinite(confidence) & np.isfinite(overlap) & (frame > 0)
     tracked = (overlap > OVERLAP) & scored.astype(bool)
@@ -52,17 +52,17 @@ def judged_columns(columns: Mapping[str, npt.NDArray[Any]]) -> Judged | None:
 
 
 def auroc(confidence: Floats, tracked: Mask) -> float:
-    """Area under the ROC curve.
+    """Returns the area under the ROC curve.
 
-    The chance that a tracked frame has a higher confidence than another one, equal ones counted half (Mann-Whitney's U over
-    the number of pairs; T. Fawcett, An introduction to ROC analysis, 2006, section 7).
+    This is the chance that a tracked frame has a higher confidence than another one, equal ones counted half
+    (Mann-Whitney's U over the number of pairs; T. Fawcett, An introduction to ROC analysis, 2006, section 7).
 
     Args:
         confidence: ``[N]``, finite; higher is surer.
         tracked: ``[N]``.
 
     Returns:
-        0 to 1; NaN where one of the two kinds is missing.
+        0 to 1; NaN if one of the two kinds is missing.
     """
     from scipy.stats import rankdata
 
@@ -74,14 +74,14 @@ def auroc(confidence: Floats, tracked: Mask) -> float:
 
 
 def f1(confidence: Floats, tracked: Mask, threshold: float) -> float:
-    """F1 of taking frames with at least ``threshold`` as tracked; 0 where nothing is right."""
+    """Returns F1 of classifying frames with at least ``threshold`` as tracked; 0 if none is correct."""
     chosen = confidence >= threshold
     right = int((chosen & tracked).sum())
     return 2 * right / (int(chosen.sum()) + int(tracked.sum())) if right else 0.0
 
 
 def best_threshold(confidence: Floats, tracked: Mask) -> float:
-    """The confidence with the largest F1, of several the highest; NaN where no frame is tracked.
+    """Returns the confidence with the largest F1, the highest of several; NaN if no frame is tracked.
 
     Args:
         confidence: ``[N]``, finite.
@@ -98,7 +98,7 @@ def best_threshold(confidence: Floats, tracked: Mask) -> float:
 
 
 def metrics_of(found: Judged | None) -> dict[str, float]:
-    """``confidence/auroc`` and ``confidence/threshold``; empty where there is nothing to judge."""
+    """Returns ``confidence/auroc`` and ``confidence/threshold``; empty if there is nothing to judge."""
     if found is None:
         return {}
     values = {
@@ -109,7 +109,7 @@ def metrics_of(found: Judged | None) -> dict[str, float]:
 
 
 def reliability(found: Judged, bins: int = BINS) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
-    """Share of tracked frames by confidence, in bins of equal numbers of frames.
+    """Returns the share of tracked frames by confidence, in bins with equal numbers of frames.
 
     Returns:
         Mean confidence ``[B]``, share tracked ``[B]`` and number of frames ``[B]`` of each bin that has frames.
@@ -122,16 +122,16 @@ def reliability(found: Judged, bins: int = BINS) -> tuple[Floats, Floats, npt.ND
 
 
 def agreement(own: pd.DataFrame | None, base: pd.DataFrame | None, threshold: float | None) -> dict[str, float]:
-    """How far the confidences of two runs part, over the frames that both have.
+    """Returns how far the confidences of two runs differ, over their common frames.
 
     Args:
         own: A run's frames, one round.
-        base: The baseline's.
+        base: The baseline's frames.
         threshold: The baseline's threshold.
 
     Returns:
         ``agreement/confidence_diff`` (mean absolute difference) and, with a threshold, ``agreement/confidence_flips`` (share of
-        frames on the other side of it); empty where a run has no confidence.
+        frames on the other side of it); empty if a run has no confidence.
     """
     keys = ["sequence", "repetition", "frame"]
     if own is None or base is None or "confidence" not in own or "confidence" not in base:
@@ -148,7 +148,7 @@ def agreement(own: pd.DataFrame | None, base: pd.DataFrame | None, threshold: fl
 
 
 def keeps(found: Judged, threshold: float) -> tuple[bool, float, float]:
-    """Whether another run's threshold may be kept: (yes or no, F1 with it, F1 with the run's own best one)."""
+    """Checks whether another run's threshold may be used: (yes or no, F1 with it, F1 with the run's own best one)."""
     own = best_threshold(found.confidence, found.tracked)
     kept, best = f1(found.confidence, found.tracked, threshold), f1(found.confidence, found.tracked, own)
     return best - kept <= KEPT_LOSS, kept, best

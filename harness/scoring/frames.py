@@ -28,10 +28,10 @@ def frames_table(
     """One row per frame, a column per key (docs/architecture.md lists them).
 
     Args:
-        tracks: What was tracked.
+        tracks: The tracks.
         scores: Their scores; None if there is no accuracy.
         round_: The round of the measurement.
-        contended: Names of the sequences that ran beside others, so that their times are not latencies.
+        contended: Names of the sequences that ran in parallel with others, so that their times are not latencies.
     """
     parts: dict[str, list[Array]] = {}
     tracks = list(tracks)
@@ -64,10 +64,10 @@ def confidence_of(track: Track) -> Floats:
 
 
 def tracks_of(frames: pd.DataFrame) -> list[Track]:
-    """The tracks in a table of frames, of each sequence its first round (later rounds repeat the boxes).
+    """Returns the tracks in a table of frames: the first round of each sequence (later rounds repeat the boxes).
 
     Raises:
-        DataError: Frames are missing or doubled.
+        DataError: Frames are missing or duplicated.
     """
     tracks = []
     for (sequence, repetition), rows in frames.groupby(["sequence", "repetition"], sort=False):
@@ -86,7 +86,7 @@ def boxes_of(tracked: pd.DataFrame) -> dict[str, Boxes]:
 
 
 def frames_agreement(own: pd.DataFrame, base: pd.DataFrame) -> Agreement | None:
-    """Agreement of two runs' tables of frames; None if they share no frames, or where lengths differ."""
+    """Returns the agreement of two runs' tables of frames; None if they share no frames or lengths differ."""
     if not {"sequence", "frame", *BOX} <= set(own.columns) & set(base.columns):
         return None
     try:
@@ -97,7 +97,7 @@ def frames_agreement(own: pd.DataFrame, base: pd.DataFrame) -> Agreement | None:
 
 
 def success(tracked: pd.DataFrame) -> Floats | None:
-    """Share of scored frames with IoU above each of the 101 thresholds ``[101]``, frame-pooled; None without truth."""
+    """Returns the share of scored frames with IoU above each of the 101 thresholds ``[101]``; None without truth."""
     if "iou" not in tracked:
         return None
     rows = tracked[tracked["scored"].astype(bool)] if "scored" in tracked else tracked

@@ -4,13 +4,13 @@ The protocol is that of the GOT-10k toolkit (L. Huang, X. Zhao, K. Huang: GOT-10
 and the package ``got10k`` 0.1.3, against which the tests compare to 1e-9):
 
 - all frames of all sequences (and repetitions) are pooled, each sequence's first frame is dropped, and so are
-  the frames whose target is wholly covered (``cover`` 0);
+  the frames whose target is fully covered (``cover`` 0);
 - boxes and truth are clipped to the resolution: the corner into ``[0, width]``, then the width into
   ``[0, width - x]`` (a box that starts left of the image keeps its width), likewise for the height;
 - overlap is intersection over union of areas ``w * h``, without the older ``+ 1`` convention;
 - success is strict: ``iou > 0.5``; the curve has 101 thresholds from 0 to 1.
 
-Where the toolkit errs we differ, on purpose: a box that is not finite overlaps nothing (the toolkit's AO
+Two errors of the toolkit are deliberately not repeated: a box that is not finite overlaps nothing (the toolkit's AO
 becomes NaN), and a sequence without times has no speed (the toolkit reuses another sequence's).
 """
 
@@ -34,18 +34,18 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 UNKNOWN_CLASSES = ("", "unknown")
-"""Values of ``object_class`` that stand for none."""
+"""Values of ``object_class`` that mean no class."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What scoring found.
+    """The result of scoring.
 
     ``metrics`` holds ``ao sr50 sr75 mao fps fps_got10k`` as far as they exist; ``sequences`` the same per
     sequence with ``frames`` and ``scored_frames``; ``ious`` and ``scored`` are ``[T]`` by (sequence, repetition),
     NaN and False at frame 0 and without truth (a covered frame has an overlap but is not scored);
     ``curve`` is the success curve ``[101]``, None without truth; ``intervals`` the 95 % bootstrap intervals
-    over sequences by metric; ``mask`` and ``bounds`` tell whether every sequence had labels and a resolution.
+    over sequences by metric; ``mask`` and ``bounds`` are True if every sequence had labels and a resolution.
     """
 
     metrics: Metrics
@@ -70,9 +70,9 @@ def score_tracks(
 ) -> Scores:
     """Scores ``tracks`` (any repetitions) by the GOT-10k protocol against the truth in ``sequences``.
 
-    With ``as_shipped`` the boxes are rounded as the box file has them, so that what is scored is what would be
-    uploaded; without it they are taken as read. ``drop_first_time`` leaves line 1 of the times (``init``'s) out of
-    ``fps_got10k``, which the toolkit keeps. Raises DataError for a track without a sequence, or of another length.
+    With ``as_shipped`` the boxes are rounded as in the box file, so that the boxes scored are those that would be
+    uploaded; without it they are used as read. ``drop_first_time`` leaves line 1 of the times (that of ``init``) out of
+    ``fps_got10k``; the toolkit keeps it. Raises DataError for a track without a sequence, or of another length.
     """
     known = {sequence.name: sequence for sequence in sequences}
     grouped: dict[str, list[Track]] = {}
@@ -117,13 +117,13 @@ class _Tally:
         self.sequences[sequence.name] = _finite(found)
 
     def _check_times(self, name: str, seconds: Floats) -> None:
-        """Reports times that no clock gives; NaN means a time that was never taken."""
+        """Reports impossible times; NaN means a time that was not measured."""
         odd = int((np.asarray(seconds) <= 0).sum())
         if odd:
             self.warnings.append(f"{name}: {odd} times are zero or negative; speed and latency leave them out.")
 
     def _overlaps(self, sequence: Sequence, track: Track, as_shipped: bool) -> tuple[Floats, Mask]:
-        """Overlaps ``[T]`` of one track, and which of them count."""
+        """Returns overlaps ``[T]`` of one track, and which of them count."""
         total = len(track.boxes)
         overlaps, scored = np.full(total, np.nan), np.zeros(total, bool)
         finite = np.isfinite(track.boxes).all(axis=1)
@@ -174,7 +174,7 @@ class _Tally:
         )
 
     def _doubts(self, truth: list[Sequence]) -> list[str]:
-        """What a reader of the scores should know of the data: sequences that count in part or not at all."""
+        """Returns warnings for readers of the scores: sequences that count only partly or not at all."""
         found = []
         nothing = [item.name for item in truth if not self.sequences[item.name]["scored_frames"]]
         if nothing:
@@ -189,7 +189,7 @@ class _Tally:
         return found
 
     def _intervals(self, seed: int) -> dict[str, tuple[float, float]]:
-        """95 % intervals of the frame-pooled scores, over sequences."""
+        """Returns 95 % intervals of the frame-pooled scores, over sequences."""
         rows = list(self.sequences.values())
         weights = np.array([row["scored_frames"] for row in rows])
         found = {}
@@ -201,7 +201,7 @@ class _Tally:
 
 
 def truth_doubts(sequence: Sequence) -> list[str]:
-    """Sentences on truth boxes without an area: counted as failures, or, where the target is absent, not counted."""
+    """Returns sentences on truth boxes without an area: failures, or not counted if the target is absent."""
     if sequence.truth is None:
         return []
     empty = (sequence.truth[1:, 2:] <= 0).any(axis=1)
@@ -218,7 +218,7 @@ def truth_doubts(sequence: Sequence) -> list[str]:
 
 
 def class_balanced(scores: Mapping[str, Metrics], sequences: Mapping[str, Sequence]) -> float:
-    """mAO: the mean over object classes of the mean AO of a class's sequences.
+    """Returns mAO: the mean over object classes of the mean AO of a class's sequences.
 
     The class is ``object_class`` of ``meta_info.ini``. NaN unless every sequence has a score and a class.
     """
@@ -232,5 +232,5 @@ def class_balanced(scores: Mapping[str, Metrics], sequences: Mapping[str, Sequen
 
 
 def _finite(metrics: Metrics) -> Metrics:
-    """Only what is a number: an absent metric has no key."""
+    """Keeps only finite numbers: an absent metric has no key."""
     return {key: float(value) for key, value in metrics.items() if np.isfinite(value)}

@@ -1,8 +1,8 @@
-"""95 % intervals, two-sided: of accuracy over sequences, of speed over rounds or blocks of frames.
+"""Two-sided 95 % intervals: of accuracy over sequences, of speed over rounds or blocks of frames.
 
 Accuracy varies with the sequence, so its intervals resample whole sequences (B. Efron, R. Tibshirani, An Introduction
 to the Bootstrap, 1993, ch. 8 and 13: percentile interval). Speed varies with time, so its intervals come from rounds
-where there are three or more, else from blocks of consecutive frames (moving noise stays inside a block; ch. 8.6).
+if there are three or more, else from blocks of consecutive frames (correlated noise stays inside a block; ch. 8.6).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ DRAWS = 2000
 SEED = 20200101
 LEVEL = 0.95
 BLOCK = 25
-"""Consecutive frames in a block: longer than what one scheduler slice or one garbage collection disturbs."""
+"""Consecutive frames in a block: longer than the disturbance by a scheduler slice or a garbage collection."""
 FEWEST_ROUNDS = 3
 FEWEST_SEQUENCES = 5
-"""Below this the drawn sets are too few kinds (of 2 sequences: 3) to make an interval."""
+"""The least number of sequences: fewer give too few different draws (2 sequences give 3) for an interval."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its 95 % interval; ``low`` and ``high`` are None if no interval can be had.
+    """A value with its 95 % interval; ``low`` and ``high`` are None if there is no interval.
 
-    ``basis`` says in a few words what the interval was made from.
+    ``basis`` describes the samples of the interval in a few words.
     """
 
     value: float
@@ -49,14 +49,14 @@ class Interval:
         return self.low is not None and self.high is not None
 
     def excludes(self, point: float) -> int:
-        """1 where the whole interval lies above ``point``, -1 below, 0 if it holds it or is not known."""
+        """Returns 1 if the whole interval is above ``point``, -1 if below, 0 if it contains it or is not known."""
         if self.low is None or self.high is None:
             return 0
         return 1 if self.low > point else -1 if self.high < point else 0
 
 
 def bracket(interval: Interval, digits: int, signed: bool = False) -> str:
-    """``1.52 [1.48, 1.57]``; the value alone if there is no interval."""
+    """Returns ``1.52 [1.48, 1.57]``; only the value if there is no interval."""
     form = f"{{:{'+' if signed else ''}.{digits}f}}"
     text = form.format(interval.value)
     if interval.low is None or interval.high is None:
@@ -84,7 +84,7 @@ ACCURACY = ("ao", "sr50", "sr75")
 
 
 def sums_of(tracked: pd.DataFrame) -> Sums | None:
-    """Sums per sequence (in order of name) over the scored frames of all repetitions; None if nothing is scored."""
+    """Returns sums per sequence (in order of name) over scored frames of all repetitions; None if nothing is scored."""
     import pandas as pd
 
     if "iou" not in tracked:
@@ -104,7 +104,7 @@ def sums_of(tracked: pd.DataFrame) -> Sums | None:
 
 
 def weights(size: int, draws: int = DRAWS, seed: int = SEED) -> Floats:
-    """``[draws, size]``: how often each of ``size`` units is drawn when as many are drawn with replacement."""
+    """Returns ``[draws, size]``: how often each of ``size`` units is drawn in ``size`` draws with replacement."""
     generator = np.random.default_rng(seed)
     return generator.multinomial(size, np.full(size, 1.0 / size), size=draws).astype(float)
 
@@ -116,15 +116,15 @@ def _bounds(samples: Floats) -> tuple[float, float]:
 
 
 def accuracy_intervals(own: Sums) -> dict[str, Interval]:
-    """AO, SR0.50, SR0.75, frame-pooled, each with its interval over sequences (none for fewer than five)."""
+    """Returns frame-pooled AO, SR0.50, SR0.75, each with its interval over sequences (none for fewer than five)."""
     return _pooled(own.sums / own.counts[:, None], own.counts)
 
 
 def accuracy_differences(own: Sums, base: Sums) -> dict[str, Interval]:
-    """Paired differences ``own - base`` of AO, SR0.50, SR0.75 with intervals: both are resampled by the same draws.
+    """Returns paired differences ``own - base`` of AO, SR0.50, SR0.75 with intervals; both use the same draws.
 
     Raises ValueError if the two do not hold the same sequences with frames in the same proportions (a run of
-    three repetitions may stand against a run of one).
+    three repetitions may be compared with a run of one).
     """
     if own.names != base.names or not np.allclose(own.counts / own.counts.sum(), base.counts / base.counts.sum()):
         raise ValueError("the runs scored different sequences or frames")
@@ -147,12 +147,12 @@ def _pooled(values: Floats, counts: Floats) -> dict[str, Interval]:
 
 
 def fps(timed: pd.DataFrame) -> float:
-    """Updates over the sum of their seconds; of several rounds the median."""
+    """Returns updates over the sum of their seconds; the median if there are several rounds."""
     return float(round_fps(timed).median())
 
 
 def fps_interval(timed: pd.DataFrame, value: float | None = None) -> Interval:
-    """Frames per second with its interval, from rounds where there are enough, else from blocks."""
+    """Returns frames per second with an interval, from rounds if there are enough, else from blocks."""
     rounds = round_fps(timed)
     point = fps(timed) if value is None else value
     if len(rounds) >= FEWEST_ROUNDS:
@@ -167,14 +167,14 @@ def fps_interval(timed: pd.DataFrame, value: float | None = None) -> Interval:
 
 
 def repeats(job: Timed, tolerance: float = 0.05) -> bool:
-    """Whether a job's frames give its fps: if not, an interval from them would lie elsewhere than the value."""
+    """Whether a job's frames give its fps; if not, an interval from them would not fit the value."""
     if job.timed is None or "fps" not in job.metrics:
         return False
     return abs(fps(job.timed) / job.metrics["fps"] - 1.0) <= tolerance
 
 
 class Timed(Protocol):
-    """What has times per frame, and metrics."""
+    """An object with times per frame and metrics."""
 
     @property
     def timed(self) -> pd.DataFrame | None:
@@ -190,13 +190,13 @@ def _blocks_basis(count: int) -> str:
 
 
 def round_fps(timed: pd.DataFrame) -> pd.Series:
-    """Updates a second of each round, by the round's number."""
+    """Returns updates per second of each round, by the round's number."""
     groups = timed.groupby("round")["seconds"]
     return groups.count() / groups.sum()
 
 
 def _blocks(timed: pd.DataFrame) -> pd.DataFrame:
-    """Count ``n`` and sum of seconds ``s`` of each block of consecutive frames of a sequence."""
+    """Returns count ``n`` and sum of seconds ``s`` of each block of consecutive frames of a sequence."""
     import pandas as pd
 
     keys = [timed["sequence"], timed["repetition"], timed["round"], (timed["frame"] // BLOCK).rename("block")]

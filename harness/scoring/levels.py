@@ -1,4 +1,4 @@
-"""Where a series of numbers changes its level: the best segmentation into constant levels by least squares."""
+"""Finds level changes of a series of numbers: the best segmentation into constant levels by least squares."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 PENALTY = 3.0
-"""Times log(n) and the noise's variance, for each of the two numbers that a further level adds: where it begins and how high it is."""
+"""The penalty in units of log(n) times the noise variance, for each of the two parameters of a further level."""
 LEAST_LENGTH = 8
-"""The n of the penalty is at least this: a few numbers say little of their noise."""
+"""The least n in the penalty, because a few numbers give a poor estimate of their noise."""
 FEWEST_DIFFERENCES = 4
-"""Differences between neighbours that an estimate of the noise needs."""
+"""The least number of differences between neighbours for an estimate of the noise."""
 Z95 = 1.96
 
 
 def segments(values: Floats, penalty: float, shortest: int) -> list[int]:
-    """The bounds ``[0, ..., N]`` of the cheapest segmentation of ``values`` ``[N]`` into levels of at least ``shortest`` numbers.
+    """Returns bounds ``[0, ..., N]`` of the cheapest segmentation into levels of at least ``shortest`` numbers.
 
     The cost of a level is its sum of squared distances from its mean; each further level costs ``penalty``
     (B. Jackson et al.: An algorithm for optimal partitioning of data on an interval, IEEE SPL 2005).
@@ -46,7 +46,7 @@ def segments(values: Floats, penalty: float, shortest: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Level:
-    """Numbers that belong together: ``first`` to ``last`` (both included), around ``value``."""
+    """A level: numbers ``first`` to ``last`` (both included), around ``value``."""
 
     first: int
     last: int
@@ -54,20 +54,20 @@ class Level:
 
     @property
     def count(self) -> int:
-        """How many numbers."""
+        """The number of numbers in the level."""
         return self.last - self.first + 1
 
 
 def noise(values: Floats, halves: Floats, floor: float) -> float:
-    """The standard deviation that a single number has without any change.
+    """Estimates the standard deviation of a single number without any change.
 
-    The largest of: what differences between neighbours say (robust: half of them may hold a change), what the numbers' own
-    intervals say, and ``floor``.
+    It is the largest of three values: a robust estimate from differences between neighbours (half of them may contain a
+    change), an estimate from the numbers' own intervals, and ``floor``.
 
     Args:
         values: The numbers ``[N]``.
         halves: Half the width of each number's 95 % interval ``[N]``; NaN where it has none.
-        floor: The least that is believed.
+        floor: The least noise that is assumed.
     """
     differences = np.abs(np.diff(values))
     robust = float(np.median(differences)) / (0.6745 * np.sqrt(2.0)) if len(differences) >= FEWEST_DIFFERENCES else 0.0
@@ -77,16 +77,16 @@ def noise(values: Floats, halves: Floats, floor: float) -> float:
 
 
 def levels(values: Floats, halves: Floats, floor: float, least: float) -> list[Level]:
-    """The levels of a series, in order; one if it does not change.
+    """Returns the levels of a series, in order; one if it does not change.
 
-    A lone number within the series is no level but an outlier; the newest one may be, and is then a change that further numbers
-    have to confirm. Neighbours that differ by less than ``least`` are one level.
+    A single number within the series is not a level but an outlier. The newest number may be a level; this is a change
+    that further numbers must confirm. Neighbouring levels that differ by less than ``least`` are merged.
 
     Args:
         values: The numbers ``[N]``, in order of time.
         halves: Half the width of each number's 95 % interval ``[N]``; NaN where it has none.
-        floor: The least noise that is believed, in the numbers' unit.
-        least: The smallest change that is worth telling, in the numbers' unit.
+        floor: The least noise that is assumed, in the numbers' unit.
+        least: The smallest change that is reported, in the numbers' unit.
     """
     if not len(values):
         return []
@@ -104,7 +104,7 @@ def levels(values: Floats, halves: Floats, floor: float, least: float) -> list[L
 
 
 def _without_outliers(values: Floats, bounds: list[int]) -> list[int]:
-    """The bounds without those of lone numbers that are not the newest: each joins the neighbour that it is nearer to."""
+    """Removes the bounds of single numbers other than the newest; each joins the closer neighbour."""
     bounds = list(bounds)
     while True:
         lone = [number for number, (start, end) in enumerate(pairwise(bounds)) if end - start == 1 and end < len(values)]

@@ -1,4 +1,4 @@
-"""Intervals of means by Student's t and Welch's, which scipy computes; it is loaded when it is needed, since that takes most of a second."""
+"""Intervals of means by Student's and Welch's t, from scipy, which is loaded only when needed because that is slow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ Floats = npt.NDArray[np.float64]
 
 
 def student(values: Floats, confidence: float = 0.95) -> tuple[float, float]:
-    """Two-sided interval of the mean of ``values`` ``[R]``, R >= 2, by Student's t; of no width where all are equal."""
+    """Returns the two-sided interval of the mean of ``values`` ``[R]``, R >= 2, by Student's t.
+
+    Width 0 if all are equal.
+    """
     from scipy import stats
 
     if np.ptp(values) == 0:
@@ -19,7 +22,7 @@ def student(values: Floats, confidence: float = 0.95) -> tuple[float, float]:
 
 
 def welch(first: Floats, second: Floats, confidence: float = 0.95) -> tuple[float, float]:
-    """Two-sided interval of the difference of two means with unequal variances (Welch-Satterthwaite)."""
+    """Returns the two-sided interval of the difference of two means with unequal variances (Welch-Satterthwaite)."""
     from scipy import stats
 
     if np.ptp(first) == 0 and np.ptp(second) == 0:

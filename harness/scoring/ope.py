@@ -11,7 +11,7 @@ al.: TrackingNet, ECCV 2018 (normalised precision):
 A sequence's first box is the given one, so its first frame counts as found. A data set's score is the mean over sequences.
 A result that is not a valid box (not finite, or without a size) is replaced by the box before it, as the benchmarks' code does.
 
-How a frame counts whose truth is not a valid box differs between the benchmarks: see ``TRUTH_RULES``.
+The benchmarks count a frame whose truth is not a valid box in different ways: see ``TRUTH_RULES``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ METRICS = ("auc", "op50", "op75", "precision20", "norm_precision20")
 class FrameErrors:
     """Per frame ``[T]``: overlap, distance of centres in pixels, and that distance by the truth's size.
 
-    ``counted`` says which frames enter the shares. If the truth is not a valid box, the errors are those that the rule wants.
+    ``counted`` marks the frames that enter the shares. If the truth is not a valid box, the errors follow the rule.
     """
 
     overlap: Floats
@@ -74,7 +74,7 @@ class Curves:
     norm_precision: Floats
 
     def scores(self) -> Metrics:
-        """The numbers that are read off the curves, by their names in ``METRICS``."""
+        """Returns the numbers read from the curves, by their names in ``METRICS``."""
         return {
             "auc": float(np.mean(self.success)),
             "op50": float(self.success[10]),
@@ -105,12 +105,12 @@ def mean_curves(curves: Seq[Curves]) -> Curves:
 
 
 def repaired(boxes: Boxes, truth: Boxes, first_given: bool = True) -> tuple[Boxes, int]:
-    """Replaces what is not a valid box (not finite, or without a positive width and height) by the box before it.
+    """Replaces each invalid box (not finite, or without a positive width and height) by the box before it.
 
     Args:
         boxes: Results ``[T, 4]``.
         truth: The truth ``[T, 4]``; if it is not a number, a result stays as it is.
-        first_given: Whether the first result is the given box, so that the truth's takes its place.
+        first_given: Whether the first result is the given box, which is then replaced by that of the truth.
 
     Returns:
         The boxes ``[T, 4]``, and how many were replaced.
@@ -128,7 +128,7 @@ def repaired(boxes: Boxes, truth: Boxes, first_given: bool = True) -> tuple[Boxe
 
 
 def valid_truth(truth: Boxes, rule: str, first_pixel: float = 0.0) -> Mask:
-    """Which rows of ``truth`` ``[T, 4]`` are valid boxes under ``rule``.
+    """Returns which rows of ``truth`` ``[T, 4]`` are valid boxes under ``rule``.
 
     ``first_pixel`` is the coordinate that the annotation gives to an image's first pixel (1 in MATLAB's way): the benchmarks
     test the numbers in their file, while ``truth`` here counts from 0.
@@ -150,7 +150,7 @@ def frame_errors(
         boxes: Results ``[T, 4]`` in pixels.
         truth: The truth ``[T, 4]`` in pixels.
         rule: How a frame without a valid truth counts, one of ``TRUTH_RULES``.
-        visible: ``[T]``, False where the target is absent; None if it is seen throughout.
+        visible: ``[T]``, False for frames in which the target is absent; None if it is always visible.
         first_pixel: The coordinate of an image's first pixel in the annotation, 0 or 1.
 
     Returns:
@@ -171,7 +171,7 @@ def frame_errors(
     centre, true_centre = _centres(boxes), _centres(safe)
     pixels = np.sqrt(np.sum(np.power(centre - true_centre, 2), axis=1))
     shares = np.sqrt(np.sum(np.power(centre / safe[:, 2:] - true_centre / safe[:, 2:], 2), axis=1))
-    # an error of -1 is below every threshold: that is how the toolkits mark a frame without a valid truth
+    # an error of -1 is below every threshold: the toolkits mark a frame without a valid truth in this way
     missed = np.where(seen, -1.0, np.inf) if rule == "lasot" else np.full(len(truth), -1.0)
     counted = valid if rule == "exclude" else np.ones(len(truth), bool)
     return FrameErrors(overlap, np.where(valid, pixels, missed), np.where(valid, shares, missed), valid, counted)
@@ -183,7 +183,7 @@ def _centres(boxes: Boxes) -> Floats:
 
 
 def curves(errors: FrameErrors) -> Curves:
-    """The three curves; NaN where no frame is counted."""
+    """Returns the three curves; NaN if no frame is counted."""
     counted = errors.counted
     if not counted.any():
         return Curves(np.full(21, np.nan), np.full(51, np.nan), np.full(51, np.nan))
@@ -200,7 +200,7 @@ def curves(errors: FrameErrors) -> Curves:
 
 @dataclass(frozen=True)
 class OpeScores:
-    """What scoring by OPE found.
+    """The result of scoring by OPE.
 
     ``metrics`` holds ``METRICS``, means over sequences; ``sequences`` the same by sequence, with ``mean_overlap`` (over frames
     with a valid truth), ``frames`` and ``invalid_truth``; ``curves`` the data set's, ``sequence_curves`` each sequence's;
@@ -222,7 +222,7 @@ class OpeScores:
     warnings: list[str] = field(default_factory=list)
 
     def record(self) -> dict[str, object]:
-        """All of it as plain values, for a job's record."""
+        """Returns everything as plain values, for a job's record."""
         return {
             "rule": self.rule,
             "frames": self.frames,
@@ -247,11 +247,11 @@ def score_ope(
     """Scores tracks by OPE.
 
     Args:
-        tracks: What was tracked; the curves of a sequence's repetitions are averaged.
+        tracks: The tracks; the curves of a sequence's repetitions are averaged.
         sequences: The truth; sequences without one are left out.
         rule: How a frame without a valid truth counts, one of ``TRUTH_RULES``.
         as_shipped: Whether boxes are rounded as the box file has them.
-        seed: Of the bootstrap draws.
+        seed: The seed of the bootstrap draws.
 
     Returns:
         The scores, means over sequences.
@@ -273,7 +273,7 @@ def score_ope(
 
 
 class _Tally:
-    """Collects what is found sequence by sequence."""
+    """Collects results sequence by sequence."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
@@ -330,7 +330,7 @@ class _Tally:
     def _attributes(
         self, usable: Mapping[str, Curves], sequences: Mapping[str, Sequence]
     ) -> dict[str, tuple[Curves, list[str]]]:
-        """Curves by attribute, in the order in which attributes first come up."""
+        """Returns curves by attribute, in the order in which attributes first occur."""
         members: dict[str, list[str]] = {}
         for name in usable:
             for attribute in sequences[name].attributes:
@@ -368,5 +368,5 @@ class _Tally:
 
 
 def first_pixel(sequence: Sequence) -> float:
-    """The coordinate that the sequence's annotation gives to an image's first pixel: 0, or 1 in MATLAB's way."""
+    """Returns the coordinate of an image's first pixel in the sequence's annotation: 0, or 1 as in MATLAB."""
     return float(sequence.meta.get("first_pixel", 0))

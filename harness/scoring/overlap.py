@@ -1,4 +1,4 @@
-"""Overlap of boxes, and what is made of overlaps: average, success rate, success curve. NumPy alone."""
+"""Overlap of boxes, and its summaries: average, success rate, success curve. Uses only NumPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores tracks by the protocols that a data set is to be scored by, and puts what they find into one record."""
+"""Scores tracks by the protocols of a data set, and combines the results in one record."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from harness.scoring import ope
 from harness.scoring.got10k import Scores, score_tracks
 
 SPEED = ("fps", "fps_got10k")
-"""What GOT-10k's scoring finds besides accuracy: it is kept under every protocol."""
+"""Results of GOT-10k's scoring other than accuracy, which are kept under every protocol."""
 GOT10K = ("ao", "sr50", "sr75", "mao", "scored_frames")
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Scores by every protocol asked for.
+    """Scores by every requested protocol.
 
-    ``got10k`` is there in any case: it has the overlaps of each frame and the speed. ``metrics`` and ``sequences`` hold what the
-    protocols asked for and the speed; ``details`` is the part of a job's record.
+    ``got10k`` always exists, because it has the overlaps of each frame and the speed. ``metrics`` and ``sequences``
+    hold the scores of the requested protocols and the speed; ``details`` is the part of a job's record.
     """
 
     protocols: tuple[str, ...]
@@ -33,7 +33,7 @@ class Accuracy:
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % intervals over sequences, of the scores by the protocols asked for."""
+        """95 % intervals over sequences, of the scores by the requested protocols."""
         pooled = self.got10k.intervals if "got10k" in self.protocols else {}
         return {**({} if self.ope is None else self.ope.intervals), **pooled}
 
@@ -47,7 +47,7 @@ class Accuracy:
         return found
 
     def scoring(self) -> dict[str, Any]:
-        """How it was scored, for a job's record."""
+        """Returns how it was scored, for a job's record."""
         how: dict[str, Any] = {"protocol": ", ".join(self.protocols), "mask": self.got10k.mask, "bounds": self.got10k.bounds}
         if self.ope is not None:
             how |= {"truth_rule": self.ope.rule, "invalid_truth": self.ope.invalid_truth}

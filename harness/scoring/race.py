@@ -1,4 +1,4 @@
-"""A race between many ways of tracking: which of them can be dropped after some rounds. Pure functions over rounds."""
+"""A race between many candidates: which of them can be dropped after some rounds. Pure functions over rounds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from harness.scoring.turns import Round, quiet_rounds, surely_faster
 
 LEAST_ROUNDS = 4
 ERROR_RATE = 0.005
-"""Chance that one comparison of a race drops a way that is not slower."""
+"""The chance that one comparison of a race drops a candidate that is not slower."""
 SHORTER = 0.95
 """A tail that is at most this share of another one counts as shorter."""
 PASSES = 60
-"""Of the fit of speeds and rounds; each halves what is left at worst, where two heats share half of their candidates."""
+"""Iterations of the fit of speeds and rounds.
+
+Each at least halves the error if two heats share half their candidates.
+"""
 
 
 def beaten(
@@ -24,17 +27,17 @@ def beaten(
     spared: Mapping[str, float] | None = None,
     margin: float = 0.0,
 ) -> dict[str, str]:
-    """The ways that are clearly slower than another one that computes the same.
+    """Returns the candidates that are clearly slower than another one that computes the same.
 
     Args:
         rounds: The rounds so far.
-        names: The ways that are still in the race.
-        classes: What each computes: only ways of the same class have the same accuracy, so that speed alone decides.
-        spared: A tail latency of each, if that matters: a slower way is dropped only if its tail is no shorter either.
-        margin: Share by which the other one must be faster, beyond what two processes of one configuration differ by.
+        names: The candidates that are still in the race.
+        classes: What each computes: only candidates of one class have the same accuracy, so that speed alone decides.
+        spared: A tail latency of each, if that matters; a slower candidate is dropped only if its tail is not shorter.
+        margin: Share by which the other must be faster, beyond the difference of two processes of one configuration.
 
     Returns:
-        Each dropped way with the way that beat it.
+        Each dropped candidate with the one that beat it.
     """
     found: dict[str, str] = {}
     for kind in dict.fromkeys(classes[name] for name in names):
@@ -50,7 +53,10 @@ def beaten(
 
 
 def fastest(rounds: Sequence[Round], names: Sequence[str]) -> str | None:
-    """The way with the smallest mean time over the rounds in which all were measured; None before there are enough."""
+    """Returns the candidate with the smallest mean time over the rounds with all of them.
+
+    None before there are enough.
+    """
     kept = quiet_rounds(rounds, names)
     if len(kept) < LEAST_ROUNDS:
         return None
@@ -58,11 +64,12 @@ def fastest(rounds: Sequence[Round], names: Sequence[str]) -> str | None:
 
 
 def means(rounds: Sequence[Round], names: Sequence[str]) -> dict[str, float]:
-    """Seconds a frame of each way, the machine's changes from round to round taken out; infinite for a way without a round.
+    """Returns seconds per frame of each candidate, corrected for changes between rounds; infinity without a round.
 
-    The logarithm of a time is taken as a way's own plus a round's own, and both are fitted by alternating means (two-way additive
-    model). Ways that were never measured side by side are linked by those that met both, so that a machine that has slowed
-    down between two heats makes nobody slower. Disturbed rounds are left out for ways that have quiet ones.
+    The logarithm of a time is modelled as a candidate's effect plus a round's effect, both fitted by alternating means
+    (two-way additive model). Candidates that were never measured side by side are linked by those that ran with both,
+    so that a slower machine in a later heat does not make its candidates look slower. Disturbed rounds are left out for
+    candidates that have undisturbed ones.
     """
     known = {name for item in rounds for name, value in item.seconds.items() if value > 0}
     quiet = {name for item in rounds if item.quiet for name, value in item.seconds.items() if value > 0}

@@ -1,4 +1,4 @@
-"""Speed and latency from the seconds of frames. NumPy alone."""
+"""Speed and latency from the seconds of frames. Uses only NumPy."""
 
 from __future__ import annotations
 

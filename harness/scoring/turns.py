@@ -1,12 +1,12 @@
-"""Which of several ways is faster, from a measurement in turns: pure functions over rounds.
+"""Which of several jobs is faster, from a measurement in turns: pure functions over rounds.
 
-In a round every way runs twice, in an order and then in the reverse of it, so that a steady drift of the machine's speed
-cancels for every pair. A round is one sample; the logarithm of two ways' times in the same round is what is averaged, so
-that whatever slows both leaves the ratio alone. Neighbouring frames are never treated as independent.
+In a round every job runs twice, first in one order and then in reverse order, so that a steady drift of the machine's
+speed cancels for every pair. A round is one sample. The logarithm of the ratio of two jobs' times in the same round is
+averaged, so that a slow-down of both does not change the ratio. Neighbouring frames are never treated as independent.
 
-Two processes of one configuration differ in speed for as long as they live (where their memory lies, in which order they were
-loaded). Rounds over the same processes do not show that, so an interval adds it (``PROCESS_SPREAD``) unless every round
-had processes of its own.
+Two processes of one configuration differ in speed during their whole life (because of memory placement and loading
+order). Rounds of the same processes do not show that, so an interval includes it (``PROCESS_SPREAD``) unless every
+round had its own processes.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from harness.scoring.means import student
 Floats = npt.NDArray[np.float64]
 
 LEAST_ROUNDS = 6
-"""Fewer quiet rounds decide nothing."""
+"""The fewest undisturbed rounds for a decision."""
 MARGIN = 0.02
-"""Share by which a way must surely be faster to be called so."""
+"""The share by which a job must be faster with confidence to be called faster."""
 PROCESS_SPREAD = 0.02
 """Standard deviation of the logarithm of the speed ratio of two processes of one configuration, apart from the noise of rounds.
 ``benchmarks/equal_jobs.py`` measures it: 20 repeats on a quiet machine with two cores gave 0.012 and a mean of 0.022 for the
 first loaded, which loading in reverse order cancels."""
 ERROR_RATE = 0.01
-"""Chance that a way is called faster which is not, over all comparisons together (Bonferroni)."""
+"""The chance that a job is wrongly called faster, over all comparisons together (Bonferroni)."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """Seconds a frame of each way, by name.
+    """Seconds per frame of each job, by name.
 
     Attributes:
-        seconds: By way.
-        quiet: Whether nothing else used the machine meanwhile.
-        loading: Which loading of the processes it belongs to; rounds of one loading share their processes.
+        seconds: Seconds per frame by job.
+        quiet: Whether nothing else used the machine during the round.
+        loading: The loading of processes that it belongs to; rounds of one loading share their processes.
     """
 
     seconds: Mapping[str, float]
@@ -53,7 +53,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Speed of one way over that of another: the value and its two-sided interval (None: too few rounds)."""
+    """Speed of one job over that of another: the value and its two-sided interval (None with too few rounds)."""
 
     value: float
     low: float | None = None
@@ -63,13 +63,14 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Decision:
-    """Who is fastest.
+    """Which job is fastest.
 
     Attributes:
-        kind: ``fastest`` (one way is), ``tie`` (several lead and are not told apart), or ``again`` (too few quiet rounds).
-        leaders: The way or ways that lead, the fastest first.
-        rounds: How many quiet rounds it rests on.
-        disturbed: How many rounds were left out since others used the machine.
+        kind: ``fastest`` (one job is), ``tie`` (several lead without a clear difference), or ``again`` (too few
+            undisturbed rounds).
+        leaders: The leading job or jobs, the fastest first.
+        rounds: The number of undisturbed rounds used.
+        disturbed: The number of rounds left out because others used the machine.
     """
 
     kind: str
@@ -80,7 +81,10 @@ class Decision:
 
 
 def rounds_of(record: Mapping[str, Any]) -> list[Round]:
-    """The rounds of a measurement in turns as its file (``turns.json``) has them. Raises DataError if it is not one."""
+    """Reads the rounds of a measurement in turns from its record (``turns.json``).
+
+    Raises DataError if it is invalid.
+    """
     try:
         return [
             Round({str(name): mean_seconds(turns) for name, turns in item["samples"].items()}, bool(item["quiet"]), int(item.get("loading", 0)))
@@ -91,29 +95,29 @@ def rounds_of(record: Mapping[str, Any]) -> list[Round]:
 
 
 def mean_seconds(turns: Sequence[Sequence[float]]) -> float:
-    """Seconds a frame over the turns of a round, each turn counted alike, so that a drift within the round cancels."""
+    """Returns seconds per frame over a round's turns, with equal weights, so that drift within the round cancels."""
     means = [sum(turn) / len(turn) for turn in turns]
     return sum(means) / len(means)
 
 
 def quiet_rounds(rounds: Sequence[Round], names: Sequence[str]) -> list[Round]:
-    """The quiet rounds in which all of ``names`` were measured."""
+    """Returns the undisturbed rounds in which all of ``names`` were measured."""
     return [item for item in rounds if item.quiet and all(item.seconds.get(name, 0.0) > 0 for name in names)]
 
 
 def log_ratios(rounds: Sequence[Round], name: str, base: str) -> Floats:
-    """Logarithm of the speed of ``name`` over that of ``base`` ``[R]``, a value a quiet round."""
+    """Returns the logarithm of the speed of ``name`` over that of ``base`` ``[R]``, one per undisturbed round."""
     kept = quiet_rounds(rounds, (name, base))
     return np.array([np.log(item.seconds[base] / item.seconds[name]) for item in kept], float)
 
 
 def process_error(rounds: Sequence[Round], name: str, base: str) -> float:
-    """Standard error of the mean log ratio that comes from the processes and that the rounds' own spread does not show.
+    """Returns the standard error of the mean log ratio due to the processes, which the spread of rounds does not show.
 
     Args:
         rounds: The rounds; disturbed ones are left out.
-        name: A way.
-        base: The way that it is compared with.
+        name: A job.
+        base: The job that it is compared with.
 
     Returns:
         ``PROCESS_SPREAD`` over the root of the number of loadings, weighted by their rounds; 0 if every round is a loading.
@@ -127,18 +131,18 @@ def process_error(rounds: Sequence[Round], name: str, base: str) -> float:
 def ratio(
     rounds: Sequence[Round], name: str, base: str, confidence: float = 0.95, least: int = LEAST_ROUNDS
 ) -> Ratio:
-    """How many times as fast ``name`` is as ``base``.
+    """Returns how many times as fast ``name`` is as ``base``.
 
     Args:
         rounds: The rounds; disturbed ones are left out.
-        name: The way that is judged.
-        base: The way that it is compared with.
-        confidence: Of the two-sided interval, 0 to 1.
-        least: Fewest quiet rounds that give an interval, 2 or more.
+        name: The job that is judged.
+        base: The job that it is compared with.
+        confidence: Confidence of the two-sided interval, 0 to 1.
+        least: The fewest undisturbed rounds for an interval, 2 or more.
 
     Returns:
         The geometric mean of the rounds' ratios; its interval is Student's on the logarithm, widened by ``process_error``.
-        Both come from the same values, so that the value always lies inside. NaN without any quiet round.
+        Both come from the same values, so that the value always lies inside. NaN without an undisturbed round.
     """
     values = log_ratios(rounds, name, base)
     if not len(values):
@@ -167,10 +171,10 @@ def surely_faster(
 def decide(
     rounds: Sequence[Round], names: Sequence[str], margin: float = MARGIN, least: int = LEAST_ROUNDS
 ) -> Decision:
-    """Who of ``names`` is fastest.
+    """Decides which of ``names`` is fastest.
 
-    The leader is the way with the smallest mean time; those that it is not surely faster than lead with it. One error
-    rate holds over all comparisons together.
+    The leader is the job with the smallest mean time; jobs that are not slower with confidence lead with it. One error
+    rate covers all comparisons together.
     """
     kept = quiet_rounds(rounds, names)
     disturbed = sum(not item.quiet for item in rounds)
