@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.files import read_record, write_json
@@ -38,7 +41,8 @@ def track(request: Request, overrides: Sequence[str] = (), config_dir: str | Non
         config_dir: A further folder of YAML groups.
 
     Returns:
-        The exit code: 0, or 130 if it was ended by Ctrl-C; everything up to then is written.
+        The exit code: 0; 130 if it was ended by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP (a closed terminal); everything up to then is
+        written.
 
     Raises:
         HarnessError: The call is wrong, or the source, the tracker or a file failed.
@@ -69,22 +73,23 @@ def check(request: Request) -> None:
 
 
 def _kept(folder: Path, threads: int) -> int:
-    """Runs the child until it ends; on Ctrl-C lets it write its files."""
+    """Runs the child until it ends; on Ctrl-C, SIGTERM or SIGHUP lets it write its files."""
     variables = children.variables(threads, **{key: os.environ.get(key, value) for key, value in QUIET.items()})
     child = children.start(children.module_words("harness.jobs.live", str(folder)), env=variables, stdin=subprocess.PIPE)
-    interrupted = False
+    interrupted = 0
     try:
-        while True:
-            try:
-                code = child.wait(POLL_S)
-                break
-            except subprocess.TimeoutExpired:
-                continue
-            except KeyboardInterrupt:
-                if interrupted:  # second Ctrl-C: end it at once
-                    raise
-                interrupted = True
-                _ask_to_end(child)
+        with _signals_interrupt():
+            while True:
+                try:
+                    code = child.wait(POLL_S)
+                    break
+                except subprocess.TimeoutExpired:
+                    continue
+                except KeyboardInterrupt as asked:
+                    if interrupted:  # second Ctrl-C: end it at once
+                        raise
+                    interrupted = 128 + int(asked.args[0] if asked.args else signal.SIGINT)
+                    _ask_to_end(child)
     finally:
         _ask_to_end(child)
         children.end(child, PATIENCE_S if not interrupted else 1.0)
@@ -92,10 +97,30 @@ def _kept(folder: Path, threads: int) -> int:
         said = read_record(folder / FAILURE_FILE)
         raise JobFailed(said["kind"], said["message"], [], int(said["exit_code"]))
     if interrupted:
-        return 130
+        return interrupted
     if code:
         raise HarnessError(f"the tracking process ended with exit code {code}; run it with -v for more.")
     return 0
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Makes SIGTERM and SIGHUP raise KeyboardInterrupt with their number; a signal that is ignored (nohup) stays ignored."""
+    handlers: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                handlers[number] = signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, before in handlers.items():
+            signal.signal(number, before)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def _ask_to_end(child: subprocess.Popen[bytes]) -> None:

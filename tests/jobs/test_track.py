@@ -97,19 +97,21 @@ def test_what_goes_wrong_is_one_sentence(place, track, words, code, message):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl-C cannot be sent to one process on Windows")
-def test_ctrl_c_ends_it_and_writes_what_there_is(place, prepared):
-    command = [sys.executable, "-m", "harness", "track", "", "--box", BOX, "--json", "--record", "cut", *FAST, f"prepare.cache={prepared}"]
+@pytest.mark.parametrize(("sign", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_ctrl_c_or_being_told_to_end_writes_what_there_is(place, prepared, sign, code):
+    cut = f"cut-{sign}"
+    command = [sys.executable, "-m", "harness", "track", "", "--box", BOX, "--json", "--record", cut, *FAST, f"prepare.cache={prepared}"]
     with serving(Stream(jpegs_of(place / "clip.avi") * 200, pause=0.05)) as address:
         command[4] = address
         child = subprocess.Popen(
             command, cwd=place, env={**os.environ, "PYTHONPATH": PATH}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         first = [child.stdout.readline() for _ in range(5)]
-        child.send_signal(signal.SIGINT)
+        child.send_signal(getattr(signal, sign))
         rest, errors = child.communicate(timeout=60)
-    assert child.returncode == 130, errors
+    assert child.returncode == code, errors
     count = len(first) + len(rest.splitlines())
-    assert len(np.loadtxt(place / "cut/clip_001/groundtruth.txt", delimiter=",")) == count
+    assert len(np.loadtxt(place / cut / "clip_001/groundtruth.txt", delimiter=",")) == count
     assert "stopped" in errors and "Traceback" not in errors
 
 

@@ -251,7 +251,7 @@ class Recording(_Behind):
         if not self._names:
             return ""
         write_text(self._folder / "list.txt", "".join(f"{name}\n" for name in self._names))
-        return f"{self._folder}: {len(self._names)} sequences; python -m harness dataset=folder dataset.root={self._folder}"
+        return f"{self._folder}: {len(self._names)} sequence{'s' if len(self._names) > 1 else ''}; python -m harness dataset=folder dataset.root={self._folder}"
 
     def _end_sequence(self) -> None:
         if not self._boxes:

@@ -32,14 +32,20 @@ AHEAD = 4
 """The number of prefetched frames if every frame is used."""
 OPENING_S = 2.0
 """Extra seconds before the first frame: opening has its own timeout, whose message is more exact."""
+STALLED = 0.9
+"""Share of the timeout. A failed read that took longer was a stall: FFmpeg has the same timeout and does not report why a read failed."""
 MOST_DIGITS = 4
-"""The largest number of a camera; OpenCV accepts only 32-bit integers."""
+"""The most digits of a camera's number; OpenCV accepts only 32-bit integers."""
 GLANCE_S = 0.2
 """Seconds between checks of a waiting thread for the stop event."""
 
 
 class SourceStalled(HarnessError):
     """A live source that sends no more frames."""
+
+
+def _stalled(title: str, seconds: float) -> str:
+    return f"{title} sent no frame for {seconds:g} s; see whether it is on and reachable, or wait longer by --timeout."
 
 
 @dataclass(frozen=True)
@@ -116,9 +122,7 @@ class Source(ABC):
                 self._changed.wait(GLANCE_S)
                 patience = self._timeout + (OPENING_S if not self._count else 0.0) if self._timeout is not None else None
                 if patience is not None and perf_counter() - began > patience and not (self._frames or self._ended):
-                    raise SourceStalled(
-                        f"{self.title} sent no frame for {self._timeout:g} s; see whether it is on and reachable, or wait longer by --timeout."
-                    )
+                    raise SourceStalled(_stalled(self.title, self._timeout or 0.0))
             if stop.is_set():
                 return None
             if not self._frames:
@@ -276,7 +280,10 @@ def _live(source: Source, kind: Kind, address: str, timeout: float) -> Iterator[
         fps = capture.get(cv2.CAP_PROP_FPS)
         source.fps = float(fps) if np.isfinite(fps) and 1 <= fps <= 240 else 0.0
         while True:
+            began = perf_counter()
             there, image = capture.read()
+            if not there and perf_counter() - began > STALLED * timeout:
+                raise SourceStalled(_stalled(source.title, timeout))
             if not there:
                 return
             yield np.asarray(image, np.uint8)

@@ -78,11 +78,12 @@ def test_a_stream_gives_the_pixels_of_the_file_with_the_same_images(tmp_path):
     assert all((frame.image == image).all() for frame, image in zip(found, frames_of(path), strict=True))
 
 
-def test_a_stream_that_hangs_has_stalled(tmp_path):
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_a_stream_that_hangs_has_stalled(tmp_path, every_frame):
     path = clip(tmp_path / "clip.avi", 30)
     stream = Stream(jpegs_of(path), hang=True)
     with serving(stream) as address:
-        source = source_of(address, "bgr", every_frame=True, timeout=1.0)
+        source = source_of(address, "bgr", every_frame=every_frame, timeout=1.0)
         with pytest.raises(SourceStalled, match=r"sent no frame for 1 s; .*--timeout"):
             taken(source)
     assert SourceStalled.exit_code == 1
