@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +36,8 @@ if os.environ.get("HARNESS_WITHOUT_POSIX") == "1":  # before anything of the har
     import without_posix
 
     without_posix.hide()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests started in the background: what they start inherits it, and is interrupted by some
 take_own_cores()  # before anything that counts cores is imported
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("HARNESS_PROGRESS", "off")
