@@ -99,7 +99,7 @@ def test_a_recording_is_a_data_set_that_gives_the_same_boxes_again(tmp_path):
     path, text = clip(tmp_path / "clip.avi", 12), io.StringIO()
     recording = Recording(tmp_path / "kept", "made by a test")
     follow(path, sinks=[JsonLines(text), recording])
-    assert "1 sequences" in recording.close()
+    assert "1 sequence;" in recording.close()
     (sequence,) = Folder(root=str(tmp_path / "kept"))
     tracked = [line["box"] for line in lines(text)]
     assert sequence.truth.tolist() == tracked
