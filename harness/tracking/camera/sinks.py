@@ -22,6 +22,11 @@ from harness.imaging.decoding import Color
 WAITING = 16
 """The most frames that wait for a writing thread."""
 GREEN = (60, 220, 60)
+QUICK_PNG = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY),
+    *((cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP) if hasattr(cv2, "IMWRITE_PNG_FILTER") else ()),
+)
+"""Without loss in less than half of the time of level 1 as it is, and a fifth larger: a recording is to keep up with a camera."""
 USUAL_FPS = 25.0
 """Frames per second of a video whose source states no rate."""
 
@@ -238,7 +243,7 @@ class Recording(_Behind):
         if not self._boxes:
             self._names.append(f"clip_{len(self._names) + 1:03d}")
             self._size = frame.image.shape[1], frame.image.shape[0]
-        done, data = cv2.imencode(".png", frame.bgr(), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        done, data = cv2.imencode(".png", frame.bgr(), QUICK_PNG)
         if not done:
             raise StoreError("a frame cannot be encoded as PNG.")
         path = self._folder / self._names[-1] / f"{len(self._boxes) + 1:08d}.png"
