@@ -48,7 +48,8 @@ def titles_of_children() -> Iterator[set[str]]:
             commands = [item for item in psutil.Process().children() if "harness" in " ".join(_command(item))]
             for item in commands:
                 with contextlib.suppress(psutil.Error):
-                    titles.update(" ".join(_command(child)) for child in item.children(recursive=True))
+                    found = {" ".join(_command(child)) for child in item.children(recursive=True)}
+                    titles.update(found - {" ".join(_command(item))})  # which is what was typed, and a child's until it runs its own
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
