@@ -30,6 +30,7 @@ from harness.core.models import (
     GraphSpec as GraphSpec,
     Source as Source,
     TensorSpec as TensorSpec,
+    misfit as misfit,
     missing_input as missing_input,
 )
 from harness.core.records import Record

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from harness.core.arrays import Array
 from harness.core.errors import BackendError, ConfigError, PrepareError
 
 
@@ -148,6 +149,12 @@ class Artifact:
     key: str
     folder: Path
     info: Mapping[str, Any] = field(default_factory=dict)
+
+
+def misfit(spec: GraphSpec, tensor: TensorSpec, array: Array) -> BackendError:
+    """Returns the error that a session raises if an input has another shape or type than the graph takes."""
+    given, wanted = (f"{item.dtype}{list(item.shape)}" for item in (array, tensor))
+    return BackendError(f"input {tensor.name} of graph {spec.name} is {given}; it must be {wanted}.")
 
 
 def missing_input(spec: GraphSpec, error: KeyError) -> BackendError:

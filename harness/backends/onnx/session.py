@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import onnxruntime as ort
 
 from harness.backends.onnx.backend import PROVIDERS, Onnx
 from harness.core.errors import BackendError, DeviceError
-from harness.core.interfaces import Array, Arrays, GraphSpec, missing_input
+from harness.core.interfaces import Array, Arrays, GraphSpec, misfit, missing_input
 from harness.machine.environment import allowed_cores
 
 
@@ -83,6 +84,10 @@ class OnnxSession:
             for name in self.spec.input_names():
                 if name not in inputs:
                     raise missing_input(self.spec, KeyError(name)) from error
+            for tensor in self.spec.inputs:
+                array = inputs[tensor.name]
+                if array.shape != tensor.shape or array.dtype != tensor.dtype:
+                    raise misfit(self.spec, tensor, array) from error
             raise BackendError(f"ONNX Runtime cannot run graph {self.spec.name}: {_first_line(error)}") from error
 
 
@@ -96,7 +101,7 @@ def _level(word: str) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:300]
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", str(error).strip().splitlines()[0])[:300]
 
 
 def available() -> list[dict[str, str]]:

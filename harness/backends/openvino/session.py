@@ -16,7 +16,7 @@ from filelock import FileLock
 from harness.backends.openvino.backend import OpenVino
 from harness.backends.openvino.blobs import Blobs, job_key
 from harness.core.errors import BackendError, DeviceError, StoreError, telling_line
-from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics, missing_input
+from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics, misfit, missing_input
 
 
 def make_core(driver: OpenVino) -> Any:
@@ -173,10 +173,7 @@ class OpenVinoSession:
         """Lets the request read ``array``. Raises BackendError if shape or type differ from the graph's."""
         tensor = self._inputs[name]
         if array.shape != tensor.shape or array.dtype != tensor.dtype:
-            raise BackendError(
-                f"input {name} of graph {self.spec.name} is {array.dtype}{list(array.shape)}; it must be "
-                f"{tensor.dtype}{list(tensor.shape)}."
-            )
+            raise misfit(self.spec, tensor, array)
         kept = np.ascontiguousarray(array)
         self.request.set_tensor(name, self._tensor(kept, shared_memory=True))
         # an array that had to be copied is bound under its copy, so that it is copied again the next time
