@@ -16,7 +16,7 @@ def main() -> int:
     collect_seldom()
     from harness.cli.main import main as run
 
-    return let_go(run(sys.argv[1:]))
+    return let_go(run(sys.argv[1:], alone=True))
 
 
 def let_go(code: int) -> int:

@@ -29,19 +29,26 @@ from harness.core.errors import (
 )
 
 if TYPE_CHECKING:
+    from harness.jobs.recorder import Recorder
     from harness.report.summary import Summary
 
+LOGS_NOTHING = ("mlflow=off", "mlflow='off'", 'mlflow="off"', "+mlflow=off")
 VERBOSE = "HARNESS_VERBOSE"
 
 
 # --------------------------------------------------------------------------------------------- entry
 
 
-def main(words: Sequence[str]) -> int:
-    """Runs a command line; returns the exit code: 0, 1 failed work, 2 the user's mistake, 130 Ctrl-C."""
+def main(words: Sequence[str], alone: bool = False) -> int:
+    """Runs a command line; returns the exit code: 0, 1 failed work, 2 the user's mistake, 130 Ctrl-C.
+
+    Args:
+        words: The words after ``python -m harness``.
+        alone: Whether this process is there for the command alone, as ``python -m harness`` is.
+    """
     verbose = "-v" in words
     with verbosity(verbose):
-        return _told(secrets.hidden_words(word for word in words if word != "-v"), verbose)
+        return _told(secrets.hidden_words(word for word in words if word != "-v"), verbose, alone)
 
 
 @contextmanager
@@ -59,11 +66,11 @@ def verbosity(verbose: bool) -> Iterator[None]:
             os.environ[VERBOSE] = before
 
 
-def _told(words: list[str], verbose: bool) -> int:
+def _told(words: list[str], verbose: bool, alone: bool) -> int:
     """Runs the words; what goes wrong is reported in one sentence."""
     try:
         check_place()
-        return dispatch(words)
+        return dispatch(words, alone)
     except HarnessError as error:
         if verbose:
             print(secrets.masked(traceback.format_exc()), end="", file=sys.stderr)
@@ -104,8 +111,8 @@ def check_place() -> None:
         raise ConfigError(f"the current folder cannot be used ({error.strerror}); was it removed? Change to another one.") from error
 
 
-def dispatch(words: list[str]) -> int:
-    """A command, the help, or jobs."""
+def dispatch(words: list[str], alone: bool = False) -> int:
+    """A command, the help, or jobs (``alone`` as of ``main``)."""
     if any(word in ("-h", "--help") for word in words) and not _is_command(words):
         from harness.cli.help import manual
 
@@ -113,7 +120,7 @@ def dispatch(words: list[str]) -> int:
         return 0
     if _is_command(words):
         return run_command(words[0], words[1:])
-    return run_jobs(words)
+    return run_jobs(words, alone)
 
 
 def _is_command(words: list[str]) -> bool:
@@ -188,24 +195,43 @@ def run_command(word: str, rest: list[str]) -> int:
 # ------------------------------------------------------------------------------------------- running
 
 
-def run_jobs(words: list[str]) -> int:
-    """Runs what the words ask for and prints its end; returns the exit code."""
+def run_jobs(words: list[str], alone: bool = False) -> int:
+    """Runs what the words ask for and prints its end; returns the exit code.
+
+    In a process of its own MLflow is loaded beside it, from the first moment on; others have or get it in their process.
+    """
     parsed = parse(words)
     if parsed.shows:
         from harness.cli.show import show
 
         return show(parsed)
-    from harness.jobs import calls
-    from harness.jobs.resume import Call
+    with _recorder(alone and not any(word in LOGS_NOTHING for word in parsed.overrides)) as recorder:
+        from harness.jobs import calls
+        from harness.jobs.resume import Call
 
-    call = Call(tuple(parsed.overrides), parsed.multirun, parsed.config_dir, tuple(words))
-    found = calls.execute(call, print_summary)
+        call = Call(tuple(parsed.overrides), parsed.multirun, parsed.config_dir, tuple(words))
+        found = calls.execute(call, print_summary, recorder)
     if found.error:
         tell(found.error)
     if isinstance(found, calls.SweepRecord) and found.target.kind != "off":
         where = "python -m harness ui" if found.target.kind == "local" else found.target.tracking_uri
         print(f"\nlook at it: {where}", file=sys.stderr)
     return found.exit_code
+
+
+@contextmanager
+def _recorder(wanted: bool) -> Iterator[Recorder | None]:
+    """A process that logs for this one, if it is wanted."""
+    if not wanted:
+        yield None
+        return
+    from harness.jobs.recorder import Recorder
+
+    recorder = Recorder()
+    try:
+        yield recorder
+    finally:
+        recorder.close()
 
 
 def print_summary(folder: Path, summary: Summary) -> None:

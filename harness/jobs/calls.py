@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 from harness.core import secrets
 from harness.core.errors import ConfigError, HarnessError, SkipJob, reason, tolerated, unexpected
 from harness.core.files import new_folder
-from harness.core.results import RESULTS_FILE, VERDICT_FILE, Results
+from harness.core.results import RESULTS_FILE, Results
 from harness.jobs import compose, folders, launchers, resume, rounds, runner, sweep as sweeps, turns
 from harness.jobs.compose import Plan
 from harness.jobs.experiment import build_experiment
+from harness.jobs.recorder import Recorder
 from harness.jobs.resume import Call
 from harness.jobs.task import JobTask, draw_sheets, log_job, objectives, rounds_of
 from harness.machine.progress import say
+from harness.present.picture import make_ready
 from harness.publish import mlflow as mlflow_log
 
 if TYPE_CHECKING:
@@ -132,12 +134,13 @@ def call_of(overrides: Sequence[str], multirun: bool, config_dir: str | Path | N
     return Call(tuple(overrides), multirun, str(Path(config_dir).resolve()) if config_dir else None, words)
 
 
-def execute(call: Call, on_summary: OnSummary | None = None) -> JobRecord | SweepRecord:
+def execute(call: Call, on_summary: OnSummary | None = None, recorder: Recorder | None = None) -> JobRecord | SweepRecord:
     """Composes, checks, runs and finishes the jobs of a call.
 
     Args:
         call: The requested jobs; a recipe in it may make it a sweep.
         on_summary: Called with the folder and the summary as soon as they exist, before they are logged.
+        recorder: A process that logs for this one; without it this one loads MLflow.
 
     Raises:
         HarnessError: The call is wrong, or no result could be written.
@@ -146,7 +149,7 @@ def execute(call: Call, on_summary: OnSummary | None = None) -> JobRecord | Swee
         raise ConfigError(f"the path of the current folder ({Path.cwd()}) contains ${{, which settings take for a reference; change to another folder.")
     wanted = resume.continued(call)
     plan = compose.make_plan(list(wanted.overrides), wanted.multirun, wanted.config_dir, list(call.words))
-    task = JobTask()
+    task = JobTask(recorder=recorder)
     if not plan.folder.strip():
         raise ConfigError(f"hydra.{'sweep' if plan.multirun else 'run'}.dir is empty; give the folder to write to, or leave it out.")
     if resumes(wanted):
@@ -200,6 +203,9 @@ def check_plan(plan: Plan, task: JobTask) -> None:
 
 def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecord:
     folder = Path(plan.folder).resolve()
+    load_report()
+    if task.recorder is not None:
+        task.recorder.wait()
     compose.launch(plan, task)
     if task.errors:
         first = task.errors[0]
@@ -217,8 +223,8 @@ def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecor
             sweeps.keep_verdicts(folder, found.comparison)
         if fresh:
             draw_sheets(folder)
-    log_job(folder, None)  # after the report, which is part of the record and draws the plots
-    if cost := runner.fixed_cost(results):
+    log_job(folder, None, recorder=task.recorder)  # after the report, which is part of the record and draws the plots
+    if cost := runner.fixed_cost(results, "the record"):
         say(cost)
     return JobRecord(folder, results, target, found)
 
@@ -226,9 +232,14 @@ def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecor
 def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepRecord:
     place = Path(plan.folder)
     sweeps.begin(plan, place)
+    if task.recorder is not None:
+        task.recorder.wait()
     error = None
     try:
         compose.launch(plan, task)
+    except KeyboardInterrupt:
+        task.log_left(place)
+        raise
     except Exception as found:
         apart = launchers.elsewhere(plan.launcher)
         if apart:
@@ -253,12 +264,11 @@ def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepReco
         sweeps.keep_verdicts(place, summary.comparison)
     target = mlflow_log.target_of(plan.config)
     for folder in places:
-        if repeats > 1 or (folder / "agreement.json").is_file() or (folder / VERDICT_FILE).is_file():
-            log_job(folder, place, redraw=repeats > 1)
+        log_job(folder, place, redraw=repeats > 1, recorder=task.recorder)
     jobs = tuple(JobRecord(folder, Results.load(folder), target) for folder in places)
     failed = len(places) < len(wanted) or any(job.results.status == "failed" for job in jobs)
     with tolerated("warning: the sweep is not logged to MLflow", say):
-        sweeps.log_parent(place, target, failed or error is not None)
+        sweeps.log_parent(place, target, failed or error is not None, task.recorder)
     return SweepRecord(place, jobs, target, summary, error, failed)
 
 
@@ -266,6 +276,14 @@ def take_turns(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any]) -
     """Measures a sweep's jobs in turns; a failure there loses only the intervals, never the sweep."""
     with tolerated("warning: the jobs could not be measured in turns", say):
         turns.of_sweep(sweep, jobs, settings, say)
+
+
+def load_report() -> None:
+    """Loads what the end of a single run needs before anything is measured, so that then only the work is left."""
+    from harness.report import page, plots, render, summary
+
+    del page, plots, render, summary
+    make_ready()
 
 
 def _summary(folder: Path, on_summary: OnSummary | None) -> Summary:

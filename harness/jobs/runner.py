@@ -219,9 +219,9 @@ def _identity(folder: Path) -> str:
     return identity
 
 
-def fixed_cost(results: Results) -> str:
-    """Returns a line on the time that a logged job spent outside tracking; empty if it is not known."""
+def fixed_cost(results: Results, until: str) -> str:
+    """Returns a line on the time that a job spent outside tracking, now that ``until`` is there; empty if it is not known."""
     start, last = results.metrics.get("fixed_s/start"), results.details.get("last_frame")
     if start is None or last is None:
         return ""
-    return f"fixed cost: {start:.1f} s to the first tracked frame, {time.time() - last:.1f} s from the last one to the record"
+    return f"fixed cost: {start:.1f} s to the first tracked frame, {time.time() - last:.1f} s from the last one to {until}"

@@ -10,8 +10,9 @@ from typing import Any
 
 from harness.core.files import read_record, write_json
 from harness.core.results import RESULTS_FILE, SWEEP_FILE, VERDICT_FILE, Results, read_sweep
-from harness.jobs import launchers, outcomes, runner
+from harness.jobs import launchers, outcomes, recording, runner
 from harness.jobs.compose import Plan
+from harness.jobs.recorder import Recorder
 from harness.jobs.task import log_job, make_job
 from harness.jobs.worker import JOB_FILE
 from harness.machine.progress import say
@@ -102,12 +103,11 @@ def keep_verdicts(place: Path, found: Comparison) -> None:
         write_json(place / VERDICT_FILE, {"headlines": found.headlines, "kind": decision.kind, "leader": leader})
 
 
-def log_parent(sweep: Path, target: mlflow_log.Target, failed: bool) -> None:
+def log_parent(sweep: Path, target: mlflow_log.Target, failed: bool, recorder: Recorder | None = None) -> None:
     """Completes the sweep's run in MLflow; if the store cannot be reached, this is reported but not fatal."""
-    try:
-        mlflow_log.log_sweep(sweep, target, "failed" if failed else "ok")
-    except mlflow_log.LoggingFailed as error:
-        say(f"warning: {error}")
+    state = "failed" if failed else "ok"
+    if target.kind != "off" and (recorder is None or not recorder.log_sweep(sweep, target, state)):
+        recording.log_sweep(sweep, target, state)
 
 
 def _name(plan: Plan) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +14,16 @@ from typing import Any
 from harness.core.errors import ConfigError, DataError, HarnessError, StoreError, in_words, tolerated, unexpected
 from harness.core.results import Results, read_sweep
 from harness.core.words import shown
-from harness.jobs import compose, launchers, rounds, runner
+from harness.jobs import compose, launchers, recording, rounds, runner
 from harness.jobs.experiment import Experiment
 from harness.jobs.paths import anchored
+from harness.jobs.recorder import Recorder
 from harness.jobs.resume import key_of, plain_value
 from harness.machine.progress import say
 from harness.publish import mlflow as mlflow_log
+
+LOGGED_EVERY_S = 60.0
+"""Between two moments at which a sweep that still runs is logged: logging as each job ends would double what a short one costs."""
 
 
 @dataclass
@@ -28,13 +33,19 @@ class JobTask:
     Attributes:
         built: Parts of jobs that were built before the first job ran, with their configurations, by number.
         errors: Errors in this process that prevented jobs from writing a result.
+        left: Folders of the sweep's jobs that ended in this process and are not logged yet.
+        logged: When jobs were last logged (``time.monotonic``).
+        recorder: The process that logs for this one, if there is one.
     """
 
     built: dict[int, tuple[Mapping[str, Any], Experiment]] = field(default_factory=dict)
     errors: list[Exception] = field(default_factory=list)
+    left: list[Path] = field(default_factory=list)
+    logged: float = field(default_factory=time.monotonic)
+    recorder: Recorder | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"built": {}, "errors": []}
+        return {"built": {}, "errors": [], "left": [], "logged": 0.0, "recorder": None}
 
     def __call__(self, composed: Any) -> float | tuple[float, ...] | None:
         """Runs the job.
@@ -54,9 +65,30 @@ class JobTask:
             results: Results | None
             try:
                 results = one_job(job, place)
+                self._keep_logged(job, place)
             except Exception as error:
                 results = self._ended(job, place, error)
             return objective_of(results, config)
+
+    def _keep_logged(self, job: runner.Job, place: compose.Place) -> None:
+        """Logs a sweep's jobs so far, if the last time is long past; where others may run beside this process, the job at once.
+
+        The sweep's end logs them all, with what only it knows.
+        """
+        if place.sweep is None or not (rounds_of(job.config) == 1 or _whole(place)):
+            return
+        if _apart(place):
+            log_job(job.folder, place.sweep)
+            return
+        self.left.append(job.folder)
+        if time.monotonic() - self.logged >= LOGGED_EVERY_S:
+            self.log_left(place.sweep)
+
+    def log_left(self, sweep: Path) -> None:
+        """Logs the jobs that ended in this process and are not logged yet, without pictures, which the sweep's end draws."""
+        while self.left:
+            log_job(self.left.pop(0), sweep, pictures=False, recorder=self.recorder)
+        self.logged = time.monotonic()
 
     def _built(self, number: int, config: Mapping[str, Any]) -> Experiment | None:
         """Returns the job's parts, once, if they were built from exactly this configuration."""
@@ -110,20 +142,26 @@ def one_job(job: runner.Job, place: compose.Place) -> Results:
     record = read_sweep(sweep) if sweep else {}
     of = f"/{record['count']}" if record.get("count") else ""
     say(f"[{job.number + 1}{of}] {job.name}: {job.folder}" if sweep else f"{job.name}: {job.folder}")
-    apart = sweep is not None and launchers.elsewhere(str(place.launcher.get("_target_")))
-    whole = apart or bool(record.get("open"))  # further rounds run here, before a sweeper gets the result
-    with launchers.own_cores(place.launcher if apart else {}, job.config.get("threads"), job.name):
+    with launchers.own_cores(place.launcher if _apart(place) else {}, job.config.get("threads"), job.name):
         results = runner.run_job(job)
-        if whole and rounds_of(job.config) > 1:
+        if _whole(place) and rounds_of(job.config) > 1:
             rounds.more_rounds([job.folder], rounds_of(job.config))
             results = Results.load(job.folder)
     if results.status != "ok" and sweep is not None and results.error:
         say(f"{results.status}: {results.error['message']}")
-    if sweep is not None and (whole or rounds_of(job.config) == 1):
-        log_job(job.folder, sweep)
-        if not job.resumed and (cost := runner.fixed_cost(results)):
-            say(cost)
+    if sweep is not None and not job.resumed and (cost := runner.fixed_cost(results, "its results")):
+        say(cost)
     return results
+
+
+def _apart(place: compose.Place) -> bool:
+    """Whether the job is one of a sweep whose launcher runs jobs in other processes."""
+    return place.sweep is not None and launchers.elsewhere(str(place.launcher.get("_target_")))
+
+
+def _whole(place: compose.Place) -> bool:
+    """Whether further rounds of a job are run right after its first: where that was measured, before a sweeper hears of it."""
+    return _apart(place) or (place.sweep is not None and bool(read_sweep(place.sweep).get("open")))
 
 
 def rounds_of(config: Mapping[str, Any]) -> int:
@@ -166,20 +204,26 @@ def objective_of(results: Results | None, config: Mapping[str, Any]) -> float | 
 # ----------------------------------------------------------------------------------- pictures, MLflow
 
 
-def log_job(folder: Path, sweep: Path | None, redraw: bool = False) -> None:
+def log_job(
+    folder: Path, sweep: Path | None, redraw: bool = False, pictures: bool = True, recorder: Recorder | None = None
+) -> None:
     """Draws a job's pictures and logs it. If a store cannot be reached, this is reported.
 
     The folder is complete anyway.
+
+    Args:
+        folder: The job's.
+        sweep: Its sweep's, or None.
+        redraw: Whether existing pictures are drawn again.
+        pictures: Whether any are drawn.
+        recorder: The process that logs for this one, if there is one.
     """
     results = Results.load(folder)
     target = mlflow_log.target_of(results.config)
-    if results.status == "ok" and (redraw or not (folder / "plots").is_dir()):
+    if pictures and results.status == "ok" and (redraw or not (folder / "plots").is_dir()):
         draw(folder)
-    with tolerated("warning: the job is not logged to MLflow", say):
-        try:
-            mlflow_log.log_folder(folder, parent=sweep, target=target)
-        except mlflow_log.LoggingFailed as error:
-            say(f"warning: {error}")
+    if target.kind != "off" and (recorder is None or not recorder.log(folder, sweep)):
+        recording.log(folder, sweep)
 
 
 def draw(folder: Path) -> None:

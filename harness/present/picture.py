@@ -41,6 +41,16 @@ def drawing() -> Iterator[None]:
         yield
 
 
+def make_ready() -> None:
+    """Loads all that the first picture would load, its fonts too."""
+    from matplotlib.backends import backend_agg, backend_svg
+
+    from harness.present import drawing as drawings
+
+    del backend_agg, backend_svg, drawings
+    _fonts()
+
+
 @cache
 def _fonts() -> list[str]:
     """Returns the usual font, then installed fonts for other scripts.

@@ -19,6 +19,7 @@ from harness.core.catalog import MEASURED_GROUPS
 from harness.core.files import plain, read_record, write_bytes, write_text
 from harness.core.results import RESULTS_FILE, VERDICT_FILE, Results
 from harness.core.schema import checked
+from harness.scoring.compared import Job
 
 AGREEMENT_FILE = "agreement.json"
 IMPORTED_FILE = "imported.json"
@@ -95,11 +96,11 @@ def _agreement(path: Path) -> dict[str, float | None]:
     return checked("numbers", read_record(path), path)
 
 
-def series_of(folder: Path) -> list[tuple[str, int, float]]:
+def series_of(job: Job) -> list[tuple[str, int, float]]:
     """Metrics with steps (curves, per-sequence scores): (name, step, value)."""
     from harness.report import native
 
-    return [(name, int(step), float(value)) for name, points in native.series(folder).items() for step, value in points]
+    return [(name, int(step), float(value)) for name, points in native.series(job).items() for step, value in points]
 
 
 # -------------------------------------------------------------------------------------------- tags
@@ -194,10 +195,11 @@ def sweep_tags(sweep: Path, record: Mapping[str, Any], state: str) -> dict[str, 
 # ------------------------------------------------------------------------------------------- files
 
 
-def stage_job(folder: Path, results: Results, staged: Path) -> list[str]:
+def stage_job(job: Job, staged: Path) -> list[str]:
     """Copies everything to upload to ``staged``; returns the tables, which MLflow draws itself."""
     from harness.report import native
 
+    folder, results = job.folder, job.results
     for path in sorted(folder.iterdir()):
         if not path.name.startswith(".") and path.name not in SKIPPED and not path.is_symlink():
             _copy(path, staged / path.name)
@@ -206,7 +208,7 @@ def stage_job(folder: Path, results: Results, staged: Path) -> list[str]:
     write_text(staged / "config.yaml", _yaml(results.config))
     write_text(staged / "environment.json", json.dumps(plain(results.environment), indent=1) + "\n")
     names = []
-    for name, table in native.tables(folder).items():
+    for name, table in native.tables(job).items():
         write_text(staged / "tables" / f"{name}.json", json.dumps(plain(native.columns_and_data(table))))
         names.append(f"tables/{name}.json")
     return names

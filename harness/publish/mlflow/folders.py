@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from harness.publish.mlflow import content, store as stores
 from harness.publish.mlflow.models import log_model
 from harness.publish.mlflow.store import COMPLETE_TAG
 from harness.publish.mlflow.target import Logged, LoggingFailed, State, Target, explicit_target, of_run, target_of
+from harness.scoring.compared import Job
 
 SWEEP_FILE = "sweep.json"
 REPORT_FILE = "report.html"
@@ -140,25 +142,28 @@ def _write_job(
     run_id = run.info.run_id
     when = content.milliseconds(results.ended)  # not the clock, so that a metric logged again is the same point
     metrics = [Metric(name, float(value), when, 0) for name, value in content.all_metrics(folder, results).items()]
-    metrics += [Metric(name, value, when, step) for name, step, value in content.series_of(folder)]
+    job = Job(folder, results)  # its frames are read once
+    metrics += [Metric(name, value, when, step) for name, step, value in content.series_of(job)]
     params = {key: value for key, value in content.params_of(results).items() if key not in run.data.params}
     tags = content.tags_of(folder, results, report)
     with tempfile.TemporaryDirectory() as scratch:
         staged = Path(scratch)
-        tables = content.stage_job(folder, results, staged)
+        tables = content.stage_job(job, staged)
         tags["mlflow.loggedArtifacts"] = _table_tag(tables)
         files = _upload(store, run, staged, target, known)
     model = log_model(store, run, experiment, folder, results, target)
     if model:
         tags["harness.model_id"] = model
-    for part in chunks([Param(*item) for item in params.items()], 90):
-        store.log_batch(run_id, params=part)
-    for part in chunks([RunTag(*item) for item in tags.items() if item[1]], 90):
-        store.log_batch(run_id, tags=part)
-    for part in chunks(metrics, 900):
-        store.log_batch(run_id, metrics=part)
+    _send(store, run_id, metrics, [Param(*item) for item in params.items()], [RunTag(*item) for item in tags.items() if item[1]])
     _log_dataset(store, run, results)
     return files
+
+
+def _send(store: Any, run_id: str, metrics: list[Any], params: list[Any], tags: list[Any]) -> None:
+    """All of a run's numbers and words, in as few requests as MLflow's limits allow (1000 items in one, 100 params, 100 tags)."""
+    parts = zip_longest(chunks(metrics, 800), chunks(params, 90), chunks(tags, 90), fillvalue=())
+    for some_metrics, some_params, some_tags in parts:
+        store.log_batch(run_id, metrics=some_metrics, params=some_params, tags=some_tags)
 
 
 def _table_tag(tables: Sequence[str]) -> str:
@@ -224,11 +229,9 @@ def _log_sweep(store: Any, sweep: Path, target: Target, state: str) -> Logged:
     run_id = _parent_run(store, sweep, experiment)
     run = store.get_run(run_id)
     tags = content.sweep_tags(sweep, record, state)
-    store.log_batch(run_id, tags=[RunTag(*item) for item in tags.items()])
     ends = [content.milliseconds(results.ended) for results in _results_of(sweep)]
     metrics = [Metric(name, float(value), max(ends, default=0), 0) for name, value in content.sweep_metrics(sweep).items()]
-    for part in chunks(metrics, 900):
-        store.log_batch(run_id, metrics=part)
+    _send(store, run_id, metrics, [], [RunTag(*item) for item in tags.items()])
     with tempfile.TemporaryDirectory() as scratch:
         tables = content.stage_sweep(sweep, Path(scratch))
         files = _upload(store, run, Path(scratch), target, _known_files(sweep, run, target))

@@ -51,13 +51,23 @@ NARROW = 105
 # ------------------------------------------------------------------------------------------ reaching it
 
 
+def load() -> None:
+    """Loads MLflow and its store over a database, which takes most of the time of a first ``client``."""
+    _set_patience()
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+
+def _set_patience() -> None:
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+
+
 def client(target: Target) -> Any:
     """Returns a client on the target's store, which is created if needed, by one process at a time.
 
     Raises StoreError.
     """
-    for name, value in PATIENCE.items():
-        os.environ.setdefault(name, value)
+    _set_patience()
     if target.kind == "server":
         reach(target.tracking_uri)
         _authenticate(target)

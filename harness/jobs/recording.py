@@ -1,0 +1,76 @@
+"""The child process that logs what a command ran: loads MLflow, sleeps, logs a folder when told, until its parent hangs up.
+
+``python -m harness.jobs.recording`` reads orders from standard input and answers each on standard output, as lines of JSON; what it has
+to tell people goes to standard error. ``log`` and ``log_sweep`` are what it does, for a process that logs by itself too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness.core import secrets
+from harness.core.errors import tolerated
+from harness.core.results import Results
+from harness.machine.collection import collect_seldom
+from harness.machine.progress import say
+from harness.publish import mlflow as mlflow_log
+
+
+def log(folder: Path, sweep: Path | None) -> None:
+    """Logs a job. A store that cannot be reached is reported and never fatal: the folder is complete.
+
+    Args:
+        folder: The job's.
+        sweep: Its sweep's, or None.
+    """
+    target = mlflow_log.target_of(Results.load(folder).config)
+    with tolerated("warning: the job is not logged to MLflow", say):
+        try:
+            mlflow_log.log_folder(folder, parent=sweep, target=target)
+        except mlflow_log.LoggingFailed as error:
+            say(f"warning: {error}")
+
+
+def log_sweep(sweep: Path, target: mlflow_log.Target, state: str) -> None:
+    """Completes a sweep's run; a store that cannot be reached is reported and never fatal."""
+    with tolerated("warning: the sweep is not logged to MLflow", say):
+        try:
+            mlflow_log.log_sweep(sweep, target, state)
+        except mlflow_log.LoggingFailed as error:
+            say(f"warning: {error}")
+
+
+def main() -> int:
+    """Serves orders; returns the exit code."""
+    collect_seldom()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    mlflow_log.load()
+    _answer(answers)
+    for line in sys.stdin:
+        _obey(json.loads(line))
+        _answer(answers)
+    return 0
+
+
+def _answer(answers: Any) -> None:
+    answers.write("done\n")
+    answers.flush()
+
+
+def _obey(order: dict[str, Any]) -> None:
+    if order["addresses"]:
+        os.environ[secrets.VARIABLE] = order["addresses"]
+    folder = Path(order["folder"])
+    if order["target"] is not None:
+        log_sweep(folder, mlflow_log.Target(**order["target"]), order["state"])
+    else:
+        log(folder, Path(order["sweep"]) if order["sweep"] else None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
