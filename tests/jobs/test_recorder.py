@@ -102,10 +102,8 @@ def test_a_recorder_that_died_leaves_the_work_to_the_command(job: Path, place: P
     assert names(place / "mlruns/mlflow.db") == ["onnx standing"]
 
 
-def test_a_recorder_that_cannot_load_mlflow_leaves_the_work_to_the_command(job: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "broken/mlflow").mkdir(parents=True)
-    (tmp_path / "broken/mlflow/__init__.py").write_text("raise ImportError('broken')\n")
-    monkeypatch.setattr("harness.jobs.recorder.python_path", lambda: f"{tmp_path / 'broken'}:{Path(__file__).parents[2]}")
+def test_a_recorder_that_cannot_load_mlflow_leaves_the_work_to_the_command(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.jobs.recorder.children.module_words", lambda *_: [sys.executable, "-c", "raise ImportError('broken')"])
     recorder = Recorder()
     recorder.wait()
     assert not recorder.log(job, None)

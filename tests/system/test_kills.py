@@ -77,7 +77,7 @@ def killed(place: Path, variant: str, out: str, number: int, target: str, after:
     children = alive(family(parent))
     seen.update({item.pid: item for item in children})
     if hit:
-        (children[0] if target == "child" and children else parent).send_signal(number)
+        (children[-1] if target == "child" and children else parent).send_signal(number)
     if target == "child" and children and hit:
         run.wait(60)  # a child's end is a failed job, which the parent tells
     else:

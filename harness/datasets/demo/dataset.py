@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +57,12 @@ class Demo(FolderDataset):
         if self._loaded is None:  # looked at once
             if self.root and self.folder.is_dir() and any(self.folder.iterdir()):
                 self._check_own()
-            generate(self.folder, self.split)
+            generate(self.folder, self.split, self.names)
         return super().load()
 
     def _check_own(self) -> None:
         """Raises DataError where a folder that a user named holds something else, or is damaged: it is not replaced."""
-        for name, what in _damaged(self.folder).items():
+        for name, what in _damaged(self.folder, self.names).items():
             raise DataError(
                 f"{self.folder} is not the demo data set as it was drawn ({name} {what}); give dataset.root another folder, or "
                 "remove this one, and it is drawn again."
@@ -108,17 +108,17 @@ def contents(split: str) -> list[tuple[str, Script, int]]:
     ]
 
 
-def generate(folder: Path, split: str) -> None:
-    """Writes the split's sequences to ``folder`` unless they are there as they were drawn; all or none, by one process at a time.
+def generate(folder: Path, split: str, used: Collection[str]) -> None:
+    """Writes the split's sequences to ``folder`` unless the ``used`` ones are there as they were drawn; all or none, by one process at a time.
 
     Raises StoreError where the folder cannot be written.
     """
-    if not _damaged(folder):
+    if not _damaged(folder, used):
         return
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{split}.lock"):
-            faults = _damaged(folder)
+            faults = _damaged(folder, used)
             if faults:
                 if folder.exists():
                     name, what = next(iter(faults.items()))
@@ -132,10 +132,14 @@ def generate(folder: Path, split: str) -> None:
         ) from error
 
 
-def _damaged(folder: Path) -> dict[str, str]:
-    """Files that are not as they were drawn, each with what is wrong with it."""
+def _damaged(folder: Path, used: Collection[str]) -> dict[str, str]:
+    """Files of the ``used`` sequences that are not as they were drawn, each with what is wrong with it; reading all would take a job's whole start."""
     try:
-        return changed(folder, read_json(folder / CONTENTS_FILE))
+        recorded = read_json(folder / CONTENTS_FILE)
+        names = {*used, LIST_FILE}
+        read = {path: facts for path, facts in recorded.items() if path.partition("/")[0] in names}
+        missing = names - {path.partition("/")[0] for path in read}
+        return dict.fromkeys(missing, "has no record") or changed(folder, read)
     except (DataError, KeyError, TypeError, AttributeError) as error:
         return {CONTENTS_FILE: f"cannot be read ({type(error).__name__})"}
 

@@ -239,3 +239,16 @@ def test_a_persons_folder_that_holds_something_else_is_not_replaced(tmp_path: Pa
     with pytest.raises(DataError, match=r"is not the demo data set as it was drawn .*remove this one"):
         Demo(root=str(tmp_path)).load()
     assert (tmp_path / "val/mine.txt").is_file()
+
+
+def test_only_the_sequences_of_a_job_are_read_and_held_against_what_was_drawn(
+    tmp_path: Path, short_split: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = Demo(cache=str(tmp_path))
+    whole.load()
+    image = whole.folder / "b/00000002.jpg"
+    image.write_bytes(image.read_bytes()[::-1])
+    Demo(sequences=["a"], cache=str(tmp_path)).load()
+    assert len(short_split) == 2 and "drawn again" not in capsys.readouterr().err
+    Demo(sequences=["b"], cache=str(tmp_path)).load()
+    assert len(short_split) == 4 and "drawn again" in capsys.readouterr().err
