@@ -22,10 +22,11 @@ Several = str | Iterable[str]
 
 
 def run(*overrides: str, config_dir: Place | None = None, quiet: bool = False, **settings: Any) -> Run:
-    """Runs one job, in child processes of its own, and waits for it.
+    """Runs one job in its own child processes, and waits for it.
 
-    Settings are those of the command line: ``python -m harness --help`` lists them. What is not set has its default. The job's
-    folder, MLflow's record and the cache of prepared models are where the command line has them, under the current folder.
+    Settings are those of the command line: ``python -m harness --help`` lists them. Other settings have their defaults.
+    The job's folder, MLflow's record and the cache of prepared models are at the same places as for the command line,
+    under the current folder.
 
     Args:
         overrides: Settings as on the command line: ``"backend=onnx"``.
@@ -37,7 +38,7 @@ def run(*overrides: str, config_dir: Place | None = None, quiet: bool = False, *
         The finished run.
 
     Raises:
-        RunFailed: The job failed; the error's ``run`` is what it left.
+        RunFailed: The job failed; the error's ``run`` is the failed run.
         HarnessError: The call is wrong (ConfigError, DataError, ...), or no result could be written.
 
     Examples:
@@ -71,7 +72,7 @@ def sweep(*overrides: str, config_dir: Place | None = None, quiet: bool = False,
         The sweep, with jobs that failed or were skipped.
 
     Raises:
-        RunFailed: No job ended well; the error is the first one's.
+        RunFailed: No job succeeded; the error is that of the first one.
         HarnessError: The call is wrong, or no job could be run.
 
     Examples:
@@ -96,7 +97,7 @@ def sweep(*overrides: str, config_dir: Place | None = None, quiet: bool = False,
 
 
 def load(what: Place, outputs: Place = "outputs") -> Run | Sweep:
-    """A run or sweep that was made before.
+    """Loads an earlier run or sweep.
 
     Args:
         what: A job's or a sweep's folder, or the id of a run (the harness's or MLflow's; six characters suffice).
@@ -136,7 +137,7 @@ def compare(
         outputs: Where ids are looked for.
 
     Raises:
-        ConfigError: Nothing is given, or the baseline is not fit to be one.
+        ConfigError: Nothing is given, or the baseline cannot be used.
         DataError: There is no such run.
 
     Examples:
@@ -192,16 +193,17 @@ def recommend(
         maximize: Metrics that should be high; ``fps`` if nothing is named.
         minimize: Metrics that should be low.
         require: Conditions that must hold: ``"latency_ms/p99 <= 33"``, ``"ao >= -0.01"`` (a difference from fp32 torch).
-        minutes: For all of it.
-        search: The space of what is tried: ``default``, ``cpu``, ``gpu``, ``wide``, or your own.
-        seed: Of what is drawn.
-        folder: For its files; an unfinished search there is continued. By default a new one under ``outputs/``.
+        minutes: The time limit of the whole search.
+        search: The search space: ``default``, ``cpu``, ``gpu``, ``wide``, or your own.
+        seed: The seed of random choices.
+        folder: The folder for its files; an unfinished search in it is continued. By default a new one under
+            ``outputs/``.
         config_dir: A further folder of YAML groups.
         quiet: Whether nothing is said on stderr meanwhile.
-        settings: Settings of all candidates as keywords, as of ``run``.
+        settings: Settings of all candidates as keywords, as for ``run``.
 
     Returns:
-        The answer; it is false where nothing fits.
+        The answer; it is false if no candidate fits.
 
     Raises:
         HarnessError: The request is wrong, or no candidate can be run.
@@ -247,7 +249,7 @@ def _comparisons(outputs: Path) -> Path:
 
 
 def _jobs(what: Run | Comparison | Place, outputs: Path) -> list[Job]:
-    """The jobs that are meant. Raises DataError, ConfigError."""
+    """Returns the jobs that are meant. Raises DataError, ConfigError."""
     from harness.report import sources
 
     if isinstance(what, Run):

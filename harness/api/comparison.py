@@ -1,4 +1,4 @@
-"""Several runs side by side, as Python sees them: a comparison of any runs, and a sweep."""
+"""The Python classes for several runs: a comparison of any runs, and a sweep."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class Comparison:
-    """Runs compared with a baseline: what a report says, as values.
+    """Runs compared with a baseline: the content of a report as values.
 
     Args:
-        found: What was compared.
+        found: The comparison.
         folder: Where its files are.
     """
 
@@ -38,7 +38,7 @@ class Comparison:
 
     @property
     def found(self) -> compared.Comparison:
-        """The comparison as reports and gates take it: rows with intervals, ratios, agreement."""
+        """The comparison for reports and gates: rows with intervals, ratios, agreement."""
         return self._found
 
     @property
@@ -48,7 +48,7 @@ class Comparison:
 
     @cached_property
     def runs(self) -> list[Run]:
-        """The runs, in order; those that failed or were skipped too (``run.status``)."""
+        """The runs, in order, including those that failed or were skipped (``run.status``)."""
         return [Run.of(row.job) for row in self.found.rows]
 
     @property
@@ -58,19 +58,19 @@ class Comparison:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row per run, by its label: choices, status, every metric under its own name, comparison with the baseline, intervals."""
+        """One row per run, by its label: choices, status, all metrics by name, comparison with the baseline, intervals."""
         import pandas as pd
 
         return pd.read_csv(io.StringIO(csv_text(self.found)), dtype={"id": str, "machine": str, "job": str}).set_index("run")
 
     @property
     def verdicts(self) -> list[str]:
-        """What the report says first: who leads, and what each run is against the baseline."""
+        """The first sentences of the report: which run leads, and how each run compares with the baseline."""
         return [*self.found.headlines, *(row.verdict for row in self.found.rows if row.verdict and not row.baseline)]
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader of the comparison should know."""
+        """Warnings for readers of the comparison."""
         return self.found.warnings
 
     @cached_property
@@ -82,11 +82,11 @@ class Comparison:
 
     @property
     def figures(self) -> list[str]:
-        """The names that ``figure`` takes."""
+        """The names that ``figure`` accepts."""
         return [picture.key for picture in self._pictures]
 
     def figure(self, name: str) -> Figure:
-        """A figure of the report, drawn anew; it shows itself in a notebook.
+        """Draws a figure of the report; it displays itself in a notebook.
 
         Args:
             name: One of ``figures``.
@@ -97,17 +97,17 @@ class Comparison:
         return shown.named(self._pictures, name).figure
 
     def gate(self, *conditions: str, significant: bool = False) -> list[str]:
-        """What would stop a gate.
+        """Returns what would stop a gate.
 
         Args:
-            conditions: As of ``compare --fail-if``: ``"fps < 0.95x"``, ``"ao < -0.01"``.
+            conditions: As for ``compare --fail-if``: ``"fps < 0.95x"``, ``"ao < -0.01"``.
             significant: Whether a relative condition counts only if the whole 95 % interval meets it.
 
         Returns:
             A sentence for each run that meets a condition; empty if the gate passes.
 
         Raises:
-            ConfigError: A condition cannot be read, or names a metric that nobody knows.
+            ConfigError: A condition cannot be read, or names an unknown metric.
         """
         return gates.judge([gates.parse(text) for text in conditions], self.found, significant)
 
@@ -142,11 +142,11 @@ class Comparison:
 
 
 class Sweep(Comparison):
-    """What a sweep left in its folder: its runs, compared with the first that succeeded.
+    """A finished sweep: its runs, compared with the first that succeeded.
 
     Args:
         folder: The sweep's folder.
-        found: The comparison, where it is at hand; otherwise it is made when it is first asked for.
+        found: The comparison, if it exists already; otherwise it is made on first use.
 
     Raises:
         DataError: The folder holds no sweep.
@@ -159,5 +159,5 @@ class Sweep(Comparison):
 
 
 def is_sweep(folder: Path) -> bool:
-    """Whether a folder is a sweep's, as far as its files tell."""
+    """Whether a folder is a sweep's, judged by its files."""
     return (folder / SWEEP_FILE).is_file()

@@ -1,4 +1,4 @@
-"""A finished run, as Python sees it."""
+"""The Python class for a finished run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """What one job left in its folder. Everything but the results is read when it is first asked for.
+    """A finished job in its folder. Everything but the results is read on first use.
 
     Args:
         folder: The job's folder; ``harness.load`` finds it by id too.
@@ -38,14 +38,14 @@ class Run:
 
     @classmethod
     def of(cls, job: Job) -> Run:
-        """The run of a job that is read already."""
+        """Makes the run of a job that has been read."""
         found = cls.__new__(cls)
         found._job = job
         return found
 
     @property
     def job(self) -> Job:
-        """The job as reports and comparisons take it."""
+        """The job for reports and comparisons."""
         return self._job
 
     @property
@@ -60,7 +60,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        """The run's identity, by which ``harness.load`` and MLflow know it."""
+        """The run's identity, by which ``harness.load`` and MLflow find it."""
         return self.results.id
 
     @property
@@ -75,12 +75,12 @@ class Run:
 
     @property
     def error(self) -> str:
-        """Why it did not end well; empty if it did."""
+        """Why it did not succeed; empty if it did."""
         return self._job.failure()
 
     @property
     def config(self) -> dict[str, Any]:
-        """The configuration as resolved."""
+        """The resolved configuration."""
         return self.results.config
 
     @property
@@ -90,7 +90,7 @@ class Run:
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences on what a reader of the numbers should know, such as other load on the machine."""
+        """Warnings for readers of the numbers, such as other load on the machine."""
         return self.results.warnings
 
     @cached_property
@@ -98,7 +98,7 @@ class Run:
         """One row per frame: sequence, frame, box (``x y w h`` in pixels), ``iou``, times in seconds (docs/architecture.md).
 
         Raises:
-            DataError: The run keeps no frames: its task tracks none, it failed, or they were pruned.
+            DataError: The run has no frames: its task tracks none, it failed, or they were pruned.
         """
         try:
             return read_frames(self.folder)
@@ -107,10 +107,12 @@ class Run:
 
     @cached_property
     def tracks(self) -> Mapping[str, Boxes]:
-        """The boxes ``[frames, 4]`` (x, y, w, h in pixels) of each sequence, as shipped; of several repetitions the first.
+        """The boxes ``[frames, 4]`` (x, y, w, h in pixels) of each sequence, rounded as in its files.
+
+        The first repetition.
 
         Raises:
-            DataError: The run keeps no tracks: its task tracks none, it failed, or they were pruned.
+            DataError: The run has no tracks: its task tracks none, it failed, or they were pruned.
         """
         folder = self.folder / "tracks"
         found = {}
@@ -134,7 +136,7 @@ class Run:
         if not key:
             raise self._lacking("prepared model", DataError(f"{self.folder} names none"))
         recorded = Path(str(self.results.artifact.get("folder") or artifact_folder(Path("outputs/cache"), key)))
-        # recorded relative to where the job ran, which is above its folder
+        # recorded relative to the folder in which the job ran, which is above the job's own
         places = [recorded, *(base / recorded for base in self.folder.resolve().parents)]
         there = next((place for place in places if place.is_dir()), None)
         if there is None:
@@ -149,17 +151,17 @@ class Run:
 
     @property
     def figures(self) -> list[str]:
-        """The names that ``figure`` takes."""
+        """The names that ``figure`` accepts."""
         return [picture.key for picture in self._pictures]
 
     def figure(self, name: str) -> Figure:
-        """A figure of the run's report, drawn anew; it shows itself in a notebook.
+        """Draws a figure of the run's report; it displays itself in a notebook.
 
         Args:
             name: One of ``figures``.
 
         Returns:
-            A figure of Matplotlib's, as its report shows it.
+            A Matplotlib figure, as in its report.
 
         Raises:
             ConfigError: There is no figure of this name.
@@ -190,7 +192,7 @@ class Run:
 
 
 class RunFailed(HarnessError):
-    """A run, or every run of a sweep, that did not end well. ``run`` is what it left, with the last words of its process.
+    """A run, or every run of a sweep, failed. ``run`` is the failed run, with the last output lines of its process.
 
     Args:
         run: The run that failed.

@@ -1,4 +1,4 @@
-"""The answer of a search for the configuration to deploy, as Python sees it."""
+"""The Python class for the answer of a search for the configuration to deploy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.jobs.recommend.answer import Answer
 
 
 class Recommendation:
-    """What ``harness.recommend`` found. ``bool()`` of it is False where nothing fits.
+    """The result of ``harness.recommend``. ``bool()`` of it is False if no candidate fits.
 
     Args:
         answer: The answer of the search.
@@ -30,7 +30,7 @@ class Recommendation:
 
     @property
     def command(self) -> str:
-        """The command line that runs the recommended configuration; empty where nothing fits."""
+        """The command line that runs the recommended configuration; empty if no candidate fits."""
         return self._answer.command
 
     @property
@@ -45,7 +45,7 @@ class Recommendation:
 
     @property
     def folder(self) -> Path:
-        """Where its files are; the same call with this ``folder`` goes on with an unfinished search."""
+        """Where its files are; the same call with this ``folder`` continues an unfinished search."""
         return self._answer.folder
 
     @property
@@ -55,7 +55,7 @@ class Recommendation:
 
     @cached_property
     def run(self) -> Run | None:
-        """The recommended run; None where nothing fits."""
+        """The recommended run; None if no candidate fits."""
         return Run(self.folder / self._answer.run) if self._answer.run else None
 
     def __bool__(self) -> bool:

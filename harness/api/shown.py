@@ -15,25 +15,25 @@ from harness.present.table import Table
 
 
 def main_metrics(metrics: Mapping[str, float], random_weights: bool = False) -> list[Metric]:
-    """The metrics that a terminal's table shows, in the catalogue's order; without accuracy where weights are random."""
+    """Returns the metrics of a terminal's table, in the catalogue's order; without accuracy if weights are random."""
     known = catalog()
     hidden = set(known.needing("truth", metrics)) if random_weights else set()
     return known.shown("terminal", [name for name in metrics if name not in hidden])
 
 
 def heading(title: str, soft: str = "") -> str:
-    """A bold line, with a note behind it."""
+    """Returns a bold line, with a note after it."""
     return f"<p><b>{html.escape(title)}</b> {html.escape(soft)}</p>"
 
 
 def sentences(lines: Iterable[str]) -> str:
-    """A list of sentences; empty where there are none."""
+    """Returns a list of sentences; empty if there are none."""
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     return f"<ul>{items}</ul>" if items else ""
 
 
 def table(shown: Table) -> str:
-    """A table; a line that is shorter than the head runs over the other columns."""
+    """Returns a table; the last cell of a line shorter than the head extends over the other columns."""
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in shown.head)
     rows = []
     for line in shown.body:
@@ -44,20 +44,20 @@ def table(shown: Table) -> str:
 
 
 def place(path: Path) -> str:
-    """Where files are."""
+    """Returns a line on where files are."""
     return f"<p><code>{html.escape(str(path))}</code></p>"
 
 
 def near(path: Path) -> Path:
-    """A path as people write it: relative to the current folder where it lies below it."""
+    """Returns a path in short form: relative to the current folder if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
 
 
 def named(pictures: list[Picture], name: str) -> Picture:
-    """The picture of a name.
+    """Returns the picture with a name.
 
     Raises:
-        ConfigError: There is none of this name.
+        ConfigError: There is no picture with this name.
     """
     for picture in pictures:
         if picture.key == name:

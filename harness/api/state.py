@@ -1,4 +1,4 @@
-"""A call leaves the process as it was: environment, working folder, logging, signals, warnings."""
+"""Restores the process's state after a call: environment, working folder, logging, signals, warnings."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 @contextlib.contextmanager
 def untouched(quiet: bool = False) -> Iterator[None]:
-    """Inside, work of ours runs; afterwards the process is as before, also where it, or a library that it loads, changed it.
+    """Restores the process's state after the block, also if the harness or a library in it changed the state.
 
-    Put back are environment variables, the working folder, ``sys.argv``, handlers and levels of all loggers, handlers of signals
-    and the filters of warnings. ``jobs.hydra_state`` does the same for Hydra.
+    It restores environment variables, the working folder, ``sys.argv``, handlers and levels of all loggers, signal
+    handlers and the filters of warnings. ``jobs.hydra_state`` does the same for Hydra.
 
     Args:
-        quiet: Whether what is said on stderr meanwhile is left out.
+        quiet: Whether output on stderr during the block is suppressed.
 
     Raises:
         ConfigError: Another call is running in this process.
@@ -65,7 +65,7 @@ def _place() -> Iterator[None]:
         yield
     finally:
         sys.argv[:] = words
-        with contextlib.suppress(OSError):  # the folder may have been removed meanwhile
+        with contextlib.suppress(OSError):  # the folder may have been removed
             os.chdir(folder)
 
 

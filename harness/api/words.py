@@ -1,4 +1,4 @@
-"""From Python's values to the words of Hydra's grammar: ``backend="onnx"``, ``dataset__limit=2``, ``dataset={"root": path}``."""
+"""Converts Python values to Hydra's grammar: ``backend="onnx"``, ``dataset__limit=2``, ``dataset={"root": path}``."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from harness.core.catalog import GROUP_NAMES
 from harness.core.errors import ConfigError
 
 PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
-"""Text that Hydra's grammar takes without quotes, as long as it is none of ``MEANING``."""
+"""Text that Hydra's grammar accepts without quotes, unless it is in ``MEANING``."""
 MEANING = ("true", "false", "null", "nan", "inf")
 
 
 def words_of(overrides: Sequence[str], settings: Mapping[str, Any], sweeping: bool = False) -> list[str]:
-    r"""The overrides that a call means.
+    r"""Returns the overrides of a call.
 
     Args:
         overrides: Given as on the command line.
@@ -29,7 +29,7 @@ def words_of(overrides: Sequence[str], settings: Mapping[str, Any], sweeping: bo
         Overrides as on the command line.
 
     Raises:
-        ConfigError: An override is no text, or a value has no form in a configuration.
+        ConfigError: An override is not text, or a value cannot be written in a configuration.
 
     >>> words_of(["seed=1"], {"backend": "onnx", "dataset__limit": 2, "dataset.init_box": (1, 2, 30, 40), "objective": None})
     ['seed=1', 'backend=onnx', 'dataset.limit=2', 'dataset.init_box=[1,2,30,40]', 'objective=null']
@@ -63,13 +63,13 @@ def _words(key: str, value: Any, sweeping: bool) -> Iterator[str]:
 
 
 def text_of(value: Any, key: str = "a setting") -> str:
-    """A value in Hydra's grammar, which gives back the same value when it is read. Raises ConfigError.
+    """Returns a value in Hydra's grammar, which reads it back as the same value. Raises ConfigError.
 
     >>> [text_of(value) for value in (True, None, 0.5, "fp16", "true", "a,b", [1, "x y"], {"a": 1})]
     ['true', 'null', '0.5', 'fp16', "'true'", "'a,b'", "[1,'x y']", '{a:1}']
     """
     if hasattr(value, "item") and callable(value.item) and not hasattr(value, "__len__"):
-        value = value.item()  # a number of NumPy's
+        value = value.item()  # a NumPy number
     if hasattr(value, "tolist"):
         value = value.tolist()  # an array
     if value is None or isinstance(value, bool):
@@ -89,7 +89,7 @@ def text_of(value: Any, key: str = "a setting") -> str:
 
 
 def _name(name: Any) -> str:
-    """A mapping's key, which Hydra's grammar takes without quotes alone."""
+    """Returns a mapping's key, which Hydra's grammar accepts only without quotes."""
     return re.sub(r"([\\()\[\]{}:=,'\"\s])", r"\\\1", str(name))
 
 
@@ -100,7 +100,7 @@ def _text(text: Any, key: str) -> str:
         raise ConfigError(f"{key} holds a line break or a zero byte; a setting is one line of text.")
     if PLAIN.fullmatch(text) and text.lower() not in MEANING:
         return text
-    # within quotes a backslash counts only before a quote, which the last one is
+    # within quotes a backslash is an escape only before a quote; here the final quote follows
     inside = re.sub(r"(\\*)'", lambda found: f"{found[1] * 2}\\'", text)
     inside = re.sub(r"(\\+)$", lambda found: found[1] * 2, inside)
     return f"'{inside}'"

@@ -1,4 +1,4 @@
-"""Backends by the names that runs record: what they are called in tables, and how they look in pictures."""
+"""Backends by their recorded names: their titles in tables and their style in pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 @cache
 def shipped() -> dict[str, type[Backend]]:
-    """The backends of this package by name: their light halves, which import no runtime."""
+    """Returns the backends of this package by name: their light halves, which import no runtime."""
     found: dict[str, type[Backend]] = {}
     for module in plugins.modules_in("harness.backends").values():
         named = vars(importlib.import_module(module)).values()
@@ -28,35 +28,35 @@ def shipped() -> dict[str, type[Backend]]:
 
 
 def class_named(name: str) -> type[Backend] | None:
-    """The backend that a run records by this name: one of ours or of an installed package; None if it is not here."""
+    """Returns the backend recorded by this name, of this or an installed package; None if it is not installed."""
     plugin = plugins.find("backends", name)
     if name in shipped() or plugin is None:
         return shipped().get(name)
     try:
         found = plugin.load()
-    except ConfigError:  # a report is not lost since a package is broken
+    except ConfigError:  # a broken package must not prevent a report
         return None
     return found if isinstance(found, type) and issubclass(found, Backend) else None
 
 
 def title_of(name: str) -> str:
-    """The framework's name as published tables have it; the name itself of a backend that is not here."""
+    """Returns the framework's name in published tables; the name itself for a backend that is not installed."""
     found = class_named(name)
     return (found.title if found else "") or name
 
 
 def family(name: str) -> str:
-    """The backend that a name speaks of (``pytorch_cpu`` -> ``torch``); the name itself, in small letters, if it speaks of none."""
+    """Returns the backend that a name contains (``pytorch_cpu`` -> ``torch``), else the name in lower case."""
     small = name.lower()
     words = {word: backend for backend, item in shipped().items() for word in (*item.aliases, backend)}
     return next((words[word] for word in sorted(words, key=len, reverse=True) if word in small), small)
 
 
 def styles(names: Mapping[Key, str]) -> dict[Key, Style]:
-    """A style for each of several runs drawn side by side, hue by backend.
+    """Returns a style for each of several runs drawn side by side, with a hue per backend.
 
     Args:
-        names: What is drawn -> the name of its backend, or one that speaks of it.
+        names: Item -> the name of its backend, or a name that contains it.
     """
     families = {key: family(name) for key, name in names.items()}
     colors = {name: found.color for name in set(families.values()) if (found := class_named(name)) and found.color}
@@ -64,6 +64,6 @@ def styles(names: Mapping[Key, str]) -> dict[Key, Style]:
 
 
 def color_of(name: str) -> str:
-    """The colour of a backend; that of a spare hue if it has none."""
+    """Returns the colour of a backend; an unused one if it has none."""
     found = class_named(family(name))
     return (found.color if found else "") or theme.OTHERS[0]

@@ -1,4 +1,4 @@
-"""Trackers as they are: each runs in a process of its own, which may be another Python, or a program."""
+"""Native trackers: each runs unchanged in its own process, which may be another Python, or a program."""
 
 from harness.backends.native.backend import Native
 

@@ -27,8 +27,8 @@ DEVICES = ("cpu", "cuda")
 class Native(Backend):
     """``backend=native``.
 
-    A tracker's process sees no CUDA device unless ``device=cuda``, and its libraries get the job's threads, shared where
-    several sequences are in flight.
+    A tracker's process sees no CUDA device unless ``device=cuda``, and its libraries get the job's threads, which are
+    shared if several sequences are in flight.
     """
 
     name: ClassVar[str] = "native"
@@ -64,7 +64,7 @@ class Native(Backend):
         return self.threads
 
     def open(self, artifact: Artifact) -> dict[str, Session]:
-        """A tracker in a process of its own, as the one session ``tracker``; every call starts another."""
+        """Starts a tracker in its own process, as the only session ``tracker``; every call starts another process."""
         recipe = json.loads(artifact.files[SESSION].read_text())
         process = ForeignProcess(self._launch(recipe))
         self._open.append(process)
@@ -85,7 +85,7 @@ class Native(Backend):
 
     @classmethod
     def available(cls) -> list[dict[str, str]]:
-        """The processor, and CUDA if there is a device that a tracker might use."""
+        """Returns the CPU, and CUDA if there is a device that a tracker might use."""
         rows = [{"device": "cpu", "name": "any tracker's own process", "precisions": "native"}]
         if any(Path("/dev").glob("nvidia[0-9]*")):
             rows.append({"device": "cuda", "name": "whatever the tracker uses", "precisions": "native"})
@@ -117,10 +117,10 @@ class Native(Backend):
 
     def _launch(self, recipe: Mapping[str, Any]) -> Launch:
         variables = limit_threads(dict(os.environ), self._each())
-        variables["PYTHONUNBUFFERED"] = "1"  # what a tracker printed before it died is not lost
+        variables["PYTHONUNBUFFERED"] = "1"  # keeps the output of a tracker that dies
         if self.device == "cpu":
             variables["CUDA_VISIBLE_DEVICES"] = ""
-        if recipe["python"] is not None:  # another environment: our own packages are not its
+        if recipe["python"] is not None:  # another environment must not see this one's packages
             for name in ("PYTHONPATH", "PYTHONHOME"):
                 variables.pop(name, None)
         load = {
@@ -146,9 +146,9 @@ class Native(Backend):
 class NativeSession:
     """A tracker's process in the form of a session.
 
-    ``run`` takes ``{"image", "box"}`` to start on a target and ``{"image"}`` to follow it, and returns ``seconds`` ``[1]``
-    (the tracker's own call, by its own process's clock), after an update also ``box`` ``[4]`` and, where the tracker tells,
-    ``confidence`` ``[1]``.
+    ``run`` takes ``{"image", "box"}`` to start on a target and ``{"image"}`` to follow it. It returns ``seconds``
+    ``[1]`` (of the tracker's own call, by its process's clock), after an update also ``box`` ``[4]`` and, if the
+    tracker reports it, ``confidence`` ``[1]``.
     """
 
     spec = GraphSpec(SESSION, (), ())

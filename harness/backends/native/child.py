@@ -1,18 +1,18 @@
-"""The script that runs somebody's tracker in a process of its own, perhaps in a Python environment of its own.
+"""The script that runs a user's tracker in its own process, which may use its own Python environment.
 
 Started as ``python child.py REQUESTS REPLIES MEMORY`` with three inherited file descriptors: a pipe to read from, a pipe to
-write to, and the memory in which frames travel; or as ``python child.py HOST:PORT TOKEN FOLDER``, where messages go over a
-socket and a frame lies in a file of the folder that is named by the memory's size. It needs the standard library and NumPy alone (Python 3.7 or later), and
-never writes to standard output, so that a tracker may print what it likes.
+write to, and the shared memory with the frames; or as ``python child.py HOST:PORT TOKEN FOLDER``: then messages go over
+a socket, and a frame is in a file of the folder that is named by the memory's size. It needs only the standard library
+and NumPy (Python 3.7 or later), and never writes to standard output, so that a tracker may print anything.
 
-A message is its length (4 bytes, little-endian) and a JSON mapping. Requests, in the order of a life::
+A message is its length (4 bytes, little-endian) and a JSON mapping. Requests, in their usual order::
 
     {"do": "load", "recipe": {...}, "styles": FOLDER, "scratch": FOLDER, "device": "cpu", "threads": 2, "seed": 0}   builds it
     {"do": "init", "image": [H, W], "memory": BYTES, "box": [x, y, w, h]}         starts on a new target
     {"do": "update", "image": [H, W], "memory": BYTES}                            follows it into the next frame
     {"do": "bye"}                                                                 ends
 
-A reply is ``{"seconds": s, ...}``, where the seconds are those of the tracker's own call, or ``{"error": sentence}``.
+A reply is ``{"seconds": s, ...}`` with the seconds of the tracker's own call, or ``{"error": sentence}``.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ if TYPE_CHECKING:
 
 HEADER = struct.Struct("<I")
 LONGEST = 64 << 20
-"""Bytes that a message may have: far more than any that is sent, so that a damaged header is noticed."""
+"""The most bytes of a message: far more than any message has, so that a damaged header is noticed."""
 STYLES = "_harness_native_styles"
-"""Under which name the package of styles is loaded: one that no tracker's own package bears."""
+"""The name under which the package of styles is loaded; no tracker's own package has this name."""
 
 
 class Mistake(Exception):
-    """What a person can mend in the settings, as opposed to a tracker that failed."""
+    """A mistake in the settings that the user can fix, as opposed to a failure of the tracker."""
 
 
 # ------------------------------------------------------------------------------------------- messages
 
 
 def pack(message: Message) -> bytes:
-    """A message as bytes."""
+    """Returns a message as bytes."""
     body = json.dumps(message).encode()
     return HEADER.pack(len(body)) + body
 
 
 def read_exactly(read: Callable[[int], bytes], count: int) -> bytes | None:
-    """``count`` bytes of what ``read`` gives piece by piece; None if it has ended."""
+    """Reads ``count`` bytes by calls of ``read``; None if the stream has ended."""
     parts: list[bytes] = []
     while count:
         part = read(count)
@@ -71,7 +71,7 @@ def read_exactly(read: Callable[[int], bytes], count: int) -> bytes | None:
 
 
 def read_message(read: Callable[[int], bytes]) -> Message | None:
-    """The next message; None if there are no more."""
+    """Returns the next message; None if there are no more."""
     header = read_exactly(read, HEADER.size)
     if header is None:
         return None
@@ -86,7 +86,7 @@ def read_message(read: Callable[[int], bytes]) -> Message | None:
 
 
 class Host:
-    """Answers requests with the one tracker that it holds."""
+    """Answers requests with its tracker."""
 
     def __init__(self, place: int | str) -> None:
         self.place, self.size = place, 0  # a descriptor, or the folder with the files of frames
@@ -94,12 +94,12 @@ class Host:
         self.adapter: Any = None
 
     def answer(self, request: Message) -> Message:
-        """The reply to one request."""
+        """Returns the reply to one request."""
         reply: Message = getattr(self, "on_" + request["do"])(request)
         return reply
 
     def on_load(self, request: Message) -> Message:
-        """Builds the tracker and says what it is."""
+        """Builds the tracker and returns facts about it."""
         recipe = dict(request["recipe"], scratch=request["scratch"], device=request["device"])
         sys.path[:0] = [item for item in [*recipe["path"], os.getcwd()] if item not in sys.path]
         seed_all(request["seed"])
@@ -118,7 +118,7 @@ class Host:
         return reply
 
     def on_bye(self, request: Message) -> Message:
-        """Ends what the tracker started and says what it took."""
+        """Ends the tracker's child processes and returns the memory used."""
         del request
         peak = peak_memory("self")
         if self.adapter is not None:
@@ -127,7 +127,7 @@ class Host:
         return {"seconds": 0.0, "rss_mb": peak}
 
     def frame(self, request: Message) -> Any:
-        """A copy of the frame, uint8 [H, W, 3]: a tracker may keep or change it."""
+        """Returns a copy of the frame, uint8 [H, W, 3], which a tracker may keep or change."""
         height, width = request["image"]
         if self.memory is None or self.size != request["memory"]:
             self.size = request["memory"]
@@ -141,7 +141,7 @@ class Host:
 
 
 def load_package(folder: str) -> Any:
-    """The package in ``folder``, loaded under a name of its own so that it hides nobody's module."""
+    """Loads the package in ``folder`` under its own name, so that it hides no other module."""
     spec = importlib.util.spec_from_file_location(
         STYLES, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
     )
@@ -154,13 +154,13 @@ def load_package(folder: str) -> Any:
 
 
 def seed_all(seed: int) -> None:
-    """The same draws in every run: trackers that draw without a seed of their own repeat themselves."""
+    """Seeds all random generators, so that trackers without their own seed give the same results in every run."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
 
 
 def versions() -> dict[str, str]:
-    """What of the usual libraries the tracker has loaded, with their versions."""
+    """Returns the versions of the usual libraries that the tracker has loaded."""
     found = {"python": "{}.{}.{}".format(*sys.version_info[:3]), "numpy": np.__version__}
     for name, module in (("torch", "torch"), ("opencv", "cv2"), ("onnxruntime", "onnxruntime"), ("tensorflow", "tensorflow")):
         version = getattr(sys.modules.get(module), "__version__", None)
@@ -170,7 +170,10 @@ def versions() -> dict[str, str]:
 
 
 def peak_memory(process: str) -> float:
-    """Peak resident memory in MiB of a process, ``self`` or its number; 0 where the system does not tell."""
+    """Returns the peak resident memory in MiB of a process, ``self`` or its number.
+
+    0 if the system does not report it.
+    """
     try:
         with open(f"/proc/{process}/status") as file:
             found = re.search(r"VmHWM:\s+(\d+) kB", file.read())
@@ -190,11 +193,11 @@ def die_with_parent() -> None:
 
 
 def wire(words: Sequence[str]) -> tuple[Callable[[int], bytes], Callable[[bytes], object], int | str]:
-    """How to read and to write, and where frames are: descriptor or folder."""
+    """Returns functions to read and to write, and the place of frames: a descriptor or a folder."""
     if ":" not in words[0]:
         requests, replies, memory = (int(word) for word in words)
         for descriptor in (requests, replies, memory):
-            os.set_inheritable(descriptor, False)  # a tracker's own children are not to hold the pipes open
+            os.set_inheritable(descriptor, False)  # a tracker's own children must not keep the pipes open
         return lambda count: os.read(requests, count), lambda data: os.write(replies, data), memory
     host, _, port = words[0].rpartition(":")
     end = socket.create_connection((host, int(port)))
@@ -204,7 +207,7 @@ def wire(words: Sequence[str]) -> tuple[Callable[[int], bytes], Callable[[bytes]
 
 
 def guarded(host: Host, request: Message) -> Message:
-    """The reply to a request; a sentence where the tracker raised, whatever it was."""
+    """Returns the reply to a request; an error sentence if the tracker raised any exception."""
     try:
         return host.answer(request)
     except Mistake as mistake:
@@ -218,12 +221,12 @@ def guarded(host: Host, request: Message) -> Message:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Answers requests until told to end, or until nobody asks any more."""
+    """Answers requests until the request to end, or until there are no more."""
     read, write, place = wire(arguments)
     die_with_parent()
     sys.argv[1:] = []
     here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [item for item in sys.path if os.path.abspath(item) != here]  # its modules are nobody's to import
+    sys.path[:] = [item for item in sys.path if os.path.abspath(item) != here]  # no tracker may import its modules
     host = Host(place)
     while True:
         request = read_message(read)

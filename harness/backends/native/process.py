@@ -1,4 +1,4 @@
-"""A tracker's process as the harness sees it: started, asked by messages, given frames through memory, and allowed to die."""
+"""The harness's side of a tracker's process: it starts it, sends messages and frames, and handles its end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from harness.core.errors import BackendError, ConfigError, HarnessError, Trackin
 from harness.core.interfaces import Image
 
 LAST_WORDS = 20
-"""Lines of a process's output that are told when it has failed."""
+"""The number of output lines that are reported if a process has failed."""
 LAST_BYTES = 64 << 10
 GLANCE_S = 0.5
-"""Seconds after which it is seen whether a process that does not answer is still there."""
+"""Seconds between checks whether a process that does not answer still runs."""
 GOODBYE_S = 5.0
-"""Seconds that a process gets to end by itself."""
+"""Seconds for a process to end by itself."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Launch:
         load: the message that builds the tracker.
         start_timeout: seconds that building may take.
         timeout: seconds that one frame may take.
-        files: whether frames reach the tracker as files, for which it gets a folder.
-        verbose: whether its output goes to ours at once, instead of being kept for its last words.
+        files: whether frames are passed to the tracker as files, for which it gets a folder.
+        verbose: whether its output is printed immediately; otherwise it is kept, and its last lines are reported.
     """
 
     python: str
@@ -52,7 +52,7 @@ class Launch:
 
 
 class ForeignProcess:
-    """One process with one tracker. ``facts`` is what it said of itself, ``rss_mb`` its peak memory once it has ended."""
+    """One process with one tracker. ``facts`` is its description, ``rss_mb`` its peak memory after it has ended."""
 
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
@@ -67,10 +67,10 @@ class ForeignProcess:
         self._ask({**launch.load, "scratch": self._scratch.name if self._scratch else None}, launch.start_timeout, "building the tracker")
         self.load_seconds = perf_counter() - begin
 
-    # ---------------------------------------------------------------------------------- what it is asked
+    # ---------------------------------------------------------------------------------------- requests
 
     def init(self, image: Image, box: Sequence[float]) -> dict[str, Any]:
-        """Starts the tracker on a target. The first call of a tracker may load what building did not."""
+        """Starts the tracker on a target. The first call may load what was not loaded by building."""
         size = self._memory.put(image)
         request = {"do": "init", "image": image.shape[:2], "memory": size, "box": [float(value) for value in box]}
         return self._ask(request, self._launch.start_timeout, "init")
@@ -81,7 +81,7 @@ class ForeignProcess:
         return self._ask({"do": "update", "image": image.shape[:2], "memory": size}, self._launch.timeout, "update")
 
     def close(self) -> None:
-        """Ends the process, by force where it does not leave. May be called again."""
+        """Ends the process, by force if it does not end itself. May be called again."""
         if self._process.poll() is None:
             with contextlib.suppress(OSError, ValueError):
                 self._send({"do": "bye"})
@@ -120,11 +120,11 @@ class ForeignProcess:
         self._wire.send(child.pack(dict(message)))
 
     def _receive(self, timeout: float) -> dict[str, Any] | None:
-        """The next reply; None if the process has ended. Raises TimeoutError."""
+        """Returns the next reply; None if the process has ended. Raises TimeoutError."""
         deadline = monotonic() + timeout
         while not self._wire.waits(max(0.0, min(GLANCE_S, deadline - monotonic()))):
             if self._process.poll() is not None:
-                return None  # its own forked children may hold the pipe open
+                return None  # its forked children may keep the pipe open
             if monotonic() >= deadline:
                 raise TimeoutError
         return child.read_message(self._wire.read)
@@ -156,7 +156,7 @@ class ForeignProcess:
         return reply
 
     def _ending(self) -> str:
-        """How the process ended, in words."""
+        """Describes how the process ended."""
         self._end(GOODBYE_S)
         code = self._process.returncode
         if code < 0:
@@ -165,7 +165,7 @@ class ForeignProcess:
         return f"the tracker's process ended with exit code {code}"
 
     def _end(self, patience: float) -> None:
-        """Waits ``patience`` seconds for the process to leave, then ends it, and closes the wire."""
+        """Waits ``patience`` seconds for the process to end, then kills it, and closes the wire."""
         self._wire.close()
         try:
             self._process.wait(patience)
@@ -174,7 +174,7 @@ class ForeignProcess:
             self._process.wait()
 
     def _told(self, kind: type[HarnessError], what: str) -> HarnessError:
-        """An error that ends in the process's last line, and bears its last lines as notes."""
+        """Returns an error that ends with the process's last line, with its last lines as notes."""
         lines = last_lines(self._log)
         words = [line for line in lines if not line.startswith(" ")]
         error = kind(f"{what}; its last words: {words[-1][:300]}" if words else f"{what}.")
@@ -184,9 +184,9 @@ class ForeignProcess:
 
 
 def last_lines(log: IO[bytes]) -> list[str]:
-    """The last lines of a process's output that are not empty."""
+    """Returns the last non-empty lines of a process's output."""
     try:
-        with open(log.name, "rb") as file:  # opened anew: the process writes at the other's offset
+        with open(log.name, "rb") as file:  # opened again: the process writes at the offset of the other one
             file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
             text = file.read().decode("utf-8", "replace")
     except OSError:  # closed and gone
@@ -196,6 +196,6 @@ def last_lines(log: IO[bytes]) -> list[str]:
 
 
 def memory_folder() -> str | None:
-    """A folder in memory, where the system has one."""
+    """Returns a folder in memory, if the system has one."""
     folder = "/dev/shm"  # noqa: S108 (a folder of our own with a random name is made in it)
     return folder if os.path.isdir(folder) and os.access(folder, os.W_OK) else None

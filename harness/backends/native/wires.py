@@ -1,7 +1,7 @@
-"""How the harness and a tracker's process speak: pipes and shared memory, or, where a system hands down neither, a socket and files.
+"""Communication with a tracker's process: pipes and shared memory, or a socket and files if these cannot be inherited.
 
-Windows passes no pipes by number to a child, and cannot wait for one; there both ends meet at a socket of this machine, which only who
-knows the token may use.
+On Windows, a child cannot inherit pipes by number, and one cannot wait for a pipe. There both sides use a local socket,
+which requires a token.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from harness.core.errors import TrackingError
 from harness.core.interfaces import Image
 
 MEETING_S = 0.2
-"""Seconds after which it is seen whether a process that has not come to the socket is still there."""
+"""Seconds between checks whether a process that has not connected to the socket still runs."""
 
 
 class Wire(ABC):
-    """The harness's end of the way to one process.
+    """The harness's end of the connection to one process.
 
     Attributes:
-        words: What the process is started with, to find its end.
-        options: What ``subprocess.Popen`` needs beside them.
+        words: Arguments of the process, with which it finds its end.
+        options: Further options of ``subprocess.Popen``.
     """
 
     words: list[str]
@@ -42,15 +42,15 @@ class Wire(ABC):
 
     @abstractmethod
     def meet(self, process: subprocess.Popen[bytes], timeout: float) -> bool:
-        """Waits until the process holds its end; False if it has ended before. Raises TimeoutError."""
+        """Waits until the process has its end; False if the process has ended before. Raises TimeoutError."""
 
     @abstractmethod
     def not_started(self) -> None:
-        """Gives up an end that no process has taken."""
+        """Closes an end that no process has taken."""
 
     @abstractmethod
     def send(self, data: bytes) -> None:
-        """Writes. Raises OSError if nobody is there."""
+        """Writes data. Raises OSError if there is no reader."""
 
     @abstractmethod
     def waits(self, seconds: float) -> bool:
@@ -58,11 +58,11 @@ class Wire(ABC):
 
     @abstractmethod
     def read(self, count: int) -> bytes:
-        """At most ``count`` bytes; none at the end."""
+        """Returns at most ``count`` bytes; none at the end."""
 
     @abstractmethod
     def close(self) -> None:
-        """Lets go of it. May be called again."""
+        """Closes the connection. May be called again."""
 
 
 class Pipes(Wire):
@@ -103,7 +103,7 @@ class Pipes(Wire):
 
 
 class Loopback(Wire):
-    """A socket of this machine; the process comes to it with a token."""
+    """A local socket; the process connects to it with a token."""
 
     def __init__(self, memory: str) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -127,7 +127,7 @@ class Loopback(Wire):
         return True
 
     def _known(self, found: socket.socket) -> socket.socket | None:
-        """The connection, if it is the process's own."""
+        """Returns the connection if it comes from the process."""
         found.settimeout(5.0)
         with contextlib.suppress(OSError):
             told = child.read_exactly(found.recv, len(self._token))
@@ -155,7 +155,7 @@ class Loopback(Wire):
     def read(self, count: int) -> bytes:
         try:
             return self._end().recv(count)
-        except ConnectionError:  # the process has died with words of ours unread
+        except ConnectionError:  # the process has died before it read everything
             return b""
 
     def close(self) -> None:
@@ -169,14 +169,14 @@ class Loopback(Wire):
 
 
 class Memory(ABC):
-    """Memory that two processes see, large enough for the last frame."""
+    """Memory shared by two processes, large enough for the last frame."""
 
     def __init__(self) -> None:
         self.size = 0
         self._bytes: np.memmap[Any, np.dtype[np.uint8]] | None = None
 
     def put(self, image: Image) -> int:
-        """Writes a frame; returns how many bytes the memory has. Raises TrackingError."""
+        """Writes a frame; returns the size of the memory in bytes. Raises TrackingError."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise TrackingError(f"a frame is {image.dtype} {image.shape}; frames are uint8 [H, W, 3].")
         if self._bytes is None or image.nbytes > self.size:
@@ -187,15 +187,15 @@ class Memory(ABC):
 
     @abstractmethod
     def _grown(self, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
-        """The memory with ``size`` bytes."""
+        """Returns the memory with ``size`` bytes."""
 
     @abstractmethod
     def wire(self) -> Wire:
-        """A way to a process that will see this memory."""
+        """Makes a connection to a process that will share this memory."""
 
     @abstractmethod
     def close(self) -> None:
-        """Frees it. May be called again."""
+        """Frees the memory. May be called again."""
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
@@ -203,7 +203,7 @@ class Memory(ABC):
 
 
 class SharedFrames(Memory):
-    """A file without a name, in memory where the system has such."""
+    """A file without a name, in memory if the system supports it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -228,7 +228,7 @@ class SharedFrames(Memory):
 
 
 class FilesOfFrames(Memory):
-    """A file for each size, named by it: a file that is mapped cannot grow on Windows."""
+    """A file for each size, named by it, because a mapped file cannot grow on Windows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -246,5 +246,5 @@ class FilesOfFrames(Memory):
 
 
 def memory() -> Memory:
-    """What this system can share with a child."""
+    """Makes the kind of memory that this system can share with a child."""
     return FilesOfFrames() if sys.platform == "win32" else SharedFrames()

@@ -21,8 +21,8 @@ class Onnx(Backend):
     """``backend=onnx``.
 
     ``provider`` overrides the execution provider that ``device`` implies; ``spinning`` lets idle threads poll for
-    work (lower latency, a busy processor); ``optimization`` is ONNX Runtime's graph optimisation level; ``pinning``
-    keeps its threads, or each sequence of the parallel mode, on cores of their own.
+    work (lower latency, but a busy processor); ``optimization`` is ONNX Runtime's graph optimisation level; ``pinning``
+    keeps its threads, or each sequence in parallel mode, on separate cores.
     """
 
     name: ClassVar[str] = "onnx"
@@ -69,7 +69,7 @@ class Onnx(Backend):
 
     @property
     def chosen_provider(self) -> str:
-        """The execution provider: the one named, else the one that the device implies."""
+        """Returns the named execution provider, else the one that the device implies."""
         return self.provider or PROVIDERS[self.device]
 
     def open(self, artifact: Artifact) -> dict[str, Session]:
@@ -120,5 +120,5 @@ class Onnx(Backend):
 
 
 def _heavy(name: str) -> Any:
-    """The module ``name`` of this product, which imports the runtime: named, so that planning never imports it."""
+    """Imports the module ``name`` of this product, which imports the runtime; planning never calls this."""
     return importlib.import_module(f"{PRODUCT}.{name}")

@@ -1,4 +1,4 @@
-"""Where ONNX Runtime's time goes, by its own profiler."""
+"""Layer times of ONNX Runtime, by its own profiler."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FLOAT = ("Conv", "FusedConv", "ConvTranspose", "MatMul", "FusedMatMul", "Gemm", 
 def layer_times(
     driver: Onnx, artifact: Artifact, graph: str, inputs: list[Arrays], warmup: int, scratch: Path
 ) -> LayerTimes:
-    """Kernel time of every node, mean over ``inputs`` after ``warmup`` runs."""
+    """Returns the kernel time of every node, mean over ``inputs`` after ``warmup`` runs."""
     options = session_options(driver, driver.threads)
     options.enable_profiling = True
     options.profile_file_prefix = str(scratch / "onnxruntime")
@@ -42,14 +42,14 @@ def layer_times(
 
 @dataclass(frozen=True)
 class Weight:
-    """What a node keeps: the shape of its largest constant with more than one dimension, and its bytes."""
+    """A node's weight: the shape of its largest constant with more than one dimension, and its bytes."""
 
     shape: list[int]
     bytes: int
 
 
 def weights_of(path: Path) -> dict[str, Weight]:
-    """The weight of each node of an optimised model, by the node's name: the trace leaves out those that were packed anew."""
+    """Returns the weight of each node of an optimised model by name, because the trace omits repacked ones."""
     graph = onnx.load(path, load_external_data=False).graph
     kept = {
         item.name: Weight(list(item.dims), prod(item.dims) * onnx.helper.tensor_dtype_to_np_dtype(item.data_type).itemsize)
@@ -63,7 +63,7 @@ def weights_of(path: Path) -> dict[str, Weight]:
 def rows_of(
     events: list[dict[str, Any]], warmup: int, runs: int, weights: Mapping[str, Weight] | None = None
 ) -> list[LayerTime]:
-    """Rows from the trace's events: of each node, the last ``runs`` kernel times (microseconds in the trace)."""
+    """Returns rows from the trace's events: the last ``runs`` kernel times of each node (microseconds in the trace)."""
     times: dict[tuple[str, str], list[float]] = {}
     work: dict[tuple[str, str], tuple[float | None, float | None]] = {}
     for event in events:
@@ -73,7 +73,7 @@ def rows_of(
         key = (name.removesuffix("_kernel_time"), str(arguments["op_name"]))
         times.setdefault(key, []).append(float(event["dur"]) / 1e3)
         work[key] = work_of(arguments, (weights or {}).get(key[0]))
-    # a node of a loop's body runs several times an inference: its share of the runs is cut off, not a count of events
+    # a node in a loop's body runs several times per inference: cut off its share of the runs, not a number of events
     kept = {key: values[len(values) * warmup // (warmup + runs) :] for key, values in times.items()}
     return [
         LayerTime(name, kind, sum(values) / runs, "i8" if kind in INT8 else "f32", kind in (*INT8, *FLOAT), *work[name, kind])
@@ -82,11 +82,13 @@ def rows_of(
 
 
 def work_of(arguments: Mapping[str, Any], weight: Weight | None = None) -> tuple[float | None, float | None]:
-    """Operations and bytes of one run of a node, by the shapes and sizes that its event has; None where it has none.
+    """Returns operations and bytes of one run of a node, by the shapes and sizes in its event.
+
+    None if they are missing.
 
     Args:
         arguments: ``args`` of the event.
-        weight: The node's weight, counted where the event leaves it out.
+        weight: The node's weight, counted if the event leaves it out.
     """
     kind = str(arguments.get("op_name", ""))
     given, made = (_shapes(arguments.get(key)) for key in ("input_type_shape", "output_type_shape"))
@@ -106,7 +108,7 @@ def work_of(arguments: Mapping[str, Any], weight: Weight | None = None) -> tuple
     kernel = large[1] if len(large) > 1 else weight.shape if weight is not None else None
     if kernel is None:
         return None, size
-    # of a transposed convolution each input value meets the kernel, else each output value
+    # in a transposed convolution the kernel is applied to each input value, else to each output value
     return 2.0 * prod(large[0] if "Transpose" in kind else made[0]) * prod(kernel) / kernel[0], size
 
 
@@ -116,7 +118,7 @@ def _shapes(told: Any) -> list[list[int]]:
 
 
 def peak(driver: Onnx, precision: str) -> float | None:
-    """Operations a second of large products; None for a precision that ONNX Runtime does not compute in here."""
+    """Returns operations per second of large products; None for a precision that ONNX Runtime does not use here."""
     if precision not in ("f32", "i8"):
         return None
     rates = []

@@ -1,4 +1,4 @@
-"""ONNX Runtime at work: inference sessions, and what they report."""
+"""ONNX Runtime's inference sessions and their reports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_device(driver: Onnx) -> None:
 
 
 def session_options(driver: Onnx, threads: int) -> Any:
-    """Options with the driver's graph optimisation and ``threads`` threads."""
+    """Returns options with the driver's graph optimisation and ``threads`` threads."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -35,7 +35,7 @@ def session_options(driver: Onnx, threads: int) -> Any:
 
 
 def create(driver: Onnx, path: Path, requests: int) -> Any:
-    """An InferenceSession over the file at ``path``, for ``requests`` sequences at once. Raises BackendError, DeviceError."""
+    """Makes an InferenceSession of a file for ``requests`` sequences at once. Raises BackendError, DeviceError."""
     check_device(driver)
     provider = driver.chosen_provider
     options = session_options(driver, max(1, driver.threads // requests))
@@ -56,7 +56,7 @@ def create(driver: Onnx, path: Path, requests: int) -> Any:
 
 
 def describe(driver: Onnx, session: Any) -> dict[str, str]:
-    """What a session reports."""
+    """Returns a session's report."""
     options = session.get_session_options()
     return {
         "runtime": f"onnxruntime {ort.__version__}",
@@ -92,7 +92,10 @@ class OnnxSession:
 
 
 def pool_affinities(threads: int) -> str:
-    """Cores of ONNX Runtime's own threads, as it wants them (from 1, a group a thread); the caller's core is the first."""
+    """Returns cores for ONNX Runtime's threads in its form (from 1, one group per thread).
+
+    The first is the caller's.
+    """
     return ";".join(str(core + 1) for core in allowed_cores()[1:threads])
 
 
@@ -105,7 +108,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def available() -> list[dict[str, str]]:
-    """What this backend can run on here: rows of device, name and precisions."""
+    """Returns the devices that this backend can use here: rows of device, name and precisions."""
     names = {provider: device for device, provider in PROVIDERS.items()}
     return [
         {"device": names.get(provider, f"backend.provider={provider}"), "name": provider, "precisions": "fp32, int8"}

@@ -1,4 +1,4 @@
-"""OpenVINO over the prepared IR: its settings, and what is to be prepared for it. No runtime is imported here."""
+"""OpenVINO over the prepared IR: its settings and the preparation of its files. No runtime is imported here."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ PRECISIONS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
 class OpenVino(Backend):
     """``backend=openvino``.
 
-    ``source`` says what the IR is made from: the ONNX file (``onnx``), the torch module (``torch``), or ``file``: no IR,
-    OpenVINO reads the ONNX file itself. ``precision`` is the arithmetic asked of the device; ``weights`` how the IR stores
-    its weights (``fp16`` halves the file and loses accuracy). ``streams`` and ``requests`` default to what
-    the hint implies; ``pinning`` to OpenVINO's choice. ``model_cache`` keeps compiled models between runs.
+    ``source`` is the source of the IR: the ONNX file (``onnx``), the torch module (``torch``), or ``file``, which means
+    that OpenVINO reads the ONNX file itself, without IR. ``precision`` is the requested arithmetic of the device;
+    ``weights`` is the format of weights in the IR (``fp16`` halves the file and loses accuracy). ``streams`` and
+    ``requests`` default to the values that the hint implies; ``pinning`` to OpenVINO's choice. ``model_cache`` keeps
+    compiled models between runs.
     """
 
     name: ClassVar[str] = "openvino"
@@ -119,14 +120,14 @@ class OpenVino(Backend):
         own = self._own_settings()
         if self.device in VIRTUAL:
             own |= {name: value for name, value in self.properties.items() if name in own}
-            # these pass nothing on that is not addressed to a device: not the threads, not the streams
+            # these pass on only properties for a named device, so neither threads nor streams
             chosen |= {"DEVICE_PROPERTIES": {"CPU": own}} if own and self._may_use_cpu() else {}
         else:
             chosen |= own
         return _merged(chosen, self.properties)
 
     def _own_settings(self) -> dict[str, Any]:
-        """Properties of the device itself: on the processor the thread budget and pinning; streams."""
+        """Returns properties of the device itself: on the CPU the thread budget and pinning; streams."""
         chosen: dict[str, Any] = {}
         if self.device == "cpu" or self.device in VIRTUAL:
             chosen["INFERENCE_NUM_THREADS"] = self.threads
@@ -145,7 +146,7 @@ class OpenVino(Backend):
     def warnings(self) -> list[str]:
         return [*self._notices, *unmet(self._asked, self._told)]
 
-    # --------------------------------------------------------------------------------- what it does
+    # ------------------------------------------------------------------------------------- reporting
 
     def parallel_requests(self, artifact: Artifact) -> int:
         if self.requests is not None:
@@ -153,7 +154,7 @@ class OpenVino(Backend):
         if self.streams is not None:
             return self.streams
         if self.device == "cpu" and self.hint == "none":
-            return self.threads  # a stream of one thread each: no thread ever waits for another
+            return self.threads  # one thread per stream, so that no thread waits for another
         self.open(artifact)
         models = self._compiled[artifact.key].values()
         return max(int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) for model in models)
@@ -173,7 +174,7 @@ class OpenVino(Backend):
         found: list[dict[str, str]] = _heavy("session").available()
         return found
 
-    # ------------------------------------------------------------------------- what is prepared for it
+    # ------------------------------------------------------------------------------------- preparation
 
     def start_from(self, source: str) -> str:
         if source == self.format:
@@ -241,16 +242,16 @@ WORDS = {
     "PERFORMANCE_HINT": "hint",
     "ENABLE_CPU_PINNING": "pinning",
 }
-"""Properties by the words of the command line. Others keep their names."""
+"""Properties by their names on the command line. Others keep their names."""
 SAME = {"f32": "float32", "fp32": "float32", "f16": "float16", "fp16": "float16", "bf16": "bfloat16", "yes": "true", "no": "false"}
 DEVICES_CHOICE = ("auto", "-1", "undefined", "dynamic", "")
 """Values that leave the choice to the device."""
 NOT_COMPARED = ("CACHE_DIR", "PERFORMANCE_HINT_NUM_REQUESTS", "CACHE_ENCRYPTION_CALLBACKS", "PERF_COUNT")
-"""Properties that say nothing of how a network is computed, or that a device reads back in another unit."""
+"""Properties that do not affect how a network is computed, or that a device reports in another unit."""
 
 
 def unmet(asked: Mapping[str, Any], told: Mapping[str, str]) -> list[str]:
-    """A sentence for each property of ``asked`` that the device has set otherwise; ``told`` is what it reports, by name.
+    """Returns a sentence for each property of ``asked`` that differs in ``told``, the device's report by name.
 
     A property that the device does not report is not judged.
     """
@@ -271,13 +272,19 @@ def unmet(asked: Mapping[str, Any], told: Mapping[str, str]) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    """A property's value in one spelling: ``f32``, ``<Type: 'float32'>`` -> ``float32``; ``YES``, True -> ``true``."""
+    """Returns a property's value in one spelling: ``f32``, ``<Type: 'float32'>`` -> ``float32``.
+
+    ``YES``, True -> ``true``.
+    """
     text = str(getattr(value, "name", value)).removeprefix("<Type: '").removesuffix("'>").rpartition(".")[2].strip().lower()
     return SAME.get(text, text)
 
 
 def _merged(chosen: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """``chosen`` with a person's ``own`` properties, which win: within DEVICE_PROPERTIES too, device by device."""
+    """Merges the user's ``own`` properties into ``chosen``.
+
+    They take precedence, also per device in DEVICE_PROPERTIES.
+    """
     found = {**chosen, **own}
     both = [item.get("DEVICE_PROPERTIES") for item in (chosen, own)]
     if all(isinstance(item, Mapping) for item in both):
@@ -287,5 +294,5 @@ def _merged(chosen: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _heavy(name: str) -> Any:
-    """The module ``name`` of this product, which imports the runtime: named, so that planning never imports it."""
+    """Imports the module ``name`` of this product, which imports the runtime; planning never calls this."""
     return importlib.import_module(f"{PRODUCT}.{name}")

@@ -1,7 +1,7 @@
-"""Our own record of the compiled models that OpenVINO keeps: it does not notice a bit that was flipped in one.
+"""A record of the compiled models in OpenVINO's cache, because OpenVINO does not notice damage in them.
 
-OpenVINO names its files by a digest of its own, so which of them a job reads is learned when they are written: a job is known by
-its artifact, device and properties.
+OpenVINO names its files by its own digest, so the files of a job are recorded when they are written. A job is
+identified by its artifact, device and properties.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Blobs:
 
     @classmethod
     def of(cls, folder: Path) -> Blobs:
-        """What is recorded of ``folder``; nothing where the record is missing or damaged."""
+        """Reads the record of ``folder``; it is empty if it is missing or damaged."""
         found = cls(folder)
         try:
             raw = read_json(folder / RECORD_FILE)
@@ -41,13 +41,14 @@ class Blobs:
         return found
 
     def there(self) -> list[str]:
-        """Names of the compiled models that lie in the folder."""
+        """Returns the names of the compiled models in the folder."""
         return sorted(path.name for path in self.folder.glob("*.blob"))
 
     def remove_damaged(self, job: str) -> list[str]:
-        """Removes what ``job`` would read and is not as it was written; returns the names. Raises OSError if it cannot.
+        """Removes changed files that ``job`` would read; returns their names. Raises OSError if it cannot.
 
-        A job that is not known may read any file, and a file that is not recorded may be any job's: all are looked at.
+        An unknown job may read any file, and a file that is not recorded may belong to any job, so all of these are
+        checked.
         """
         names = [name for name in self.jobs.get(job, self.there()) if (self.folder / name).is_file()]
         damaged = [name for name in names if name not in self.files or changed(self.folder, {name: self.files[name]})]
@@ -58,9 +59,9 @@ class Blobs:
         return damaged
 
     def record(self, job: str, loaded: bool) -> None:
-        """Notes the files that were written since, and that ``job`` reads them and what it read before.
+        """Records new files, and that ``job`` reads them in addition to its earlier ones.
 
-        ``loaded``: some of its models came from the folder; of a job that was not known these may be any.
+        ``loaded``: whether some of its models came from the folder; for an unknown job these may be any.
         """
         new = [name for name in self.there() if name not in self.before]
         for name in new:
@@ -75,6 +76,6 @@ class Blobs:
 
 
 def job_key(artifact: str, device: str, settings: Mapping[str, Any], version: str) -> str:
-    """What decides which compiled models are read: the artifact's key, the device, the properties, OpenVINO's version."""
+    """Returns a key of what decides the compiled models: the artifact's key, device, properties, OpenVINO's version."""
     own = {name: value for name, value in settings.items() if name != "CACHE_DIR"}
     return hashlib.sha256(json.dumps(plain([artifact, device, own, version]), sort_keys=True).encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Where OpenVINO's time goes, by its own counters."""
+"""Layer times of OpenVINO, by its own counters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_RUN = ("Const", "Input", "Output")
 def layer_times(
     driver: OpenVino, artifact: Artifact, graph: str, inputs: list[Arrays], warmup: int, scratch: Path
 ) -> LayerTimes:
-    """Real time of every node of the compiled model, mean over ``inputs`` after ``warmup`` runs; what took none is 0."""
+    """Returns the real time of every node, mean over ``inputs`` after ``warmup`` runs; 0 if it took none."""
     del scratch
     # a cached network was compiled without counters
     settings = {key: value for key, value in driver.settings().items() if key != "CACHE_DIR"} | {"PERF_COUNT": True}
@@ -58,7 +58,7 @@ class Node:
 
 
 def _runtime_model(compiled: Any) -> dict[str, Node]:
-    """Each node that runs, by name."""
+    """Returns each node that runs, by name."""
     found = {}
     for node in compiled.get_runtime_model().get_ops():
         told = node.get_rt_info()
@@ -69,7 +69,10 @@ def _runtime_model(compiled: Any) -> dict[str, Node]:
 
 
 def _work_of(node: Any, kind: str) -> tuple[float | None, float | None]:
-    """Operations (a multiplication and an addition each; 0 where there is no product) and bytes of a node; None if a shape is not fixed."""
+    """Returns operations (multiplications and additions; 0 without products) and bytes of a node.
+
+    None if not static.
+    """
     ends = [*node.inputs(), *node.outputs()]
     if not node.outputs() or any(end.get_partial_shape().is_dynamic for end in ends):
         return None, None
@@ -83,7 +86,7 @@ def _work_of(node: Any, kind: str) -> tuple[float | None, float | None]:
 
 
 def operations_of(kind: str, data: Sequence[int], weights: Sequence[int], made: Sequence[int]) -> float:
-    """Operations of a product, by its shapes.
+    """Returns the operations of a product, by its shapes.
 
     Args:
         kind: ``Convolution`` (weights (O, I, h, w) or (groups, O, I, h, w)), ``Deconvolution`` (weights (I, O, h, w)),
@@ -100,14 +103,14 @@ def operations_of(kind: str, data: Sequence[int], weights: Sequence[int], made: 
     if kind == "FullyConnected":
         return 2.0 * prod(made) * prod(weights) / made[-1]
     batches = prod(made[:-2])
-    # rows x inner x batches, inner x columns x batches, rows x columns x batches: their sizes give the inner side
+    # sizes: rows x inner x batches, inner x columns x batches, rows x columns x batches; they give the inner side
     batched = prod(weights[:-2]) == batches
     shared = prod(data) * prod(weights) / prod(made) / (batches if batched else 1)
     return 2.0 * prod(made) * sqrt(shared)
 
 
 def peak(driver: OpenVino, precision: str) -> float | None:
-    """Operations a second of large products on the driver's device; None for a precision that it does not take."""
+    """Returns operations per second of large products on the device; None for an unsupported precision."""
     settings = {key: value for key, value in driver.settings().items() if key not in ("CACHE_DIR", "PERFORMANCE_HINT", "NUM_STREAMS")}
     settings |= {"NUM_STREAMS": "1"} if driver.device == "cpu" else {}
     if precision != "i8":

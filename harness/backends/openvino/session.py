@@ -1,4 +1,4 @@
-"""OpenVINO at work: the Core, compiled models, sessions, and what they report."""
+"""OpenVINO's Core, compiled models, sessions, and their reports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics,
 
 
 def make_core(driver: OpenVino) -> Any:
-    """OpenVINO's Core. Raises DeviceError if a device of the job is not there."""
+    """Makes OpenVINO's Core. Raises DeviceError if a device of the job is missing."""
     core = ov.Core()
     wanted = driver.priorities or ([] if driver.device in ("auto", "hetero", "multi") else [driver.device.upper()])
     for device in wanted:
@@ -35,7 +35,7 @@ def make_core(driver: OpenVino) -> Any:
 def compile_graphs(
     driver: OpenVino, artifact: Artifact, settings: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Metrics, list[str]]:
-    """The compiled model of each graph, the seconds spent reading and compiling, and what a person should know of it."""
+    """Returns the compiled model of each graph, the seconds spent reading and compiling, and warnings."""
     folder = settings.get("CACHE_DIR")
     if folder is None:
         return *_compile(driver, artifact, settings), []
@@ -51,14 +51,14 @@ def compile_graphs(
             notice = f"a damaged compiled model in {folder} cannot be removed ({error.strerror}); models were compiled without that cache."
             return *_compile(driver, artifact, own), [notice]
         compiled, times = _compile(driver, artifact, settings)
-        with contextlib.suppress(OSError, StoreError):  # a cache that cannot be written holds nothing new
+        with contextlib.suppress(OSError, StoreError):  # a cache that cannot be written has no new files
             blobs.record(job, any(property_of(model, "LOADED_FROM_CACHE") == "True" for model in compiled.values()))
         return compiled, times, notices
 
 
 @contextlib.contextmanager
 def cache_to_itself(folder: str | None) -> Iterator[None]:
-    """One process at a time compiles with a cache folder.
+    """Lets one process at a time compile with a cache folder.
 
     OpenVINO maps a cached network into memory and writes a new one under its final name: a process that reads while another
     writes dies by a bus error (seen with openvino 2026.4 and three workers that opened at once).
@@ -69,7 +69,7 @@ def cache_to_itself(folder: str | None) -> Iterator[None]:
     try:
         lock = FileLock(Path(folder) / ".compiling.lock")
         lock.acquire()
-    except OSError:  # a cache that cannot be written is not written by anyone else either
+    except OSError:  # no other process can write such a cache either
         yield
         return
     try:
@@ -98,7 +98,7 @@ def _compile(
 
 
 def describe(driver: OpenVino, model: Any) -> dict[str, str]:
-    """What a compiled model reports."""
+    """Returns a compiled model's report."""
     devices = ", ".join(str(item).strip("()") for item in model.get_property("EXECUTION_DEVICES"))
     first = devices.split(",")[0] or "CPU"
     try:
@@ -121,10 +121,10 @@ def describe(driver: OpenVino, model: Any) -> dict[str, str]:
 
 
 def properties_of(model: Any) -> dict[str, str]:
-    """All properties of a compiled model as text.
+    """Returns all properties of a compiled model as text.
 
-    AUTO, MULTI and HETERO report those of the devices that they run on apart, in DEVICE_PROPERTIES: these are taken as the
-    model's own, with the device's name where several devices differ.
+    AUTO, MULTI and HETERO report the properties of their devices separately, in DEVICE_PROPERTIES. These are returned
+    as the model's own, with the device's name if several devices differ.
     """
     found = {name: text for name in model.get_property("SUPPORTED_PROPERTIES") if (text := property_of(model, name))}
     if found.pop("DEVICE_PROPERTIES", None) is None:
@@ -141,10 +141,10 @@ def properties_of(model: Any) -> dict[str, str]:
 
 
 class OpenVinoSession:
-    """One infer request, run again for every frame. It reads a caller's array where that lies.
+    """One infer request, which is run for every frame. It reads the caller's array in place.
 
-    A tracker fills the same buffers for every frame, so an array is handed to the request once, and nothing is copied
-    as long as the same one comes again.
+    A tracker fills the same buffers for every frame, so an array is passed to the request once, and nothing is copied
+    while the same array is used.
     """
 
     def __init__(self, spec: GraphSpec, compiled: Any) -> None:
@@ -176,12 +176,12 @@ class OpenVinoSession:
             raise misfit(self.spec, tensor, array)
         kept = np.ascontiguousarray(array)
         self.request.set_tensor(name, self._tensor(kept, shared_memory=True))
-        # an array that had to be copied is bound under its copy, so that it is copied again the next time
+        # if an array had to be copied, its copy is remembered, so that it is copied again the next time
         self._bound[name] = kept
 
 
 def property_of(model: Any, name: str) -> str:
-    """A property of a compiled model as text; empty where the device has no such property."""
+    """Returns a property of a compiled model as text; empty if the device does not have it."""
     try:
         value = model.get_property(name)
     except RuntimeError:
@@ -195,7 +195,7 @@ def _text(value: Any) -> str:
 
 
 def available() -> list[dict[str, str]]:
-    """What this backend can run on here: rows of device, name and precisions."""
+    """Returns the devices that this backend can use here: rows of device, name and precisions."""
     core = ov.Core()
     rows = []
     for device in core.available_devices:

@@ -1,1 +1,1 @@
-"""What several backends share: modules of a torch source, quantisers, NNCF."""
+"""Code shared by several backends: modules of a torch source, quantisers, NNCF."""

@@ -1,4 +1,4 @@
-"""The modules that a prepared source describes, built again from its recipe: nothing is imported but the factory it names."""
+"""Builds the modules of a prepared source again from its recipe; imports only the factory that it names."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from harness.core.preparing import resolve
 
 
 def load_modules(artifact: Artifact) -> dict[str, Any]:
-    """The torch modules that a ``torch`` artifact describes, in evaluation mode, by graph name.
+    """Returns the torch modules of a ``torch`` artifact, in evaluation mode, by graph name.
 
-    Where the tracker's own module returns a dict, the module here returns its outputs in the graph's order.
+    If the tracker's own module returns a dict, the module here returns its outputs in the graph's order.
     """
     source = json.loads((artifact.folder / "source.json").read_text())
     modules = call_factory(source)
@@ -34,7 +34,7 @@ def call_factory(source: Mapping[str, Any]) -> dict[str, Any]:
     module_name, _, function = source["factory"].partition(":")
     try:
         module = import_module(module_name)
-    except Exception as error:  # whatever the module's own code raises
+    except Exception as error:  # the module's own code may raise anything
         raise ConfigError(f"module {module_name} of the tracker's source cannot be imported: {told(error)}.") from error
     factory = getattr(module, function, None)
     if not callable(factory):
@@ -45,7 +45,7 @@ def call_factory(source: Mapping[str, Any]) -> dict[str, Any]:
         built = factory([Path(item) for item in source["weights"]], seed=source["seed"], **options)
     except HarnessError:
         raise
-    except Exception as error:  # whatever the factory's own code raises
+    except Exception as error:  # the factory's own code may raise anything
         words = ", ".join(["weights", f"seed={source['seed']}", *(f"{key}={value!r}" for key, value in options.items())])
         raise ConfigError(f"{source['factory']}, called as {function}({words}), failed: {told(error)}.") from error
     if not isinstance(built, Mapping):

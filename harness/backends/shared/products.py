@@ -1,4 +1,4 @@
-"""Large products as ONNX models: what a runtime makes of them is the most that it makes of any layer on this machine."""
+"""Large products as ONNX models, whose speed is taken as the highest that a runtime reaches on this machine."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from harness.core.interfaces import Arrays
 
 CHANNELS, SIDE, WIDTH = 128, 48, 1024
 CHAIN = 4
-"""Products in a row: what comes before the first and after the last weighs little."""
+"""The number of products in a chain, so that the time before the first and after the last is small."""
 LEAST_RUNS, LEAST_SECONDS = 8, 0.4
 SCALE = 0.02
 
 
 @dataclass(frozen=True)
 class Product:
-    """A model with one input: its bytes, what to give it, and the operations of one inference (multiply and add: two)."""
+    """A model with one input: its bytes, its inputs, and the operations of one inference (multiply and add: 2)."""
 
     model: bytes
     inputs: Arrays
@@ -29,7 +29,7 @@ class Product:
 
 
 def products(int8: bool) -> list[Product]:
-    """A chain of 3x3 convolutions and one of matrix products, in float32 or quantised to int8 (QDQ, symmetric, signed)."""
+    """Returns a chain of 3x3 convolutions and one of matrix products, in float32 or int8 (QDQ, symmetric, signed)."""
     kernel = (CHANNELS, CHANNELS, 3, 3)
     convolutions = 2.0 * CHAIN * np.prod(kernel) * SIDE**2
     matrices = 2.0 * CHAIN * WIDTH**3
@@ -40,7 +40,7 @@ def products(int8: bool) -> list[Product]:
 
 
 def rate(run: Callable[[], Any], operations: float) -> float:
-    """Operations a second of the fastest of many runs, after two that do not count."""
+    """Returns operations per second of the fastest of many runs, after two that do not count."""
     run(), run()
     least, begin, runs = float("inf"), perf_counter(), 0
     while runs < LEAST_RUNS or perf_counter() - begin < LEAST_SECONDS:

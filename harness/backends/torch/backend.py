@@ -1,4 +1,4 @@
-"""PyTorch, eager: the reference arithmetic that every other backend is compared with. No runtime is imported here."""
+"""PyTorch, eager: the reference with which every other backend is compared. No runtime is imported here."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ DEVICES = ("cpu", "cuda")
 class Torch(Backend):
     """``backend=torch``.
 
-    ``channels_last`` lays activations out as NHWC, which some processors prefer; ``pinning`` keeps each sequence of the
-    parallel mode on cores of its own.
+    ``channels_last`` stores activations as NHWC, which is faster on some processors; ``pinning`` keeps each sequence of
+    the parallel mode on separate cores.
     """
 
     name: ClassVar[str] = "torch"
@@ -92,5 +92,5 @@ class Torch(Backend):
 
 
 def _heavy(name: str) -> Any:
-    """The module ``name`` of this product, which imports the runtime: named, so that planning never imports it."""
+    """Imports the module ``name`` of this product, which imports the runtime; planning never calls this."""
     return importlib.import_module(f"{PRODUCT}.{name}")

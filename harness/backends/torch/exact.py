@@ -1,5 +1,5 @@
 # mypy: disallow-subclassing-any=False
-"""A module in float64: the arithmetic that every conversion, and torch's own float32, is judged by."""
+"""A module in float64, by which every conversion and torch's own float32 are judged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.core.interfaces import Array, Arrays, GraphSpec
 
 
 class _InDouble(TorchFunctionMode):
-    """While it is on, what a module asks for in float32 is float64: ``x.float()``, ``x.to(torch.float32)``, ``dtype=``."""
+    """Replaces float32 by float64 in a module's calls: ``x.float()``, ``x.to(torch.float32)``, ``dtype=``."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.Tensor.float:
@@ -28,9 +28,9 @@ def _wide(value: Any) -> Any:
 
 
 class ExactSession:
-    """A graph's module in float64. The module is changed: give it one that nothing else uses.
+    """A graph's module in float64. It changes the module, which must not be used elsewhere.
 
-    Inputs are those of the graph (float32 where it says so) and are widened without loss; outputs are float64.
+    Inputs are those of the graph (float32 if it declares them so) and are converted without loss; outputs are float64.
     """
 
     def __init__(self, spec: GraphSpec, module: Any) -> None:
@@ -41,7 +41,7 @@ class ExactSession:
         tensors = [torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in self.spec.input_names()]
         tensors = [item.double() if item.dtype == torch.float32 else item for item in tensors]
         before = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64)  # constants that a module makes as it runs
+        torch.set_default_dtype(torch.float64)  # for constants that a module makes when it runs
         try:
             with torch.inference_mode(), _InDouble():
                 outputs = self._module(*tensors)

@@ -1,4 +1,4 @@
-"""Where torch's time goes: operators by their own time are the types; leaf modules by name, with all that runs inside them."""
+"""Layer times of torch: types are operators by their own time; rows are leaf modules with everything inside them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.core.preparing import LayerTime, LayerTimes, TypeTime
 def layer_times(
     driver: Torch, artifact: Artifact, graph: str, inputs: list[Arrays], warmup: int, scratch: Path
 ) -> LayerTimes:
-    """torch.profiler over ``inputs`` after ``warmup`` runs; milliseconds of one inference."""
+    """Runs torch.profiler over ``inputs`` after ``warmup`` runs; returns milliseconds per inference."""
     del scratch
     module = load_modules(artifact)[graph].to(driver.device)
     session = TorchSession(artifact.graphs[graph], module, driver.device)
@@ -53,7 +53,7 @@ def layer_times(
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-    """Nothing on standard error: torch's profiler announces its start and stop there, past Python."""
+    """Silences standard error, where torch's profiler announces its start and stop, bypassing Python."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
@@ -69,7 +69,7 @@ MODULE = "module:"
 
 
 def name_modules(module: Any, work: dict[str, tuple[float, float]]) -> list[Any]:
-    """Hooks that mark the time inside each leaf module in the profiler's record, and put its operations and bytes into ``work``."""
+    """Adds hooks that mark each leaf module in the profiler's record and put operations and bytes into ``work``."""
     hooks: list[Any] = []
     for name, leaf in module.named_modules():
         if not name or any(True for _ in leaf.children()):
@@ -91,24 +91,24 @@ def name_modules(module: Any, work: dict[str, tuple[float, float]]) -> list[Any]
 
 
 def work_of(leaf: Any, given: Any, made: Any) -> tuple[float, float]:
-    """Operations (a multiplication and an addition each; 0 where there is no product) and bytes of a leaf module's call."""
+    """Returns operations (multiplications and additions; 0 without products) and bytes of a leaf module's call."""
     tensors = [item for item in (*given, made) if isinstance(item, torch.Tensor)]
     size = float(sum(item.nbytes for item in (*tensors, *leaf.parameters())))
     if not computes_products(leaf) or not isinstance(made, torch.Tensor):
         return 0.0, size
-    # of a transposed convolution each input value meets the kernel, else each output value
+    # in a transposed convolution the kernel is applied to each input value, else to each output value
     values = given[0].numel() if "Transpose" in type(leaf).__name__ else made.numel()
     return 2.0 * values * leaf.weight.numel() / leaf.weight.shape[0], size
 
 
 def computes_products(leaf: Any) -> bool:
-    """Whether a leaf module is a convolution or a linear layer, also one of a tracker's own making: its weight is (outputs, inputs, ...)."""
+    """Whether a leaf module is a convolution or linear layer, judged by a weight (outputs, inputs, ...)."""
     weight = getattr(leaf, "weight", None)
     return isinstance(weight, torch.Tensor) and weight.ndim >= 2 and not isinstance(leaf, torch.nn.Embedding)
 
 
 def peak(driver: Torch, precision: str) -> float | None:
-    """Operations a second of large products; None for another precision than float32."""
+    """Returns operations per second of large products; None for other precisions than float32."""
     if precision != "f32":
         return None
     image, kernel = torch.randn(1, 128, 48, 48, device=driver.device), torch.randn(128, 128, 3, 3, device=driver.device)
@@ -126,7 +126,7 @@ def peak(driver: Torch, precision: str) -> float | None:
 
 
 def types_of(averages: Any, runs: int) -> tuple[TypeTime, ...]:
-    """Operators with their own CPU time (module marks left out), slowest first."""
+    """Returns operators with their own CPU time (without module marks), slowest first."""
     rows = [
         TypeTime(event.key, int(event.count) // runs, event.self_cpu_time_total / 1e3 / runs, event.flops / runs if event.flops else None)
         for event in averages

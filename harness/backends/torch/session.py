@@ -1,5 +1,5 @@
 # mypy: disallow-subclassing-any=False
-"""PyTorch at work: modules in evaluation mode, and what torch reports."""
+"""PyTorch's modules in evaluation mode, and torch's report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_device(driver: Torch) -> None:
 
 
 def open_modules(driver: Torch, artifact: Artifact, threads: int) -> tuple[dict[str, Any], Metrics]:
-    """The modules of each graph on the device, and the seconds spent building and moving them."""
+    """Returns the modules of each graph on the device, and the seconds spent building and moving them."""
     check_device(driver)
     torch.set_num_threads(threads)
     begin = perf_counter()
@@ -37,7 +37,7 @@ def open_modules(driver: Torch, artifact: Artifact, threads: int) -> tuple[dict[
 
 
 def describe(driver: Torch) -> dict[str, str]:
-    """What torch reports."""
+    """Returns torch's report."""
     return {
         "runtime": f"torch {torch.__version__}",
         "device": "CPU" if driver.device == "cpu" else torch.cuda.get_device_name(),
@@ -50,7 +50,7 @@ def describe(driver: Torch) -> dict[str, str]:
 
 
 class TorchSession:
-    """One module in evaluation mode; tensors go in and come out as NumPy arrays.
+    """One module in evaluation mode; inputs and outputs are NumPy arrays.
 
     The module returns a tensor, several in the order of the graph's outputs, or a dict with the outputs' names.
     """
@@ -73,7 +73,7 @@ class TorchSession:
 
 
 def in_order(outputs: Any, spec: GraphSpec) -> Sequence[Any]:
-    """A module's outputs in the order of ``spec``: a dict's by name. Raises ConfigError if they do not fit."""
+    """Returns a module's outputs in the order of ``spec``, a dict's by name. Raises ConfigError if they do not fit."""
     names = spec.output_names()
     if isinstance(outputs, Mapping):
         missing = [name for name in names if name not in outputs]
@@ -100,7 +100,7 @@ def in_order(outputs: Any, spec: GraphSpec) -> Sequence[Any]:
 
 
 class Ordered(torch.nn.Module):
-    """A module that returns a dict as one that returns a tuple in the graph's order: what exporters take."""
+    """Wraps a module that returns a dict to return a tuple in the graph's order, as exporters require."""
 
     def __init__(self, module: Any, spec: GraphSpec) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class Ordered(torch.nn.Module):
 
 
 def available() -> list[dict[str, str]]:
-    """What this backend can run on here: rows of device, name and precisions."""
+    """Returns the devices that this backend can use here: rows of device, name and precisions."""
     rows = [{"device": "cpu", "name": torch.backends.cpu.get_cpu_capability(), "precisions": "fp32"}]
     rows += [
         {"device": "cuda", "name": torch.cuda.get_device_name(index), "precisions": "fp32"}
