@@ -1,1 +1,1 @@
-"""Measurements that anyone can repeat: ``python -m benchmarks.run`` (``make bench``)."""
+"""Repeatable measurements: ``python -m benchmarks.run`` (``make bench``)."""

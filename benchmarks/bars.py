@@ -1,4 +1,4 @@
-"""From samples of interleaved rounds to one line per bar: met, missed or inconclusive."""
+"""Judges samples of interleaved rounds, with one line per bar: met, missed or inconclusive."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LEAST_ROUNDS = 5
 
 @dataclass(frozen=True)
 class Bar:
-    """A line to reach. ``least`` or ``most`` is the bar, ``aim`` what is hoped for.
+    """A bar to reach. ``least`` or ``most`` is the limit, ``aim`` the target.
 
-    ``hurt_by_load``: other load can only make the figure worse, so that a bar met under load is met.
+    ``hurt_by_load``: other load can only make the figure worse, so that a bar met under load counts as met.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Bar:
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lower quartile, median, upper quartile (linear interpolation)."""
+    """Returns lower quartile, median, upper quartile (linear interpolation)."""
     if len(values) < 2:
         return (values[0],) * 3
     low, middle, high = quantiles(values, n=4, method="inclusive")
@@ -36,7 +36,7 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def verdict(bar: Bar, values: Sequence[float], quiet: bool, least: Sequence[float] = ()) -> str:
-    """``least``: what the values would be had other load hit the other side alone; a bar that these reach is met.
+    """``least``: the values if other load had affected only the other side; a bar that these reach is met.
 
     ``met``, ``missed`` or ``inconclusive`` (too few rounds, a bar between the quartiles, or a machine that was not quiet)."""
     if len(values) < LEAST_ROUNDS:
@@ -56,13 +56,13 @@ def verdict(bar: Bar, values: Sequence[float], quiet: bool, least: Sequence[floa
 
 
 def ratios(rounds: Sequence[Mapping[str, Mapping[str, float]]], ours: str, theirs: str) -> list[float]:
-    """``lane/metric`` over ``lane/metric``, round by round, where both were measured."""
+    """Returns ``lane/metric`` over ``lane/metric`` of each round in which both were measured."""
     pairs = [(value_of(item, ours), value_of(item, theirs)) for item in rounds]
     return [first / second for first, second in pairs if first is not None and second]
 
 
 def least_ratios(rounds: Sequence[Mapping[str, Mapping[str, float]]], ours: str, theirs: str) -> list[float]:
-    """``ratios``, had ours lost nothing to other load and theirs all the time that their threads waited (``lost``)."""
+    """Returns ``ratios`` if ours had lost nothing to other load and theirs all the time that their threads waited."""
     lane = theirs.rpartition("/")[0]
     found = []
     for item in rounds:
@@ -73,16 +73,19 @@ def least_ratios(rounds: Sequence[Mapping[str, Mapping[str, float]]], ours: str,
 
 
 def values_of(rounds: Sequence[Mapping[str, Mapping[str, float]]], where: str) -> list[float]:
-    """``lane/metric`` of every round that has it."""
+    """Returns ``lane/metric`` of every round that has it."""
     return [value for item in rounds if (value := value_of(item, where)) is not None]
 
 
 def value_of(round_: Mapping[str, Mapping[str, float]], where: str) -> float | None:
-    """``lane/metric`` of one round."""
+    """Returns ``lane/metric`` of one round."""
     lane, _, metric = where.rpartition("/")
     return round_.get(lane, {}).get(metric)
 
 
 def is_quiet(load: Mapping[str, float]) -> bool:
-    """Whether a round counts: ``cores`` that others used, ``waited`` the share of our time that our threads waited for one."""
+    """Whether a round counts.
+
+    ``cores`` were used by others, ``waited`` is our threads' share of time without a core.
+    """
     return load["cores"] <= QUIET_CORES or (load["cores"] <= IDLE_CORES and load["waited"] <= WAITED)

@@ -1,7 +1,7 @@
-"""Equal jobs, measured in turns again and again: is any of them ever called fastest? On a quiet and on a disturbed machine.
+"""Measures equal jobs in turns repeatedly, and checks that none is called fastest, on a quiet or a disturbed machine.
 
 ``python -m benchmarks.equal_jobs [--repeats 20] [--seconds 5] [--disturbed]``: three jobs of one configuration each time. With
-``--disturbed`` another process works for random moments meanwhile. Leave the machine alone otherwise.
+``--disturbed`` another process works at random times. Do not use the machine otherwise.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NAMES = ("a", "b", "c")
 
 
 def disturb(seed: int) -> None:
-    """Works for a tenth of a second to two seconds, then rests for one to six, until it is ended."""
+    """Works for 0.1 to 2 seconds, then rests for 1 to 6 seconds, until it is ended."""
     generator = random.Random(seed)  # noqa: S311 (no secret)
     while True:
         end = time.monotonic() + generator.uniform(0.1, 2.0)
@@ -42,7 +42,7 @@ def disturb(seed: int) -> None:
 
 @contextlib.contextmanager
 def stranger() -> Iterator[None]:
-    """Lets a process work for random moments that is not a descendant of this one, so that it counts as other load."""
+    """Starts a process that works at random times and counts as other load, because it is not a descendant."""
     start = "import sys, subprocess as s; print(s.Popen(sys.argv[1:], stdout=s.DEVNULL, stderr=s.DEVNULL).pid)"  # it outlives this one
     words = [sys.executable, "-c", start, sys.executable, "-m", "benchmarks.equal_jobs", "--work"]
     pid = int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
@@ -53,7 +53,7 @@ def stranger() -> Iterator[None]:
 
 
 def entrants(work: Path, words: list[str]) -> list[Entrant]:
-    """Three equal jobs, prepared."""
+    """Returns three equal, prepared jobs."""
     config = make_plan([*words, "mlflow=off"], False, None, []).jobs[0][1]
     experiment = build_experiment(config)
     found = []
@@ -66,7 +66,7 @@ def entrants(work: Path, words: list[str]) -> list[Entrant]:
 
 
 def main() -> int:
-    """Prints a line a repeat; exits with 1 if one of the equal jobs was ever called fastest."""
+    """Prints a line per repeat; exits with 1 if one of the equal jobs was called fastest at any time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", default=["backend=openvino"], help="the configuration (default: backend=openvino)")
     parser.add_argument("--repeats", type=int, default=20)

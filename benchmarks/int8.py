@@ -1,9 +1,10 @@
 """The int8 search graph against its own fp32, in turns in one process: ``python -m benchmarks.int8``.
 
-The tracker is SMAT with random weights (speed alone); further words override it, as on the harness's command line. Both
-graphs are compiled with the properties that a tracking job uses and fed the same crops; who goes first alternates. Prints
-fp32's time over int8's for every round, their quartiles, and which layers ran in int8. Returns 1 where the bar of
-1.3 is missed. Leave the machine alone meanwhile: the verdict is inconclusive where something else ran.
+The tracker is SMAT with random weights (for speed only); further words override it, as on the harness's command line.
+Both graphs are compiled with the properties of a tracking job and get the same crops; the order alternates. Prints
+fp32's time over int8's for every round, their quartiles, and which layers ran in int8. Returns 1 if the bar of 1.3 is
+missed. Do not use
+the machine meanwhile: the verdict is inconclusive if something else ran.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ GRAPH = "search"
 
 
 def main(words: list[str]) -> int:
-    """Measures; returns 1 where the bar is missed."""
+    """Measures; returns 1 if the bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--runs", type=int, default=20, help="of each graph in a round")
@@ -47,7 +48,7 @@ def main(words: list[str]) -> int:
 
 
 def prepared(words: Sequence[str], cache: Path) -> tuple[Artifact, Backend]:
-    """The artifact of a command line, and the backend that opens it."""
+    """Returns the artifact of a command line, and the backend that opens it."""
     config = make_plan([*words, f"prepare.cache={cache}", f"dataset.cache={cache}", "mlflow=off"], False, None, []).jobs[0][1]
     experiment = build_experiment(config)
     return realise(experiment.step(), experiment.cache, Silent(), experiment.threads), experiment.backend
@@ -56,7 +57,7 @@ def prepared(words: Sequence[str], cache: Path) -> tuple[Artifact, Backend]:
 def measure(
     fp32: Artifact, int8: Artifact, backend: Backend, rounds: int, runs: int
 ) -> tuple[list[float], list[Mapping[str, float]], Mapping[str, Any]]:
-    """(ratio of each round, what else used the machine in it, the layers of both)."""
+    """Returns (ratio of each round, other load in it, the layers of both)."""
     graph = fp32.graphs[GRAPH]
     inputs = [seeded_inputs(graph, {}, seed) for seed in range(4)]
     sessions = {"fp32": backend.open(fp32)[GRAPH], "int8": backend.open(int8)[GRAPH]}
@@ -80,7 +81,7 @@ def measure(
 def one_round(
     sessions: Mapping[str, Session], inputs: Sequence[Mapping[str, Array]], runs: int
 ) -> dict[str, float]:
-    """Seconds of ``runs`` runs of each session, in turns; who goes first alternates."""
+    """Returns seconds of ``runs`` runs of each session, in turns; the order alternates."""
     names = list(sessions)
     seconds = dict.fromkeys(names, 0.0)
     for run in range(runs):

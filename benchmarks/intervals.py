@@ -1,4 +1,4 @@
-"""How often an interval of equal ways excludes 1, and how often equal ways are called fastest, on simulated machines.
+"""How often an interval of equal jobs excludes 1, and how often equal jobs are called fastest, on simulated machines.
 
 ``python -m benchmarks.intervals [--trials 1000]``: a steady machine, one that heats up, one with bursts of load, one of two speeds.
 """
@@ -17,7 +17,7 @@ from harness.scoring.turns import decide, ratio
 
 
 def main() -> int:
-    """Prints a line a world; exits with 1 if an interval excludes 1 in more than 7 % of the trials."""
+    """Prints a line per simulated machine; exits with 1 if an interval excludes 1 in more than 7 % of the trials."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=1000)
     trials = parser.parse_args().trials

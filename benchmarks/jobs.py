@@ -1,4 +1,4 @@
-"""Whole jobs, as a person starts them: what one costs beside tracking, and what grows with the data."""
+"""Measures whole jobs as users start them: the cost besides tracking, and what grows with the data."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from harness.jobs.worker import JOB_FILE, outcome_file
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMES = 8
-"""Frames of each sequence when their number is what varies."""
+"""Frames of each sequence, if the number of sequences varies."""
 
 
 def fixed_cost(work: Path, words: list[str]) -> dict[str, float]:
-    """Runs one job by the command line with a warm cache, logging to a store of its own. Seconds:
+    """Runs one job by the command line with a warm cache, logging to its own store. Returns seconds:
 
-    ``start`` from the measuring process's spawn to its first tracked frame, ``end`` from its last frame to its being logged,
-    ``fixed`` both, ``command`` all that the command took beside tracking.
+    ``start`` from the start of the measuring process to its first tracked frame, ``end`` from its last frame to the end
+    of logging, ``fixed`` both, ``command`` everything that the command took besides tracking.
     """
     folder = work / "fixed"
     shutil.rmtree(folder, ignore_errors=True)
@@ -50,14 +50,14 @@ def fixed_cost(work: Path, words: list[str]) -> dict[str, float]:
 
 
 def environment() -> dict[str, str]:
-    """This process's, with the checkout on the Python path."""
+    """Returns this process's environment with the checkout on the Python path."""
     import os
 
     return {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_PROGRESS": "off", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 def many_sequences(folder: Path, demo: Dataset, count: int) -> Path:
-    """A data set of ``count`` sequences of eight frames in the GOT-10k layout, linked from the demo's; returns its root."""
+    """Makes a data set of ``count`` sequences of eight frames in the GOT-10k layout from links; returns its root."""
     root = folder / f"sequences-{count}"
     if (root / "list.txt").is_file():
         return root
@@ -84,7 +84,7 @@ def many_sequences(folder: Path, demo: Dataset, count: int) -> Path:
 
 
 def measured(work: Path, config: Mapping[str, Any], name: str) -> dict[str, float]:
-    """One measuring process over ``config``: ``peak_mb``, ``seconds`` of its wall clock, ``frames``."""
+    """Runs one measuring process over ``config``: returns ``peak_mb``, wall clock ``seconds``, ``frames``."""
     folder = work / f"job-{name}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -1,6 +1,6 @@
-"""Lanes: one way of tracking each, in a process of its own that sleeps until it is told to run a round.
+"""Lanes: each is one method of tracking in its own process, which waits until it is ordered to run a round.
 
-All lanes live through the whole measurement, so that rounds can be interleaved, and none disturbs another's runtime.
+All lanes live during the whole measurement, so that rounds can be interleaved, and none disturbs another's runtime.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Running:
         other.close()
 
     def ready(self) -> Round:
-        """Waits until the lane is loaded and warm; returns what its untimed round found."""
+        """Waits until the lane is loaded and warm; returns the result of its untimed round."""
         return dict(self._answer())
 
     def round(self) -> Round:
@@ -80,7 +80,7 @@ def _serve(pipe: Any, lane: Lane) -> None:
 
 
 def published(runtime: str, model: str, config: Mapping[str, Any], frames: int) -> Callable[[], Round]:
-    """The published way over the first sequence; the next crop follows the truth."""
+    """Runs the published method over the first sequence; the next crop follows the truth."""
     from benchmarks.published_way import PublishedTracker, network
     from harness.imaging.decoding import read_image
     from harness.jobs.experiment import build_experiment
@@ -108,7 +108,7 @@ def published(runtime: str, model: str, config: Mapping[str, Any], frames: int) 
 
 
 def serial(config: Mapping[str, Any], frames: int) -> Callable[[], Round]:
-    """The harness, one sequence at a time: ``fps``, stages, and what is spent around the network (p50, ms)."""
+    """Runs the harness, one sequence at a time: ``fps``, stages, and the time around the network (p50, ms)."""
     experiment, artifact = _opened(config)
     from harness.tracking.loop import Runner
 
@@ -137,7 +137,7 @@ def serial(config: Mapping[str, Any], frames: int) -> Callable[[], Round]:
 
 
 def parallel(config: Mapping[str, Any], frames: int, sequences: int) -> Callable[[], Round]:
-    """The harness, several sequences in flight: updates a second by the wall clock, decoding included."""
+    """Runs the harness with several sequences in flight: updates per second of wall clock time, including decoding."""
     experiment, artifact = _opened(config)
     from harness.core.interfaces import Context
     from harness.machine.progress import Silent
@@ -187,7 +187,7 @@ def parallel(config: Mapping[str, Any], frames: int, sequences: int) -> Callable
 
 
 class RunnableThreads:
-    """Counts this process's threads that run or could run, a hundred times a second, in the first round only."""
+    """Counts this process's runnable threads, a hundred times per second, in the first round only."""
 
     def __init__(self) -> None:
         self._samples: list[int] = []
@@ -195,7 +195,7 @@ class RunnableThreads:
         self._sampler: threading.Thread | None = threading.Thread(target=self._sample, daemon=True)
 
     def start(self) -> None:
-        """Begins to count, unless that was done before."""
+        """Begins to count, unless this was done before."""
         if self._sampler is not None:
             self._sampler.start()
 
@@ -217,7 +217,7 @@ class RunnableThreads:
 
 
 def _state(task: Path) -> str:
-    """A thread's state by the kernel: R where it runs or waits for a core."""
+    """Returns a thread's state from the kernel: R if it runs or waits for a core."""
     try:
         return (task / "stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -225,7 +225,7 @@ def _state(task: Path) -> str:
 
 
 def app(config: Mapping[str, Any], seconds: int) -> Callable[[], Round]:
-    """benchmark_app's throughput on the harness's own graph, with its input types and threads."""
+    """Measures benchmark_app's throughput on the harness's own graph, with its input types and threads."""
     experiment, artifact = _opened(config)
     from harness.tasks.benchmark_app import process
 
@@ -297,7 +297,7 @@ def _bare_sequences(request: Any, target: Any, score: Any, waiting: list[tuple[A
 
 
 class Bare:
-    """A session that notes how long the runtime itself was busy, where it tells (OpenVINO's ``latency``)."""
+    """A session that records how long the runtime itself was busy, if it reports it (OpenVINO's ``latency``)."""
 
     def __init__(self, session: Any) -> None:
         self._session, self.spec, self.bare = session, session.spec, list[float]()
@@ -311,7 +311,7 @@ class Bare:
 
 
 def _opened(config: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The experiment and its prepared artifact, with the thread limits that a job's process has."""
+    """Returns the experiment and its prepared artifact, with the thread limits of a job's process."""
     from harness.jobs.experiment import build_experiment
     from harness.machine.environment import keep_freed_memory, limit_threads
 

@@ -1,9 +1,9 @@
-"""Long sweeps: does a job cost the same at the end as at the beginning, and what does the parent hold for it?
+"""Long sweeps: whether a job costs the same at the end as at the beginning, and the memory of the parent.
 
-``python -m benchmarks.load [--jobs 40 100] [--picture FOLDER]``: sweeps of the cheapest jobs there are (one sequence of two frames, a small
-network with random weights, logged to a store of its own). Printed are the seconds from one job's end to the next one's (first and last
-ten), the parent's memory by job and what the end of the sweep adds, and the size of the report. With ``--picture`` the report is drawn by
-chromium. Leave the machine alone meanwhile. Exit code 1: a bar is missed.
+``python -m benchmarks.load [--jobs 40 100] [--picture FOLDER]``: sweeps of the cheapest possible jobs (one sequence of
+two frames, a small network with random weights, logged to its own store). It prints the seconds from one job's end to
+the next one's (first and last ten), the parent's memory by job and at the end of the sweep, and the size of the report.
+With ``--picture`` the report is drawn by chromium. Do not use the machine meanwhile. Exit code 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harness.core.results import RESULTS_FILE
 TRACKER = ("tracker=smat", "tracker.weights=random", "tracker.width=0.25", "tracker.template_size=64", "tracker.search_size=128", "tracker.head_channels=16")
 FRAMES = 2
 EDGE = 10
-"""Jobs at either end that are compared."""
+"""The number of jobs at each end that are compared."""
 MOST_GROWTH = 0.20
 MOST_MB_A_JOB = 0.2
 GLANCE_S = 0.02
@@ -36,13 +36,13 @@ GLANCE_S = 0.02
 
 @dataclass
 class Load:
-    """What a sweep cost.
+    """The cost of a sweep.
 
     Attributes:
         jobs: The number of its jobs.
-        ends: When each job's results were there, in seconds from the start.
-        memory: The parent's resident memory in MB then.
-        peak: Its peak at the end of the sweep.
+        ends: When each job's results were written, in seconds from the start.
+        memory: The parent's resident memory in MB at these times.
+        peak: The parent's peak memory at the end of the sweep.
         whole: Seconds of the whole command.
         report_mb: Size of ``report.html``.
     """
@@ -61,7 +61,7 @@ class Load:
 
     @property
     def growth(self) -> float:
-        """The last ten jobs' median over the first ten's, less one; the first job, which imports, is left out."""
+        """The last ten jobs' median over the first ten's, minus one; the first job, which imports, is left out."""
         return median(self.steps[-EDGE:]) / median(self.steps[:EDGE]) - 1.0
 
     @property
@@ -71,7 +71,7 @@ class Load:
         return float(np.polyfit(np.arange(len(memory)), memory, 1)[0])
 
     def lines(self) -> list[str]:
-        """The figures, a line each, with the bars."""
+        """Returns the figures, a line each, with the bars."""
         return [
             f"{self.jobs} jobs in {self.whole:.0f} s, {self.whole / self.jobs:.2f} s a job; end {self.whole - self.ends[-1]:.1f} s",
             f"first {EDGE} {median(self.steps[:EDGE]):.2f} s a job, last {EDGE} {median(self.steps[-EDGE:]):.2f} s: {self.growth:+.1%} "
@@ -100,7 +100,7 @@ def tiny_data(root: Path) -> Path:
 
 
 def sweep(work: Path, jobs: int, more: list[str]) -> Load:
-    """Runs a sweep of ``jobs`` jobs by the command line, and looks at it from outside."""
+    """Runs a sweep of ``jobs`` jobs by the command line, and observes it from outside."""
     out = work / f"sweep-{jobs}"
     data = work / "data"
     if not data.is_dir():
@@ -128,7 +128,7 @@ def sweep(work: Path, jobs: int, more: list[str]) -> Load:
 
 
 def draw(report: Path, picture: Path) -> None:
-    """Draws a report as chromium shows it."""
+    """Draws a report with chromium."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         print("no chromium here: no picture")

@@ -1,7 +1,8 @@
-"""The published way of tracking, in few lines: what the harness is compared with.
+"""The published method of tracking, in few lines, with which the harness is compared.
 
-The whole network on every frame, its template included; attention as published (a key for every position, one projection
-parted in three); the image padded and turned into float64 by NumPy; every runtime compiled as it comes.
+The whole network runs on every frame, including its template; attention is as published (a key for every position, one
+projection split in three); NumPy pads the image and converts it to float64; every runtime is compiled with its
+defaults.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def export(path: Path) -> Path:
 def network(runtime: str, model: Path) -> Callable[[Any, Any], list[Any]]:
     """``run(template, search) -> [score, size, offset]`` by ``torch``, ``onnx``, ``openvino`` or ``openvino-throughput``.
 
-    The last two in float32, as on the published machine; ``openvino-own-precision`` leaves it to OpenVINO, which takes bfloat16
-    where the processor has it.
+    The last two use float32, as on the published machine; ``openvino-own-precision`` leaves it to OpenVINO, which uses
+    bfloat16 if the processor supports it.
     """
     if runtime == "torch":
         import torch

@@ -1,14 +1,16 @@
-"""Does `recommend` find what an exhaustive grid finds, and in what share of its time?
+"""Checks whether `recommend` finds what an exhaustive grid finds, and in what share of its time.
 
 ``python -m benchmarks.recommend [--trackers smat_demo nanotrack] [--seeds 5] [--seconds 5] [--sequences 4] [--minutes 10]``
 
-Every one of 50 candidates (``conf/search/grid.yaml`` here) is measured whole, then all in turns, as `recommend` does it with its
-finalists: that is the grid, measured once. Then each seed races the candidates anew, and three sets of requirements are answered,
-each with finalists and a final of its own; a set is charged the whole race. With ``--apart`` each set has a race of its own, too.
-Models are prepared before anything is timed. The recommendation holds where its speed in the grid lies within the 95 % interval
-of the grid's best that fulfils the same requirements, or above.
+Each of 50 candidates (``conf/search/grid.yaml`` here) is measured in full, then all in turns, as `recommend` does with
+its
+finalists: this is the grid, measured once. Then each seed races the candidates again, and three sets of requirements
+are answered, each with its own finalists and final; each set is charged the whole race. With ``--apart`` each set also
+has its own race. Models are prepared before anything is timed. A recommendation is correct if its speed in the grid is
+within the 95 % interval of the grid's best candidate that meets the same requirements, or above.
 
-With ``--work DIR`` what is finished there is kept: a benchmark that was stopped goes on, and further seeds reuse the grid.
+With ``--work DIR`` finished results there are kept: a benchmark that was stopped continues, and further seeds reuse the
+grid.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ REFERENCE = "reference"
 
 @dataclass
 class Outcome:
-    """One search against the grid."""
+    """One search compared with the grid."""
 
     tracker: str
     requirements: str
@@ -80,16 +82,16 @@ def words_of(tracker: str, sequences: int) -> list[str]:
 
 
 def prepare(search: Search) -> None:
-    """Makes every model, so that neither side is charged for it; what cannot be run is dropped."""
+    """Makes every model, so that neither side is charged for it; candidates that cannot be run are dropped."""
     for entry in search.state.alive():
         try:
             search.lab.entrant(str(entry.number), search.compose(entry.overrides), entry.overrides, search.folder / "prepared" / str(entry.number))
-        except Exception as error:  # told, and left out on both sides
+        except Exception as error:  # reported, and left out on both sides
             print(f"left out: {entry.name}: {error}", flush=True)
 
 
 def measure_grid(search: Search, seconds: float) -> dict[str, Any]:
-    """Every candidate whole, then all in turns; kept in ``grid.json``."""
+    """Measures every candidate in full, then all in turns; kept in ``grid.json``."""
     path = search.folder / "grid.json"
     if path.is_file():
         return read_json(path)
@@ -110,7 +112,7 @@ def measure_grid(search: Search, seconds: float) -> dict[str, Any]:
 
 
 class Grid:
-    """What the grid knows."""
+    """The results of the grid."""
 
     def __init__(self, search: Search, record: dict[str, Any]) -> None:
         folder = search.folder / "grid"
@@ -123,13 +125,13 @@ class Grid:
         self.entries = {entry.number: entry for entry in search.state.entries}
 
     def speed(self, number: str) -> Ratio | None:
-        """Speed of a candidate over that of the reference."""
+        """Returns the speed of a candidate over that of the reference."""
         row = next((row for row in self.found.rows if row.job.folder.name == number), None)
         found = None if row is None else ratio(self.rounds, row.job.id, self.base)
         return found if found is not None and found.low is not None else None
 
     def best(self, require: tuple[str, ...]) -> tuple[str, Ratio] | None:
-        """The fastest candidate that fulfils the requirements."""
+        """Returns the fastest candidate that meets the requirements."""
         requirements = choice.requirements(list(require))
         able = [(row.job.folder.name, speed) for row in self.found.well if not choice.unmet(row, requirements) and (speed := self.speed(row.job.folder.name))]
         able = [item for item in able if item[0] != REFERENCE]
@@ -140,7 +142,7 @@ class Grid:
 
 
 def race(lab: Machine, words: list[str], folder: Path, seed: int, minutes: float) -> State:
-    """The race that the three sets share: by kind, tails minded, as the strictest of them asks."""
+    """Runs the race that the three sets share: by kind and with tails, as the strictest of them requires."""
     request = Request(tuple(words), "grid", ("fps",), (), tuple(dict.fromkeys(text for item in SETS for text in item)), minutes, seed, str(CONF))
     known = State.load(folder, request)
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +153,7 @@ def race(lab: Machine, words: list[str], folder: Path, seed: int, minutes: float
 
 
 def searched(lab: Machine, words: list[str], folder: Path, seed: int, minutes: float, require: tuple[str, ...], raced: State | None) -> tuple[Entry | None, float]:
-    """The recommended candidate of one search and its seconds."""
+    """Returns the recommended candidate of one search and its seconds."""
     request = Request(tuple(words), "grid", ("fps",), (), require, minutes, seed, str(CONF))
     if raced is not None and State.load(folder, request) is None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +166,7 @@ def searched(lab: Machine, words: list[str], folder: Path, seed: int, minutes: f
 
 
 def against(tracker: str, require: tuple[str, ...], seed: int, grid: Grid, chosen: Entry | None, seconds: float) -> Outcome:
-    """Puts a recommendation beside the grid's best."""
+    """Compares a recommendation with the grid's best."""
     best = grid.best(require)
     own = grid.speed(str(chosen.number)) if chosen is not None else None
     within = best is None if chosen is None else bool(best and own and best[1].low is not None and own.value >= best[1].low)
@@ -176,7 +178,7 @@ def against(tracker: str, require: tuple[str, ...], seed: int, grid: Grid, chose
 
 
 def table(outcomes: list[Outcome]) -> str:
-    """As Markdown."""
+    """Returns the results as Markdown."""
     lines = ["| tracker | required | seed | chosen | times torch | grid's best | times torch [95 %] | within | search, s | grid, s | share |", "|" + "---|" * 11]
     for item in outcomes:
         best = "{:.2f} [{:.2f}, {:.2f}]".format(*item.best_speed) if item.best_speed else "-"
@@ -189,7 +191,7 @@ def table(outcomes: list[Outcome]) -> str:
 
 
 def main() -> int:
-    """Prints the table; exits with 1 if a recommendation lay outside, or took more than a third of the grid's time."""
+    """Prints the table; exits with 1 if a recommendation is wrong, or took more than a third of the grid's time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trackers", nargs="+", default=["smat_demo", "nanotrack"], choices=["smat_demo", "nanotrack"])
     parser.add_argument("--seeds", type=int, default=5)

@@ -1,7 +1,7 @@
-"""Measures everything that the README's table claims, interleaved, and writes it: ``python -m benchmarks.run``.
+"""Measures all figures in the README's tables, interleaved, and writes them: ``python -m benchmarks.run``.
 
-Takes about eight minutes on two cores, once the models are prepared. Leave the machine alone meanwhile: rounds in which something
-else ran do not count, and with too few that do the verdict is "inconclusive".
+Takes about eight minutes on two cores after the models are prepared. Do not use the machine meanwhile: rounds in which
+something else ran do not count, and if too few count, the verdict is "inconclusive".
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ MARKS = ("<!-- measured -->", "<!-- end -->")
 
 
 class Watch:
-    """How much of the machine was not ours, in cores: other processes, and what the host gave to others (steal)."""
+    """The load by others in cores: other processes, and time that the host gave to others (steal)."""
 
     def __init__(self) -> None:
         self._family = FamilyWatch()
@@ -65,12 +65,12 @@ class Watch:
 
 
 def compose(words: Sequence[str], cache: Path) -> Config:
-    """The configuration that a command line gives."""
+    """Returns the configuration of a command line."""
     return make_plan([*words, f"prepare.cache={cache}", "mlflow=off"], False, None, []).jobs[0][1]
 
 
 def shared_material() -> Path | None:
-    """NanoTrack's trained weights and real sequences, where they lie beside the checkout."""
+    """Returns NanoTrack's trained weights and real sequences, if they are beside the checkout."""
     folder = Path(os.environ.get("HARNESS_SHARED") or ROOT.parent / "shared")
     return (
         folder.resolve()
@@ -80,7 +80,7 @@ def shared_material() -> Path | None:
 
 
 def configurations(cache: Path) -> dict[str, Config]:
-    """What is measured of the harness, by name."""
+    """Returns the measured configurations of the harness, by name."""
     words = {
         "torch": [*SMAT, "backend=torch"],
         "onnx": [*SMAT, "backend=onnx"],
@@ -103,7 +103,7 @@ def configurations(cache: Path) -> dict[str, Config]:
 
 
 def plan_lanes(configs: Mapping[str, Config], model: Path, frames: int) -> list[Lane]:
-    """The lanes in the order of the first round."""
+    """Returns the lanes in the order of the first round."""
     demo = configs["openvino"]
     lanes = [
         Lane(
@@ -123,14 +123,14 @@ def plan_lanes(configs: Mapping[str, Config], model: Path, frames: int) -> list[
                     {"config": configs[name], "frames": min(79, 2 * frames), "sequences": 8},
                 )
             )
-        if name in configs and name != "onnx":  # right after what it is compared with: the machine changes by the minute
+        if name in configs and name != "onnx":  # right after its counterpart: the machine changes with time
             lanes.append(Lane(f"benchmark_app {name}", "app", {"config": configs[name], "seconds": 5}))
             lanes.append(Lane(f"bare loop {name}", "bare", {"config": configs[name], "frames": min(79, 2 * frames), "sequences": 8}))
     return lanes
 
 
 def prepare(configs: dict[str, Config], work: Path) -> dict[str, str]:
-    """Prepares every model and data set in children of their own; what fails is dropped, with the reason returned."""
+    """Prepares every model and data set in child processes; drops those that fail and returns the reasons."""
     failed = {}
     for name, config in list(configs.items()):
         folder = work / "prepare"
@@ -151,7 +151,7 @@ def prepare(configs: dict[str, Config], work: Path) -> dict[str, str]:
 
 @contextmanager
 def running(lanes: Sequence[Lane], warm: dict[str, dict[str, float]]) -> Iterator[list[Running]]:
-    """The lanes' processes, loaded one after the other; ``warm`` gets what their untimed rounds found."""
+    """Loads the lanes' processes one after the other; ``warm`` gets the results of their untimed rounds."""
     started: list[Running] = []
     try:
         for lane in lanes:
@@ -165,7 +165,7 @@ def running(lanes: Sequence[Lane], warm: dict[str, dict[str, float]]) -> Iterato
 
 
 def interleaved(lanes: Sequence[Running], wanted: int, limit_s: float) -> tuple[Rounds, list[Load]]:
-    """Rounds until ``wanted`` were quiet or the time is up; each begins with another lane. With their other load."""
+    """Runs rounds until ``wanted`` were quiet or the time is up; each begins with another lane. Records other load."""
     rounds: Rounds = []
     loads: list[Load] = []
     end = time.monotonic() + limit_s
@@ -179,22 +179,22 @@ def interleaved(lanes: Sequence[Running], wanted: int, limit_s: float) -> tuple[
 
 
 def watched(lane: Running) -> dict[str, float]:
-    """One round of a lane, with what it lost to others (``lost``)."""
+    """Runs one round of a lane and records the time lost to others (``lost``)."""
     watch = Watch()
     found = lane.round()
     load = watch.other()
-    # benchmark_app's own process has ended, so that only what others used is known of it
+    # benchmark_app's process has ended, so only the load by others is known
     return {**found, "lost": load["cores"] if lane.lane.kind == "app" else load["lost"]}
 
 
 def counted(rounds: list[Any], loads: list[Load]) -> tuple[list[Any], bool]:
-    """The quiet rounds where there are enough of them, else all; and whether they were quiet."""
+    """Returns the quiet rounds if there are enough, else all; and whether they were quiet."""
     quiet = [item for item, load in zip(rounds, loads, strict=True) if is_quiet(load)]
     return (quiet, True) if len(quiet) >= LEAST_ROUNDS else (rounds, False)
 
 
 def repeated(count: int, measure: Callable[[], Any]) -> tuple[list[Any], list[Load]]:
-    """``measure`` ``count`` times, with the other load of each."""
+    """Calls ``measure`` ``count`` times, and records the other load of each call."""
     found, loads = [], []
     for _ in range(count):
         watch = Watch()
@@ -207,7 +207,7 @@ def repeated(count: int, measure: Callable[[], Any]) -> tuple[list[Any], list[Lo
 
 
 def measure_jobs(work: Path, cache: Path, count: int) -> dict[str, Any]:
-    """Fixed cost of a job, and memory and time against the number of sequences and frames."""
+    """Measures the fixed cost of a job, and memory and time by the number of sequences and frames."""
     words = [*SMAT, "backend=openvino", f"prepare.cache={cache}", "dataset.limit=1"]
     say("fixed cost of a job")
     jobs.fixed_cost(work, words)  # creates the store and fills the runtime's cache
@@ -232,7 +232,7 @@ def measure_jobs(work: Path, cache: Path, count: int) -> dict[str, Any]:
 
 
 def judge(rounds: Rounds, quiet: bool, found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row per bar of the speed goals."""
+    """Returns a row per bar of the speed goals."""
 
     def against(name: str, ours: str, theirs: str, least: float, aim: float | None = None) -> dict[str, Any]:
         worst = least_ratios(rounds, ours, theirs)
@@ -287,7 +287,7 @@ def judge(rounds: Rounds, quiet: bool, found: Mapping[str, Any]) -> list[dict[st
 
 
 def row(bar: Bar, values: list[float], quiet: bool, name: str = "", worst: Sequence[float] = ()) -> dict[str, Any]:
-    """One line of the table of bars; ``worst`` as ``least`` of ``verdict``."""
+    """Returns one line of the table of bars; ``worst`` is ``least`` of ``verdict``."""
     low, middle, high = quartiles(values) if values else (None, None, None)
     found = verdict(bar, values, quiet, worst)
     return {
@@ -306,7 +306,7 @@ def row(bar: Bar, values: list[float], quiet: bool, name: str = "", worst: Seque
 
 
 def tables(report: Mapping[str, Any]) -> str:
-    """All tables, as Markdown."""
+    """Returns all tables as Markdown."""
     parts = [
         machine_line(report),
         bars_table(report["bars"]),
@@ -358,7 +358,7 @@ def spread(item: Mapping[str, Any]) -> str:
 
 
 def cell(values: list[float]) -> str:
-    """``median [quartiles]``, or a dash."""
+    """Returns ``median [quartiles]``, or a dash."""
     if not values:
         return "-"
     low, middle, high = quartiles(values)
@@ -366,7 +366,7 @@ def cell(values: list[float]) -> str:
 
 
 def speed_table(report: Mapping[str, Any]) -> str:
-    """Frames per second of every lane, and its ratio to the published way by PyTorch and by the same runtime."""
+    """Returns frames per second of every lane, and ratios to the published method by PyTorch and the same runtime."""
     rounds = report["rounds"]
     lines = [
         "| SMAT, random weights | frames a second | of published PyTorch | of published, same runtime |",
@@ -387,7 +387,7 @@ def speed_table(report: Mapping[str, Any]) -> str:
 
 
 def rewrites_table(rounds: Rounds) -> str:
-    """What the exact rewrites of SMAT's network gain, runtime by runtime: time of the search graph, p50."""
+    """Returns the gain of the exact rewrites of SMAT's network for each runtime: time of the search graph, p50."""
     lines = ["| search graph, ms (p50) | as published | rewritten | gain |", "|---|---|---|---|"]
     for name in REWRITTEN:
         before, after = f"{name}, no rewrites/inference_ms", f"{name}/inference_ms"
@@ -397,7 +397,7 @@ def rewrites_table(rounds: Rounds) -> str:
 
 
 def stage_table(rounds: Rounds) -> str:
-    """Where a frame's time goes, p50 in milliseconds."""
+    """Returns the parts of a frame's time, p50 in milliseconds."""
     keys = ("decode_ms", "preprocess_ms", "inference_ms", "postprocess_ms", "call_ms", "around_ms")
     titles = ("decode", "crop", "inference", "postprocess", "call", "around the network")
     lines = [f"| one frame, ms (p50) | {' | '.join(titles)} |", "|---" * (len(keys) + 1) + "|"]
@@ -408,7 +408,7 @@ def stage_table(rounds: Rounds) -> str:
 
 
 def parallel_table(report: Mapping[str, Any]) -> str:
-    """Whether decoding is small beside inference, and whether there are more runnable threads than there may be."""
+    """Checks whether decoding is short compared with inference, and whether there are too many runnable threads."""
     lines = [
         "| in parallel | decode, ms | inference, ms | runnable threads: median, p99 | allowed |",
         "|---|---|---|---|---|",
@@ -422,7 +422,7 @@ def parallel_table(report: Mapping[str, Any]) -> str:
 
 
 def jobs_table(found: Mapping[str, Any]) -> str:
-    """Fixed cost, memory and time of whole jobs."""
+    """Returns fixed cost, memory and time of whole jobs."""
     lines = ["| one job, seconds | median [quartiles] |", "|---|---|"]
     for key, title in (
         ("start", "spawn to first tracked frame"),
@@ -447,7 +447,7 @@ def say(text: str) -> None:
 
 
 def write_readme(path: Path, text: str) -> None:
-    """Puts the tables between the marks of the README."""
+    """Writes the tables between the markers in the README."""
     before, begin, rest = path.read_text().partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
     if begin and end:
@@ -488,7 +488,7 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def published_model(cache: Path) -> Path:
-    """The published network's ONNX file, made once, in a process of its own."""
+    """Makes the published network's ONNX file, once, in a separate process."""
     from multiprocessing import get_context
 
     path = cache / "benchmarks" / "published.onnx"

@@ -1,8 +1,8 @@
-"""benchmark_app's throughput against a loop of our own on the same IR, interleaved: ``python -m benchmarks.throughput``.
+"""Compares benchmark_app's throughput with our own loop on one IR: ``python -m benchmarks.throughput``.
 
 Both keep the same number of asynchronous requests in flight over a network compiled with the same properties, filled once with
-random numbers. Order alternates from round to round. Prints the ratio ours / benchmark_app of every round and its median,
-which should lie within 10 % of 1. Leave the machine alone meanwhile.
+random numbers. The order alternates from round to round. Prints the ratio ours / benchmark_app of every round and its
+median, which should be within 10 % of 1. Do not use the machine meanwhile.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WITHIN = 0.10
 
 
 def main(words: list[str]) -> int:
-    """Measures; returns 0 where the median ratio lies within 10 % of 1 and the rounds agree."""
+    """Measures; returns 0 if the median ratio is within 10 % of 1 and the rounds agree."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=5, help="of each side in a round")
@@ -69,7 +69,7 @@ def main(words: list[str]) -> int:
 
 
 def one_round(queue: Any, settings: app.Settings, folder: Path, reverse: bool) -> tuple[float, float]:
-    """(ours, benchmark_app's) inferences a second, one after the other; ``reverse``: benchmark_app first."""
+    """Returns (ours, benchmark_app's) inferences per second, measured in turn; ``reverse``: benchmark_app first."""
     if reverse:
         theirs = app.run(settings, folder).throughput
         return loop(queue, settings.seconds), theirs
@@ -78,7 +78,7 @@ def one_round(queue: Any, settings: app.Settings, folder: Path, reverse: bool) -
 
 
 def filled_queue(driver: Any, artifact: Artifact, chosen: dict[str, Any], wanted: int | None) -> Any:
-    """The search graph compiled for throughput, with requests filled with random numbers."""
+    """Compiles the search graph for throughput, with infer requests filled with random numbers."""
     import openvino as ov
 
     model = driver.core().read_model(str(artifact.files["search"]))
@@ -92,7 +92,7 @@ def filled_queue(driver: Any, artifact: Artifact, chosen: dict[str, Any], wanted
 
 
 def loop(queue: Any, seconds: float) -> float:
-    """Inferences a second with all requests of ``queue`` in flight, counted until the last one has ended."""
+    """Returns inferences per second with all infer requests of ``queue`` in flight, until the last one has ended."""
     for _ in range(len(queue)):
         queue.start_async()
     queue.wait_all()

@@ -1,7 +1,9 @@
-"""What ``track`` itself adds to a frame: the time outside the tracker's update and the wait for the frame.
+"""The time that ``track`` itself adds to a frame: everything but the tracker's update and the wait for the frame.
 
-``python -m benchmarks.track [--frames 600]`` follows the demo tracker's target through a clip of 640x360 pixels and prints a table: with JSON
-lines alone, and with a film or a recording beside them, whose threads use the same cores. Bar: at most 2 ms a frame (p50).
+``python -m benchmarks.track [--frames 600]`` follows a target with the demo tracker through a clip of 640x360 pixels
+and prints a table: with
+only JSON lines, and also with a video or a recording, whose threads use the same cores. Bar: at most 2 ms per frame
+(p50).
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ BAR_MS = 2.0
 
 
 def write_clip(sequence: Sequence, path: Path, frames: int) -> None:
-    """A film of the sequence, forwards and backwards, until it has so many frames."""
+    """Makes a video of the sequence, forwards and backwards, until it has enough frames."""
     back = sequence.frames[-2:0:-1]
     writer = None
     for source in islice(cycle(chain(sequence.frames, back)), frames):
@@ -44,7 +46,7 @@ def write_clip(sequence: Sequence, path: Path, frames: int) -> None:
 
 
 def measured(experiment: Experiment, request: Request) -> dict[str, float]:
-    """Milliseconds of a frame: own share, update and wait; and the cores that others used."""
+    """Returns milliseconds per frame: own share, update and wait; and the cores used by others."""
     artifact = experiment.prepared()
     assert artifact is not None
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):

@@ -1,6 +1,6 @@
 """Writes harness/submission/got10k_test.csv: names, frame counts and first boxes (cut to integers) of GOT-10k test.
 
-The facts come from published result files of the test split (a folder of ``NAME.txt`` with a box a line, of a tracker
+The facts come from published result files of the test split (a folder of ``NAME.txt`` with a box per line, of a tracker
 that repeats the given box on line 1); several folders must agree. Used once, kept so that the list can be checked:
 
     python tools/make_got10k_facts.py ../shared/results/smat_got10k_test/{pytorch,onnx,openvino}

@@ -1,7 +1,7 @@
-"""Scores weights of the demo tracker in plain torch while they train: ``python tools/score_demo.py``.
+"""Scores weights of the demo tracker in plain torch during training: ``python tools/score_demo.py``.
 
-The figures that count come from ``python -m harness tracker=smat_demo``; this is the quick look beside it, and the
-baseline that keeps the first box.
+The official figures come from ``python -m harness tracker=smat_demo``; this is a quick check, with a baseline that
+keeps the first box.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Takes the pictures of docs/images: a sweep's report, MLflow's comparison of its runs, and MLflow's table of all runs.
+"""Makes the pictures of docs/images: a sweep's report, MLflow's comparison of its runs, and MLflow's table of all runs.
 
     python -m harness -m backend=torch,onnx,openvino
     python tools/take_screenshots.py outputs/DATE/TIME docs/images
 
-Needs the extra [test] (Playwright) and a chromium (``make system``). Run it where ``outputs/`` and ``mlruns/`` lie.
+Needs the extra [test] (Playwright) and chromium (``make system``). Run it in the folder with ``outputs/`` and
+``mlruns/``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PATIENCE_MS = 120_000
 ASSISTANT = "mlflow.assistant.chat_panel.close"
 SHARED = "mlflow.experiment_page.shared_view.dismiss"
 FOLDED = "runnamecellrenderer.tsx_46"
-"""MLflow's own names of the buttons that put its assistant and a banner away and unfold a sweep."""
+"""MLflow's names of the buttons that close its assistant and a banner and unfold a sweep."""
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def ui(sweep: Path, port: int) -> Iterator[dict[str, str]]:
 def shoot(
     browser: Any, address: str, size: tuple[int, int], words: list[str], to: Path, clicks: tuple[str, ...] = (), scroll: str = ""
 ) -> None:
-    """A picture of the page once all ``words`` stand in it, after clicking what ``clicks`` select, with the text ``scroll`` in view."""
+    """Makes a picture of the page when it has all ``words``, after ``clicks``, with the text ``scroll`` in view."""
     page = browser.new_page(viewport={"width": size[0], "height": size[1]})
     page.goto(address, timeout=PATIENCE_MS)
     page.wait_for_function(

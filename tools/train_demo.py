@@ -1,4 +1,4 @@
-"""Trains the demo tracker's weights from nothing, on generated pairs: ``python tools/train_demo.py``.
+"""Trains the demo tracker's weights from scratch on generated pairs: ``python tools/train_demo.py``.
 
 ``--ranks`` processes of one thread each may share every batch (small layers gain nothing from a second thread: one
 thread trains 70 pairs a second of processor time, two together 40): each draws its part of a chunk, trains on it,
@@ -6,7 +6,7 @@ and gradients and batch-norm statistics are averaged after every step. Drawing a
 is seen ``--passes`` times, from the second time on mirrored and with its colour channels exchanged.
 
 Every step is a function of the plan and the step's number, so that an interrupted run, started again with the same
-command, goes on from its last checkpoint and ends with the same weights (on CPU).
+command, continues from its last checkpoint and ends with the same weights (on CPU).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ GREY = 1 / 12
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the weights depend on, apart from the code and the device.
+    """Everything that the weights depend on, except the code and the device.
 
     The rate warms up over ``warm`` steps, stays, and falls linearly to 1 % over the last ``tail`` samples; so a run
     can be given another end as long as its tail has not begun. From chunk ``crowd`` on pairs are crowded: a network
@@ -271,7 +271,7 @@ class Trainer:
         write_bytes(path, safetensors_bytes(data, notes))
 
     def resume(self, path: Path) -> None:
-        """Goes on from ``path``. Raises SystemExit where it was made by another plan."""
+        """Continues from ``path``. Raises SystemExit if it was made with another plan."""
         with safe_open(path, framework="pt") as file:
             notes = file.metadata()
             made = Plan(**{"wide": 1 << 30, **json.loads(notes["plan"])})
@@ -297,7 +297,7 @@ class Trainer:
 
 @torch.no_grad()
 def calm_residuals(network: torch.nn.Module) -> None:
-    """Zeroes the last layer of every residual branch of the attention blocks, so that each begins as the identity
+    """Sets the last layer of every residual branch of the attention blocks to zero, so that each begins as the identity
     (zero-init residual: Goyal et al., 2017): 24 random branches in a row hide the features they carry."""
     for module in network.modules():
         if isinstance(module, AttentionBlock):
@@ -378,7 +378,7 @@ def export(trainer: Trainer, path: Path) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """One run: where it keeps its state, how long it goes, who shares it."""
+    """One run: the place of its state, its length, and its ranks."""
 
     plan: Plan
     state: Path
@@ -393,7 +393,7 @@ class Job:
 
 
 def run(job: Job) -> Trainer:
-    """Trains to the plan's end, or to step ``stop``; starts the other ranks and leaves their end to their own."""
+    """Trains to the plan's end, or to step ``stop``; starts the other ranks, which end by themselves."""
     plan = job.plan
     if plan.ranks == 1:
         return train_rank(job, 0)
@@ -413,12 +413,12 @@ def run(job: Job) -> Trainer:
 def _helper(job: Job, rank: int) -> None:
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     keep_memory()
-    with contextlib.suppress(threading.BrokenBarrierError):  # rank 0 has ended or failed, and says so itself
+    with contextlib.suppress(threading.BrokenBarrierError):  # rank 0 has ended or failed, and reports it itself
         train_rank(job, rank)
 
 
 def _leave_with_parent() -> None:
-    """Ends this rank when rank 0 was killed and could not say so; it would wait for it at the barrier."""
+    """Ends this rank if rank 0 was killed without notice; it would wait for it at the barrier otherwise."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -433,7 +433,7 @@ def train_rank(job: Job, rank: int) -> Trainer:
     if job.state.is_file():
         trainer.resume(job.state)
     if job.exchange is not None:
-        job.exchange.barrier.wait(1800)  # nobody saves before all have read
+        job.exchange.barrier.wait(1800)  # no rank saves before all have read
     bar = tqdm(
         total=job.last * plan.batch, initial=trainer.step * plan.batch, unit="pair", mininterval=2, smoothing=0.05,
         disable=rank != 0,

@@ -1,4 +1,4 @@
-"""``python -m harness --help``: made from the shipped configuration and the commands, so that it cannot fall behind."""
+"""``python -m harness --help``: made from the shipped configuration and the commands, so that it is always current."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from harness.core.config import conf_folder
 from harness.core.options import choices, keys_of, summary_of
 
 RECIPES = ("experiment", "search")
-"""Groups whose choices set keys of other groups, and have none of their own."""
+"""Groups whose choices only set keys of other groups."""
 
 HEAD = """\
 python -m harness [-m] [-v] [--config-dir DIR] [group=choice] [key=value] ...
@@ -29,7 +29,7 @@ Exit codes: 0 done, 1 a job or gate failed, 2 a mistake in the call, 130 Ctrl-C.
 
 
 def manual(commands: list[tuple[str, str, str]]) -> str:
-    """The whole help text."""
+    """Returns the whole help text."""
     parts = [HEAD, "COMMANDS"]
     width = max((len(word) for word, _, _ in commands), default=0)
     for word, summary, example in commands:
@@ -43,7 +43,7 @@ def manual(commands: list[tuple[str, str, str]]) -> str:
 
 
 def _choices_of(group: str) -> list[str]:
-    """A line per choice, and its keys; a key is only named if its last explanation above has the same words."""
+    """Returns a line per choice, and its keys; a key with the same explanation as above is only named."""
     lines: list[str] = []
     explained: dict[str, str] = {}
     for path in choices(group):

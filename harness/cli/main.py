@@ -53,7 +53,7 @@ def main(words: Sequence[str], alone: bool = False) -> int:
 
 @contextmanager
 def verbosity(verbose: bool) -> Iterator[None]:
-    """Tells this process and its children to show tracebacks, for as long as the command runs."""
+    """Makes this process and its children print tracebacks while the command runs."""
     before = os.environ.get(VERBOSE)
     if verbose:
         os.environ[VERBOSE] = "1"
@@ -67,7 +67,7 @@ def verbosity(verbose: bool) -> Iterator[None]:
 
 
 def _told(words: list[str], verbose: bool, alone: bool) -> int:
-    """Runs the words; what goes wrong is reported in one sentence."""
+    """Runs the words; reports any error in one sentence."""
     try:
         check_place()
         return dispatch(words, alone)
@@ -79,7 +79,7 @@ def _told(words: list[str], verbose: bool, alone: bool) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; finished sequences are kept, and resume=last continues the run.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # a reader such as head has enough
+    except BrokenPipeError:  # a reader such as head has closed the pipe
         return 1
     except OSError as error:
         if verbose:
@@ -98,8 +98,8 @@ def _told(words: list[str], verbose: bool, alone: bool) -> int:
 
 
 def tell(sentence: str) -> None:
-    """Prints an error: one line without secrets, in which control characters of names are escapes, so that they move no cursor."""
-    with contextlib.suppress(OSError):  # nobody can be told where stderr is a full disk or a reader that left
+    """Prints an error in one line, without secrets and with control characters escaped."""
+    with contextlib.suppress(OSError):  # nothing can be printed if stderr is a full disk or a closed pipe
         print(f"error: {in_one_line(secrets.masked(sentence))}", file=sys.stderr)
 
 
@@ -131,20 +131,20 @@ def _is_command(words: list[str]) -> bool:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises ConfigError where argparse would print the usage and exit."""
+    """A parser that raises ConfigError instead of printing the usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{self.prog.rpartition(' ')[2]}: {message.rstrip('.')}; {self.prog} --help tells what it takes.")
 
 
 def command_names() -> dict[str, str]:
-    """Command -> its module, or the plug-in's package: ``check-dataset`` -> ``harness.cli.commands.check_dataset``."""
+    """Returns command -> module or plug-in package: ``check-dataset`` -> ``harness.cli.commands.check_dataset``."""
     own = {name.strip("_").replace("_", "-"): module for name, module in plugins.modules_in("harness.cli.commands").items()}
     return own | {plugin.name: plugin.package for plugin in plugins.found("commands") if plugin.name not in own}
 
 
 def command_module(word: str) -> Any:
-    """The module of a command: with ``SUMMARY``, ``EXAMPLE``, ``add_arguments(parser)`` and ``run(arguments) -> exit code``.
+    """Returns a command's module: ``SUMMARY``, ``EXAMPLE``, ``add_arguments(parser)``, ``run(arguments) -> exit code``.
 
     Raises:
         ConfigError: A plug-in cannot be loaded.
@@ -156,7 +156,10 @@ def command_module(word: str) -> Any:
 
 
 def command_summaries() -> list[tuple[str, str, str]]:
-    """(command, summary, example) of every command; a plug-in that cannot be loaded says so in its place."""
+    """Returns (command, summary, example) of every command.
+
+    For a plug-in that cannot be loaded, the summary says so.
+    """
     found = []
     for word in command_names():
         try:
@@ -235,7 +238,7 @@ def _recorder(wanted: bool) -> Iterator[Recorder | None]:
 
 
 def print_summary(folder: Path, summary: Summary) -> None:
-    """The table of a run or sweep, its warnings, and where its page is."""
+    """Prints the table of a run or sweep, its warnings, and the place of its page."""
     print(summary.table)
     for warning in summary.warnings:
         print(f"warning: {warning}", file=sys.stderr)

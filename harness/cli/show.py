@@ -1,4 +1,4 @@
-"""What Hydra shows instead of running: ``--cfg``, ``--info``, ``--hydra-help``, and the shell's completion."""
+"""Hydra's output without running: ``--cfg``, ``--info``, ``--hydra-help``, and the shell's completion."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MODULE = re.compile(r"^\s*\S*python[\d.]*\s+-m\s+harness\b\s*")
 
 
 def show(words: Words) -> int:
-    """Prints what the options ask for; returns the exit code.
+    """Prints what the options request; returns the exit code.
 
     Raises:
         ConfigError: The overrides cannot be composed.
     """
     from harness.jobs.compose import CONFIG_NAME, hydra_of, our_words
 
-    said = io.StringIO()  # printed at the end: what cannot be printed is no fault of the configuration
+    said = io.StringIO()  # printed at the end: an error of printing is not a fault of the configuration
     with hydra_of(words.config_dir) as (hydra, _), our_words(), contextlib.redirect_stdout(said):
         if words.hydra_help:
             from hydra._internal.utils import get_args_parser
@@ -32,7 +32,7 @@ def show(words: Words) -> int:
         elif words.completion:
             _complete(hydra, CONFIG_NAME, words.overrides)
         else:
-            _composed(words)  # a mistake is reported in our words before Hydra prints half of its own
+            _composed(words)  # reports a mistake in one sentence before Hydra prints part of its own output
             if words.cfg is not None:
                 hydra.show_cfg(CONFIG_NAME, words.overrides, words.cfg, words.package, words.resolve)
             else:
@@ -54,7 +54,7 @@ def _composed(words: Words) -> None:
 
 def _complete(hydra: Any, config_name: str, overrides: list[str]) -> None:
     line = os.environ.get("COMP_LINE", "")
-    os.environ["COMP_LINE"] = MODULE.sub("tracker-harness ", line)  # Hydra knows an application's name or a script's
+    os.environ["COMP_LINE"] = MODULE.sub("tracker-harness ", line)  # Hydra recognises only applications and scripts
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said):

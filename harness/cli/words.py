@@ -1,4 +1,4 @@
-"""The words of a command line: overrides, options, and what is to be shown instead of run."""
+"""The words of a command line: overrides, options, and what to show instead of running."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ INFOS = ("--info", "-i")
 
 @dataclass
 class Words:
-    """A command line that is not a command's.
+    """A command line without a command.
 
     Attributes:
-        overrides: In their order.
+        overrides: The overrides, in order.
         multirun: Whether ``-m`` was given.
         config_dir: The folder of ``--config-dir``, absolute.
-        cfg: What ``--cfg`` shows.
-        package: The part of it that ``--package`` names.
+        cfg: The part that ``--cfg`` shows.
+        package: The section that ``--package`` names.
         resolve: Whether ``--resolve`` was given.
-        info: What ``--info`` shows.
+        info: The topic of ``--info``.
         hydra_help: Whether ``--hydra-help`` was given.
         completion: Whether ``--shell-completion`` was given.
     """
@@ -46,7 +46,7 @@ class Words:
 
     @property
     def shows(self) -> bool:
-        """Whether something is to be shown instead of run."""
+        """Whether to show something instead of running."""
         return self.cfg is not None or self.info is not None or self.hydra_help or self.completion
 
 

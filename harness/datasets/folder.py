@@ -9,4 +9,4 @@ from harness.datasets.layouts.got10k import FolderDataset
 
 @dataclass
 class Folder(FolderDataset):
-    """``dataset.root`` is the folder, ``dataset.split`` its subfolder (empty where root itself holds ``list.txt``)."""
+    """``dataset.root`` is the folder, ``dataset.split`` its subfolder (empty if root itself holds ``list.txt``)."""

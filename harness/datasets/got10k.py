@@ -17,7 +17,7 @@ HOME = "http://got-10k.aitestunion.com/downloads"
 class GOT10k(FolderDataset):
     """GOT-10k under ``dataset.root``, the folder of ``val`` and ``test`` (default: the variable GOT10K_ROOT).
 
-    Both splits have 180 sequences. ``test`` gives each sequence's first box alone: results are packed for the
+    Both splits have 180 sequences. ``test`` has only each sequence's first box: results are packed for the
     benchmark's server, which has the truth.
     """
 
@@ -33,7 +33,7 @@ class GOT10k(FolderDataset):
 
     @classmethod
     def recognise(cls, root: Path) -> Recognised:
-        """The layout, with sequences that bear the benchmark's names; it ranks above a plain folder."""
+        """Recognises the layout with the benchmark's sequence names; it ranks above a plain folder."""
         found = super().recognise(root)
         named = found.split in ("val", "test") and any((root / found.split).glob("GOT-10k_*"))
         return Recognised(2 * found.rank, found.split) if named else Recognised(0)

@@ -22,11 +22,11 @@ from harness.imaging import clips
 from harness.imaging.boxes import check_box
 
 RECIPE = "3"
-"""Enters the cache's key; raised when the way frames are written changes."""
+"""A part of the cache's key; increased when the form of written frames changes."""
 
 
 RECORD_FILE = "clip.json"
-"""Beside the cached frames: their digests by name, and how many frames the clip announces."""
+"""A file beside the cached frames: their digests by name, and the number of frames in the clip's header."""
 
 
 def _sha256(path: Path) -> str:
@@ -39,7 +39,7 @@ class Video(Dataset):
     """The clip ``path`` as one sequence without truth, tracked from ``init_box`` [x, y, w, h] of its first frame.
 
     The clip is decoded once, to PNG files under ``cache/video``, so that its pixels stay as they are;
-    ``frames`` keeps the first so many (null: all).
+    ``frames`` is the number of first frames to keep (null: all).
     The constructor opens the clip and checks the box against the first frame. Raises ConfigError for a box that is
     none or lies outside the image, DataError for a clip that is missing or cannot be decoded.
     """
@@ -82,7 +82,7 @@ class Video(Dataset):
         return iter([self._sequence])
 
     def digest(self) -> str:
-        """SHA-256 over the clip's bytes, the number of frames asked for and the first box."""
+        """SHA-256 over the clip's bytes, the requested number of frames and the first box."""
         return hashlib.sha256(f"{self._key()} {[float(value) for value in self.init_box]}".encode()).hexdigest()
 
     def _decoded(self) -> Iterator[Image]:
@@ -94,7 +94,7 @@ class Video(Dataset):
         return hashlib.sha256(f"{content} {self.frames} {RECIPE}".encode()).hexdigest()
 
     def notes(self) -> list[str]:
-        """Says if fewer frames could be decoded than the clip announces: it is cut or damaged, or its header is wrong."""
+        """Notes if fewer frames could be decoded than stated: the clip is damaged, or its header is wrong."""
         next(iter(self))
         count, announced = self._count, self._announced
         wanted = announced if self.frames is None else min(announced, self.frames)
@@ -106,7 +106,10 @@ class Video(Dataset):
         ]
 
     def _cached(self) -> tuple[Path, ...]:
-        """The frames' files, decoded now if they are not there or were changed; complete or absent, never half."""
+        """Returns the frames' files; decodes them if they are missing or changed.
+
+        They are complete or absent, never partial.
+        """
         folder = Path(self.cache) / "video" / self._key()[:24]
         if folder.is_dir() and not self._intact(folder):
             print(f"note: the decoded frames in {folder} were changed since they were written; they are decoded again.", file=sys.stderr)
@@ -144,7 +147,7 @@ class Video(Dataset):
                 digests[path.name] = _sha256(path)
             write_json(temporary / RECORD_FILE, {"announced": clips.announced(self._file)[0], "frames": digests})
             temporary.chmod(file_mode(folder=True))
-            with contextlib.suppress(OSError):  # another process was quicker: its frames are the same
+            with contextlib.suppress(OSError):  # another process was faster; its frames are the same
                 put_in_place(temporary, folder)
             if not folder.is_dir():
                 raise StoreError(f"{folder} cannot be written; set dataset.cache to another folder.")

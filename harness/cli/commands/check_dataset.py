@@ -1,4 +1,4 @@
-"""python -m harness check-dataset: is a data set's folder whole and readable?"""
+"""python -m harness check-dataset: checks whether a data set's folder is complete and readable."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _benchmark(root: Path, layout: str | None, split: str | None) -> BenchmarkDataset | None:
-    """The benchmark's data set under ``root``; None if it is a folder in GOT-10k's layout. Raises DataError."""
+    """Returns the benchmark's data set under ``root``; None for a folder in GOT-10k's layout. Raises DataError."""
     from harness.datasets.auto.dataset import candidates, layouts
     from harness.datasets.layouts.benchmark import BenchmarkDataset
 
@@ -105,7 +105,7 @@ def _where_to_get() -> str:
 
 
 def split_folders(root: Path, split: str | None) -> list[Path]:
-    """The folders to check. Raises DataError if there is none."""
+    """Returns the folders to check. Raises DataError if there is none."""
     if split:
         if not (root / split).is_dir():
             raise DataError(f"{root / split} does not exist; --split names a folder in {root}.")
@@ -150,7 +150,7 @@ def _check(folder: Path, decode: bool) -> Checked:
 
 
 def known_lines(folder: Path) -> list[str]:
-    """The words of the split's ``list.txt``, whatever they are: the check itself tells what is wrong with them."""
+    """Returns all words in the split's ``list.txt``; the check itself reports what is wrong with them."""
     from harness.core.files import read_regular
 
     path = folder / "list.txt"
@@ -158,7 +158,7 @@ def known_lines(folder: Path) -> list[str]:
 
 
 def known_split(folder: Path) -> tuple[list[str] | None, dict[str, int] | None]:
-    """Names and frame counts that GOT-10k's own split has, judged by the first name; None for other data."""
+    """Returns names and frame counts of GOT-10k's own split, recognised by the first name; None for other data."""
     from harness.publish.submission import shipped_test_facts
 
     text = " ".join(known_lines(folder))

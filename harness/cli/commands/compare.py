@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def objectives_into(parser: argparse.ArgumentParser, when: str = "") -> None:
-    """Adds the options of a recommendation: what should be high or low, and what must hold."""
+    """Adds the options of a recommendation: metrics to maximise or minimise, and requirements."""
     parser.add_argument("--maximize", nargs="+", default=[], action="extend", metavar="METRIC", help=f"{when}should be high (default: fps)")
     parser.add_argument("--minimize", nargs="+", default=[], action="extend", metavar="METRIC", help=f"{when}should be low")
     parser.add_argument(
@@ -109,10 +109,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def score_files(words: list[str], stack: ExitStack) -> dict[str, Job]:
-    """Word -> job for those that name a folder of bare result files, as other tools leave them.
+    """Returns word -> job for words that name a folder of plain result files of other tools.
 
-    There is no truth, so that these jobs have boxes and times alone (``score --dataset`` knows more); they lie in
-    a folder that ``stack`` removes.
+    Without truth these jobs have only boxes and times (``score --dataset`` adds scores). They are in a folder that
+    ``stack`` removes.
     """
     from harness.publish.submission.formats import holds_results
     from harness.publish.submission.reference import Wanted
@@ -131,13 +131,13 @@ def score_files(words: list[str], stack: ExitStack) -> dict[str, Job]:
 
 
 def find(words: list[str], outputs: Path, stack: ExitStack, scored: Mapping[str, Job] | None = None) -> list[Job]:
-    """The jobs that ``words`` name, each once.
+    """Returns the jobs that ``words`` name, each once.
 
     Args:
         words: Folders, identities of runs, or bundles.
-        outputs: Where identities are looked for.
-        stack: Removes the folders that bundles are unpacked to.
-        scored: The jobs of words that do not name a job's folder.
+        outputs: The folder in which identities are searched.
+        stack: Removes the folders to which bundles are unpacked.
+        scored: The jobs of words that name no job's folder.
     """
     from harness.report import sources
 

@@ -1,4 +1,4 @@
-"""Lists what each backend can run on here."""
+"""Lists the devices that each backend can use here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Tells what is installed here and works, what makes measurements noisy on this machine, and how to mend it.
+"""Checks what is installed and works here, what makes measurements noisy on this machine, and how to fix it.
 
-Every backend is tried on every device that it says it has: a tiny graph is prepared, opened and run, each in a process of its own.
-Exit code 1 if a backend that is installed does not work.
+Every backend is tried on every device that it lists: a tiny graph is prepared, opened and run, each time in a separate
+process. Exit code 1 if an installed backend does not work.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 < args.seconds < math.inf:
         raise ConfigError(f"--seconds is {args.seconds:g}; accepted: a number of seconds above 0.")
-    quiet = noise.findings(noise.watch())  # before anything of ours runs
+    quiet = noise.findings(noise.watch())  # before the harness itself causes load
     if not args.json:
         print("trying each backend on each device ...", file=sys.stderr, flush=True)
     trials = all_trials(args.seconds)
@@ -95,7 +95,7 @@ def _machine(found: dict[str, Any]) -> list[list[str]]:
 
 
 def _show(title: str, head: list[str], body: list[list[str]]) -> None:
-    """A table with words to the left."""
+    """Prints a table with words aligned left."""
     if not body:
         return
     rows = ([head] if any(head) else []) + body

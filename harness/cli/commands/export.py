@@ -1,4 +1,4 @@
-"""Writes the model of a run, or of the best run of a sweep, with a script that needs the runtime, NumPy and OpenCV alone."""
+"""Writes the model of a run, or of a sweep's best run, with a script that needs only the runtime, NumPy and OpenCV."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Shows a metric over all runs that were made: its value against time and commit, and where its level changed.
+"""Shows a metric over all earlier runs: its value by time and commit, and where its level changed.
 
-Runs are read from the outputs folder and from a local MLflow store, or with --uri from a tracking server or another store. They are put
-together only if machine, data and every setting that is measured are the same; each configuration has a table of its own. Conditions
-choose runs: backend=onnx, dataset.limit=2, machine=1a2b3c (its first characters), commit=89abcde.
+Runs are read from the outputs folder and from a local MLflow store, or with --uri from a tracking server or another
+store. They are combined only if machine, data and every setting that affects the measurement are the same; each
+configuration has its own table.
+Conditions choose runs: backend=onnx, dataset.limit=2, machine=1a2b3c (its first characters), commit=89abcde.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SUMMARY = "a metric over all runs: value against time and commit, with the chang
 EXAMPLE = "python -m harness history --metric fps backend=openvino"
 OUTPUTS, ROOT = Path("outputs"), Path("mlruns")
 FETCHED = "runs"
-"""The folder in the cache that keeps what was read of runs in a store."""
+"""The folder in the cache that keeps the data read from a store's runs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _roots(args: argparse.Namespace, tell: Callable[[str], None]) -> list[Path]:
-    """The folders that hold runs: those that are named, and what a store has."""
+    """Returns the folders that hold runs: the named ones, and those of a store."""
     from harness.report.history import reading
 
     if args.uri is None:
@@ -77,7 +78,7 @@ def _roots(args: argparse.Namespace, tell: Callable[[str], None]) -> list[Path]:
 
 
 def _where(args: argparse.Namespace) -> str:
-    """The places in which runs were looked for."""
+    """Returns the places in which runs were searched."""
     if args.uri is None:
         return f"below {args.outputs or OUTPUTS} and {args.root or ROOT}"
     return " or ".join([f"in {secrets.public(args.uri)}", *(f"below {place}" for place in (args.outputs, args.root) if place is not None)])

@@ -1,6 +1,7 @@
 """Recreates the runs of a bundle in any MLflow store, and computes their scores again from the boxes.
 
-Importing twice changes nothing. A bundle that was changed, leads outside or unpacks to too much is refused.
+Importing twice changes nothing. A bundle that was changed, has paths outside its folder, or is too large unpacked is
+refused.
 """
 
 from __future__ import annotations

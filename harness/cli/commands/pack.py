@@ -1,4 +1,4 @@
-"""python -m harness pack: result files of any tool become what a benchmark's server or toolkit takes."""
+"""python -m harness pack: converts result files of any tool to the form of a benchmark's server or toolkit."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _pack_benchmark(args: argparse.Namespace) -> int | None:
     wanted = Wanted(args.dataset, args.split, layout=args.layout)
     if args.dataset is None or benchmark_class(wanted) is None:
         return None
-    own = describe(args.results).get("id") is not None  # refuses a job that did not end well
+    own = describe(args.results).get("id") is not None  # refuses a job that did not succeed
     results = find_results(args.results)
     against = reference(wanted, results)
     assert against.benchmark is not None
@@ -60,7 +60,7 @@ def _pack_benchmark(args: argparse.Namespace) -> int | None:
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """What the manifest tells of where the results come from. Raises ArchiveError for a job that did not end well."""
+    """Returns the origin of the results for the manifest. Raises ArchiveError for a job that did not succeed."""
     from harness.core.results import RESULTS_FILE, Results
     from harness.machine import environment
 

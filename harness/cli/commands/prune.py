@@ -1,9 +1,10 @@
-"""Removes the heavy files of old runs and keeps their numbers. Without --yes it only tells what it would remove.
+"""Removes the heavy files of old runs and keeps their numbers. Without --yes it only lists what it would remove.
 
 Kinds: frames (samples per frame; the intervals made from them are kept), tracks (boxes, resume files, submission archives),
 pictures (plots and sheets), videos, models (of imported bundles), cached models (in outputs/cache, not used by a younger run; they are
-prepared again where they are needed). Results, settings, verdicts, summaries and report.html always stay. Copies of these files in a local MLflow
-store are removed too. Runs that are being made, that did not end, or that are not in their MLflow store yet are left alone.
+prepared again when they are needed). Results, settings, verdicts, summaries and report.html always stay. Copies of
+these files in a local MLflow store are removed too. Runs that are in progress, that did not end, or that are not in
+their MLflow store yet are not changed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Finds the configuration to deploy on this machine: the best under your limits, proven, as one command.
 
-Settings (tracker, dataset, ...) are given as key=value and hold for all candidates; search=NAME chooses the space of what is tried.
-Differences in --require ('ao >= -0.01') are against fp32 torch. Exit code 1 if nothing fits, with the nearest candidate and what it lacks.
+Settings (tracker, dataset, ...) are given as key=value and apply to all candidates; search=NAME chooses the search
+space. Differences in --require ('ao >= -0.01') are relative to fp32 torch. Exit code 1 if no candidate fits; the
+nearest one is then named with the requirements that it does not meet.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Mends an MLflow store that was moved or copied: its database keeps absolute places of artifacts.
+"""Repairs an MLflow store that was moved or copied, because its database has absolute locations of artifacts.
 
-A copy of the database is kept beside it. Run on the copy, it leaves the original alone.
+A backup of the database is kept beside it. If the store was copied, run this on the copy; the original is not changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""python -m harness score: result files of any tool, by GOT-10k's protocol or by OPE, beside our own runs."""
+"""python -m harness score: scores result files of any tool by GOT-10k's protocol or OPE, for comparison with runs."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _cell(item: Scored, key: str) -> str:
 
 
 def _print_parts(scored: list[Scored]) -> None:
-    """OPE scores of a benchmark's lists and attributes, a column a result folder."""
+    """Prints OPE scores of a benchmark's lists and attributes, with a column per result folder."""
     own = [item for item in scored if item.scores.ope is not None]
     lists = list(dict.fromkeys(name for item in own for name in item.lists if len(item.lists) > 1))
     if lists:
@@ -154,7 +154,7 @@ def _print_parts(scored: list[Scored]) -> None:
 
 
 def _print_agreement(name: str, found: dict[str, Any]) -> None:
-    """One paragraph on how far a run repeats the baseline, and a table of the worst sequences."""
+    """Prints how well a run agrees with the baseline, and a table of the worst sequences."""
     parted = [row for row in found["sequences"].values() if row["first_divergent_frame"] is not None]
     lost = [row for row in found["sequences"].values() if row["first_below_0.5"] is not None]
     print(
@@ -175,6 +175,6 @@ def _print_agreement(name: str, found: dict[str, Any]) -> None:
 
 
 def table(rows: Iterable[list[str]]) -> str:
-    """Rows as aligned columns, the first row the head."""
+    """Returns rows as aligned columns; the first row is the head."""
     head, *body = rows
     return Table(head, body).text(rule=False).rstrip("\n")

@@ -1,7 +1,7 @@
 """Writes runs to one file with everything needed to check and continue elsewhere.
 
-In it: configuration, results, per-frame data, environment, plots, report, submission, the ground truth that the scores
-rest on, and a manifest with the SHA-256 of every file.
+It contains configuration, results, per-frame data, environment, plots, report, submission, the ground truth of the
+scores, and a manifest with the SHA-256 of every file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Sends to MLflow what is complete on disk and not there yet: after a server could not be reached, a job was stopped, or a folder was copied.
+"""Sends complete runs to MLflow that are not there yet, after an unreachable server, a stopped job or a copied folder.
 
-Every run bears its identity as a tag, so that it is found again: sync may be called any number of times, by several
-people at once, and nothing is doubled. Without folders it looks through outputs/ for what is marked as pending.
+Every run has its identity as a tag, so that it is found again: sync may be called any number of times, by several
+people at once, and nothing is duplicated. Without folders it searches outputs/ for runs marked as pending.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.core.errors import DataError
 
 SUMMARY = "send to MLflow what is on disk and not there yet, exactly once"
 READY_SECONDS = 20.0
-"""How long a server that is still starting is waited for."""
+"""Seconds to wait for a server that is still starting."""
 EXAMPLE = "python -m harness sync outputs/2026-01-31/12-00-00 --uri http://127.0.0.1:5000"
 
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     sent, failures, unreachable = 0, 0, set()
     for item in todo:
         place = item.target.tracking_uri
-        if place in unreachable:  # do not knock at the same closed door for every job
+        if place in unreachable:  # do not try the same unreachable server for every job
             failures += 1
             continue
         try:

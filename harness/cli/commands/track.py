@@ -1,8 +1,8 @@
 """Follows a target in a camera, a stream, a video file or a folder of images, with any tracker and backend.
 
-Settings are given as key=value, as for jobs. Without --box the box is drawn with the mouse (Enter takes it). In the window: r draws
-a new box, q or Esc ends. Of cameras and streams the newest frame is tracked, and those in between are counted as dropped; of files
-and folders every frame is. Ctrl-C ends, and writes what there is.
+Settings are given as key=value, as for jobs. Without --box the box is drawn with the mouse (Enter confirms it). In the
+window: r draws a new box, q or Esc ends. For cameras and streams the newest frame is tracked, and those in between
+count as dropped; for files and folders every frame is tracked. Ctrl-C ends, and everything up to then is written.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def box_of(text: str) -> tuple[float, ...]:
-    """The four numbers of ``x,y,w,h``. Raises ConfigError."""
+    """Parses the four numbers of ``x,y,w,h``. Raises ConfigError."""
     try:
         found = tuple(float(word) for word in text.strip("[]()").split(","))
     except ValueError:

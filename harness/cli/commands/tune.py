@@ -1,7 +1,7 @@
-"""Tunes the tracker's own numbers by Optuna on some sequences, and tells what they gain on the others, with the interval.
+"""Tunes a tracker's numeric settings with Optuna on some sequences, and reports the gain, with interval, on the others.
 
-Bare words are the keys to tune, key=value are settings of all runs. The tracker is never evaluated on what it was tuned on. All trials
-are kept: the same words with --folder DIR go on.
+Bare words are the keys to tune, key=value are settings of all runs. The tracker is never evaluated on the sequences it
+was tuned on. All trials are kept: the same command with --folder DIR continues.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parsed(text: str) -> tuple[str, tuple[float, float]]:
-    """``KEY=LOW:HIGH``. Raises ConfigError where it is not."""
+    """Parses ``KEY=LOW:HIGH``. Raises ConfigError if the text has another form."""
     key, _, values = text.partition("=")
     low, _, high = values.partition(":")
     try:

@@ -1,7 +1,7 @@
-"""Opens the MLflow UI on our store, on this machine alone: on the comparison of runs, or on the experiment's table.
+"""Opens the MLflow UI on the store, for this machine only: on the comparison of runs, or on the experiment's table.
 
-Without RUN it opens the comparison of the last sweep's jobs, if there is one in the store, and prints the address of the
-experiment's table, whose columns are those that matter.
+Without RUN it opens the comparison of the last sweep's jobs, if there is one in the store. It also prints the address
+of the experiment's table with the important columns.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     command += ["--host", "127.0.0.1", "--port", str(args.port), "--workers", "1"]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     child = children.start(children.command_words(command), env={**os.environ, **quiet})
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the server ends with us
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the server ends too
     try:
         return child.wait()
     except KeyboardInterrupt:
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def root_of_last(outputs: Path) -> str:
-    """The store that the last run went to; ``mlruns`` if there is none. A note says if it went to a server."""
+    """Returns the store of the last run; ``mlruns`` if there is none. Prints a note if the run went to a server."""
     from harness.jobs.resume import last_folder
     from harness.publish.mlflow.target import State
 
@@ -100,7 +100,7 @@ def check_free(port: int) -> None:
 
 
 def compared(words: list[str], outputs: Path, target: object) -> list[Logged]:
-    """The runs in ``target``'s store that ``words`` name; without words, the jobs of the last sweep."""
+    """Returns the runs in ``target``'s store that ``words`` name; without words, the jobs of the last sweep."""
     from harness.jobs.resume import last_folder
     from harness.publish.mlflow import Target
     from harness.publish.mlflow.target import State

@@ -1,4 +1,4 @@
-"""python -m harness validate: would GOT-10k's server accept this archive?"""
+"""python -m harness validate: checks whether GOT-10k's server would accept an archive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_facts_arguments(parser: argparse.ArgumentParser) -> None:
-    """--dataset and --split: what the submission is checked against."""
+    """Adds --dataset and --split: the data against which the submission is checked."""
     parser.add_argument(
         "--dataset",
         type=Path,
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _hint(path: Path) -> None:
-    """Says so where a folder is another tool's result folder, which is packed first."""
+    """Prints a hint if a folder is another tool's result folder, which must be packed first."""
     from harness.core.errors import DataError
     from harness.publish.submission import find_results
 
@@ -62,7 +62,7 @@ def _hint(path: Path) -> None:
 
 
 def choose_facts(root: Path | None, split: str | None) -> SplitFacts:
-    """The facts of the data set under ``root``, or the shipped list. Raises DataError."""
+    """Returns the facts of the data set under ``root``, or the shipped list. Raises DataError."""
     from harness.publish.submission import facts_of, shipped_test_facts
     from harness.publish.submission.reference import TruthFolder
 

@@ -1,1 +1,1 @@
-"""Whichever data set a folder holds."""
+"""The data set in a folder, recognised by its layout."""

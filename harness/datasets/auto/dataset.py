@@ -1,4 +1,4 @@
-"""dataset=auto: recognises the layout of a folder and reads it as the data set that has it."""
+"""dataset=auto: recognises the layout of a folder and reads it as the matching data set."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from harness.core.interfaces import Checked, Dataset, Sequence, Track
 
 @dataclass
 class Auto(Dataset):
-    """The data set under ``dataset.root``, whichever it is; ``name`` becomes its name.
+    """The data set under ``dataset.root``, of any known layout; ``name`` becomes its name.
 
-    Every other key is that of the data set that is found; it need not be given. The layouts asked are those of ``conf/dataset`` and of installed packages' data sets that say ``has_layout``.
+    All other keys are optional keys of the data set that is found. The known layouts are those of ``conf/dataset`` and
+    of data sets in installed packages with ``has_layout``.
     """
 
     root: str = ""
@@ -89,7 +90,7 @@ class Auto(Dataset):
 
 
 def layouts() -> dict[str, type[Dataset]]:
-    """The data sets of ``conf/dataset`` and of installed packages that can recognise their layout, by name."""
+    """Returns the data sets of ``conf/dataset`` and of installed packages that can recognise their layout, by name."""
     import yaml
 
     found: dict[str, type[Dataset]] = {}
@@ -108,7 +109,10 @@ def layouts() -> dict[str, type[Dataset]]:
 
 
 def recognise(root: Path) -> tuple[str, type[Dataset], str]:
-    """Name and class of the data set whose layout ``root`` has, and the split that is there. Raises DataError if none or several fit."""
+    """Returns name, class and split of the data set with the layout of ``root``.
+
+    Raises DataError if none or several fit.
+    """
     fitting = candidates(root)
     if not fitting:
         raise DataError(
@@ -122,7 +126,7 @@ def recognise(root: Path) -> tuple[str, type[Dataset], str]:
 
 
 def candidates(root: Path) -> list[tuple[str, type[Dataset], str]]:
-    """Name, class and split of every data set whose layout fits ``root`` best; empty if none fits."""
+    """Returns name, class and split of every data set whose layout fits ``root`` best; empty if none fits."""
     known = layouts()
     found = {name: cls.recognise(root) for name, cls in known.items()}
     best = max((item.rank for item in found.values()), default=0)

@@ -12,7 +12,7 @@ from harness.datasets.layouts.reading import child, key_of, read_attributes, rea
 
 ATTRIBUTES = ("IV", "POC", "DEF", "MB", "CM", "ROT", "BC", "VC", "SV", "FOC", "FM", "OV", "LR", "ARC")
 FLAGS = ("full_occlusion.txt", "out_of_view.txt")
-"""Flags a frame, 1 where the target is absent."""
+"""Files with one flag per frame, 1 if the target is absent."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What the data sets of published benchmarks share: entries become sequences, with checks, a digest and notes."""
+"""Shared code of published benchmarks' data sets: makes sequences from entries, with checks, a digest and notes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from harness.datasets.layouts.sizes import image_size, odd_sizes
 
 @dataclass(frozen=True)
 class Entry:
-    """A sequence as a copy of the benchmark has it.
+    """A sequence in a copy of the benchmark.
 
-    ``images`` is the folder of its frames, None where only annotations are at hand; ``frames`` the stated range, None for all
-    images; ``omit`` the frames of the range that are left out at its start; ``absent`` files of flags, 1 where the target cannot
-    be seen.
+    ``images`` is the folder of its frames, None if only annotations are available; ``frames`` the stated range, None
+    for all images; ``omit`` the number of frames left out at the start of the range; ``absent`` files of flags, 1 if
+    the target is not visible.
     """
 
     name: str
@@ -46,9 +46,10 @@ class Entry:
 class BenchmarkDataset(Dataset):
     """Sequences of a benchmark under ``root``, read as published.
 
-    ``sequences`` keeps those names or globs alone, ``exclude`` drops some, ``limit`` keeps the first so many. ``protocol`` names
-    the protocols to score by (default: OPE), ``invalid_truth`` how frames without a valid truth count under OPE: ``own``, as the
-    benchmark's code does, or ``exclude``. With ``truth_only`` annotations are enough (results are scored, nothing is tracked).
+    ``sequences`` keeps only those names or globs, ``exclude`` drops some, ``limit`` is the largest number kept.
+    ``protocol`` names the protocols to score by (default: OPE), ``invalid_truth`` how frames without a valid truth
+    count under OPE: ``own``, as the benchmark's code does, or ``exclude``. With ``truth_only`` annotations are enough
+    (results are scored, nothing is tracked).
     """
 
     root: str = ""
@@ -66,19 +67,19 @@ class BenchmarkDataset(Dataset):
     has_layout: ClassVar[bool] = True
     protocols: ClassVar[tuple[str, ...]] = ("ope", "got10k")
     title: ClassVar[str]
-    """The benchmark's name for people."""
+    """The benchmark's name in messages."""
     home: ClassVar[str]
     """Where the data set can be downloaded."""
     shape: ClassVar[str]
-    """What lies where under root; the end of the sentence that says that something is missing."""
+    """The expected content of root; it is the end of the message about missing files."""
     first_pixel: ClassVar[int] = 1
-    """The coordinate of an image's first pixel in the annotations: 1 in MATLAB's way."""
+    """The coordinate of an image's first pixel in the annotations: 1 as in MATLAB."""
     splits: ClassVar[tuple[str, ...]] = ("",)
-    """What ``split`` may be, for recognising a folder; its default first."""
+    """The possible values of ``split``, for recognising a folder; the default first."""
     lists: ClassVar[tuple[str, ...]] = ()
     """Further values of ``split`` that name parts of the same sequences, the largest first."""
     prefixes: ClassVar[tuple[str, ...]] = ()
-    """What other tools put before a sequence's name, such as ``nfs_``."""
+    """The prefix of sequence names in other tools, such as ``nfs_``."""
     cuts_results: ClassVar[bool] = False
     """Whether the benchmark's own code cuts results that are longer than the annotation."""
     rule: ClassVar[str] = "otb"
@@ -97,11 +98,11 @@ class BenchmarkDataset(Dataset):
         self.names = select_names(list(self.entries), self.sequences, self.limit, where, self.exclude)
         self.has_truth = self.expects_truth()
 
-    # what products say ----------------------------------------------------------------------------
+    # defined by products --------------------------------------------------------------------------
 
     @abstractmethod
     def find(self) -> list[Entry]:
-        """The sequences that are there, in the benchmark's order."""
+        """Returns the existing sequences, in the benchmark's order."""
 
     def official(self) -> list[str]:
         """Names of all sequences of the chosen list; empty if no list is known."""
@@ -112,7 +113,7 @@ class BenchmarkDataset(Dataset):
         return read_boxes(entry.annotation)
 
     def fit(self, entry: Entry, lines: int, images: dict[int, Path]) -> Fit:
-        """Which frames and rows are the entry's. Raises DataError if that cannot be told."""
+        """Returns which frames and rows belong to the entry. Raises DataError if this is unclear."""
         if not self.has_truth and lines == 1:
             return Fit(in_order(images) if images else (), 0, 1)
         if entry.frames is None:
@@ -120,13 +121,13 @@ class BenchmarkDataset(Dataset):
         return fit_range(entry.name, entry.annotation, lines, images, entry.frames)
 
     def expects_truth(self) -> bool:
-        """Whether every frame has a truth; where False, first boxes alone are enough."""
+        """Whether every frame has a truth; if False, first boxes are enough."""
         return True
 
     # ----------------------------------------------------------------------------------------------
 
     def missing(self) -> str:
-        """The layout that is expected, and where to download the data set; the end of a sentence."""
+        """Returns the expected layout, and where to download the data set, as the end of a message."""
         return f"{self.title} has {self.shape}; download it from {self.home} (nothing is downloaded here)"
 
     def _place(self) -> None:
@@ -162,7 +163,7 @@ class BenchmarkDataset(Dataset):
         return self.protocol_choice
 
     def notes(self) -> list[str]:
-        """What is not as published in this copy."""
+        """Returns notes on differences between this copy and the published data."""
         self.load()
         absent = [name for name in self.official() if name not in self.entries]
         notes = list(self._notes)
@@ -184,7 +185,7 @@ class BenchmarkDataset(Dataset):
         return self._sequence(entry, fit, boxes[fit.first : fit.stop])
 
     def _sequence(self, entry: Entry, fit: Fit, boxes: Boxes) -> Sequence:
-        """The parts of an entry as a sequence whose boxes count from 0."""
+        """Makes a sequence, with boxes that count from 0, from the parts of an entry."""
         if entry.omit >= len(boxes):
             raise DataError(f"{entry.annotation} has {len(boxes)} lines, of which the benchmark leaves out {entry.omit}.")
         absent = self._absent(entry, boxes)
@@ -206,7 +207,7 @@ class BenchmarkDataset(Dataset):
         )
 
     def _absent(self, entry: Entry, boxes: Boxes) -> npt.NDArray[np.bool_]:
-        """True where the target cannot be seen: four NaN, no size, or a flag."""
+        """Returns True for frames in which the target is not visible: four NaN, no size, or a flag."""
         absent = np.isnan(boxes).any(axis=1)
         absent |= (np.where(np.isnan(boxes), 0.0, boxes)[:, 2:] <= 0).any(axis=1)
         for path in entry.absent:
@@ -229,7 +230,7 @@ class BenchmarkDataset(Dataset):
     # ----------------------------------------------------------------------- results of other tools
 
     def resolve(self, name: str) -> str | None:
-        """The sequence that other tools' result files mean by ``name``; None if it is none of these."""
+        """Returns the sequence that other tools' result files call ``name``; None if there is none."""
         keys = {key_of(known): known for known in self.entries} | self.aliases()
         key = key_of(name)
         for start in ("", *map(key_of, self.prefixes)):
@@ -249,11 +250,11 @@ class BenchmarkDataset(Dataset):
         return f"{cls.prefixes[0]}{name}" if tool == "pytracking" and cls.prefixes else name
 
     def as_published(self) -> BenchmarkDataset:
-        """The data set with the lines of its annotations as the benchmark's published results count them."""
+        """Returns the data set with annotation lines as in the benchmark's published results."""
         return self
 
     def with_all_frames(self, name: str) -> Sequence | None:
-        """The sequence without the frames that the benchmark leaves out at its start; None if it leaves out none."""
+        """Returns the sequence without frames that the benchmark omits at its start; None if it omits none."""
         entry = self.entries[name]
         return self.read(replace(entry, omit=0)) if entry.omit else None
 
@@ -274,7 +275,7 @@ class BenchmarkDataset(Dataset):
     # ------------------------------------------------------------------------------------- checking
 
     def check(self, *, decode: bool = True, workers: int = 1, on_sequence: Callable[[str], None] | None = None) -> Checked:
-        """All faults of the chosen sequences, every image decoded with ``decode``; notes on what is missing or unusual."""
+        """Returns all faults of the chosen sequences (with ``decode``, of every image), and notes on unusual things."""
         found = Checked()
         absent = [name for name in self.official() if name not in self.entries]
         if absent:
@@ -319,7 +320,7 @@ class BenchmarkDataset(Dataset):
         return best
 
     def fits(self, entry: Entry) -> int:
-        """How well an entry fits this benchmark: 2 for a listed name and its length, 1 for a shorter annotation, else 0."""
+        """Returns how well an entry fits: 2 for a listed name with its length, 1 for a shorter annotation, else 0."""
         if entry.frames is None:
             return 1
         try:

@@ -1,4 +1,4 @@
-"""Verifies a folder in the GOT-10k layout from end to end: all faults, not the first alone."""
+"""Checks a folder in the GOT-10k layout completely and reports all faults, not only the first."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def check_split(
     workers: int = 1,
     on_sequence: Callable[[str], None] = lambda name: None,
 ) -> Checked:
-    """Checks the sequences that a job would track: those that ``folder``'s ``list.txt`` names; without one, all that have a truth.
+    """Checks the sequences that a job would track: those in ``list.txt``; without this file, all that have a truth.
 
-    ``names`` and ``frames`` are the sequences and frame counts that the split is known to have, if they are. With
+    ``names`` and ``frames`` are the known sequences and frame counts of the split, if there are any. With
     ``decode`` every image is decoded, by ``workers`` threads. Raises DataError if there is no sequence.
     """
     path = folder / LIST_FILE
@@ -86,7 +86,7 @@ def _against_known(path: Path, listed: list[str], known: list[str] | None) -> It
 def _check_sequence(
     folder: Path, found: Checked, expected: int | None, decode: bool, truth: TruthKind, pool: ThreadPoolExecutor
 ) -> None:
-    """Checks one sequence's folder; every part on its own, so that one fault hides no other."""
+    """Checks one sequence's folder, every part separately, so that one fault does not hide another."""
     if not folder.is_dir():
         found.faults.append(f"{folder} does not exist; restore the sequence from the data set.")
         return
@@ -112,7 +112,7 @@ def _check_sequence(
 
 
 def _check_as_a_job_does(folder: Path, truth: TruthKind, found: Checked) -> None:
-    """Reads the sequence as a job does: whatever a job would refuse is a fault, if no check of a part has told it."""
+    """Reads the sequence like a job; anything that a job would refuse is a fault, unless it has been reported."""
     try:
         read_sequence(folder, truth=truth)
     except DataError as error:
@@ -121,9 +121,9 @@ def _check_as_a_job_does(folder: Path, truth: TruthKind, found: Checked) -> None
 
 
 def _check_boxes(folder: Path, boxes: Boxes, size: tuple[int, int] | None, found: Checked) -> None:
-    """What a job would refuse (a first box outside the image) or count in a way that a user may not expect."""
+    """Reports what a job would refuse (a first box outside the image) or count in an unexpected way."""
     fault = Sequence(folder.name, (), boxes[0], size).first_box_fault()
-    if fault:  # a first box alone is given by the benchmark, and a job leaves it to the tracker
+    if fault:  # if only the first box is given, a job leaves it to the tracker
         told = found.faults if len(boxes) > 1 else found.notes
         told.append(f"{folder / TRUTH_FILE}, line 1: {fault.partition(': ')[2]}.")
     empty = without_area(boxes)
@@ -174,7 +174,7 @@ def _decoded_size(path: Path) -> tuple[int, int] | str:
 
 
 def _try(found: Checked, read: Callable[[], T]) -> T | None:
-    """The outcome of ``read``; a fault is noted and gives None."""
+    """Returns the result of ``read``; records a fault and returns None for it."""
     try:
         return read()
     except DataError as error:

@@ -1,4 +1,4 @@
-"""Digests of a sequence's files, and copies of it, whatever their names: found by the images."""
+"""Digests of a sequence's files, and its copies under any name, found by their images."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.core.interfaces import Sequence
 
 
 def copies_of(own: Iterable[Sequence], other: Iterable[Sequence], known: Mapping[str, str]) -> dict[str, str]:
-    """``known`` (own name to the other's) and the sequences of ``own`` whose images are those of one of ``other``.
+    """Returns ``known`` (own name to the other's) plus the sequences of ``own`` with the images of one of ``other``.
 
-    Images are read only where number of frames and size of the first image are alike.
+    Images are read only if number of frames and size of the first image are equal.
     """
     found = dict(known)
     others: dict[tuple[int, int], list[Sequence]] = {}
@@ -29,14 +29,14 @@ def copies_of(own: Iterable[Sequence], other: Iterable[Sequence], known: Mapping
 
 
 def _weight(sequence: Sequence) -> tuple[int, int]:
-    """Frames, and bytes of the first image: what copies have in common, known without reading."""
+    """Returns the number of frames and the bytes of the first image, which copies share and which need no reading."""
     return len(sequence.frames), sequence.frames[0].stat().st_size
 
 
 def image_digest(sequence: Sequence) -> str:
     """SHA-256 over the images of a sequence in order: the same for a copy under other names and with other annotations.
 
-    Of long sequences the first, middle and last eight images are read, and the number of all enters.
+    For long sequences it covers the first, middle and last eight images and the number of images.
     """
     count = len(sequence.frames)
     chosen = sorted({*range(min(8, count)), *range(max(0, count // 2 - 4), min(count, count // 2 + 4)), *range(max(0, count - 8), count)})

@@ -1,9 +1,9 @@
-"""The GOT-10k folder layout: what lies where, read with every fault named.
+"""Reads the GOT-10k folder layout and names every fault.
 
 A data set's folder holds ``list.txt`` (a sequence name a line) and a folder per sequence with zero-padded images
-``00000001.jpg`` ..., ``groundtruth.txt`` (a line ``x,y,w,h`` a frame; in a test split the first frame's alone),
-``absence.label``, ``cover.label``, ``cut_by_image.label`` (a whole number a frame) and ``meta_info.ini`` (lines
-``key: value``; ``resolution: (width, height)``). Labels and ``meta_info.ini`` may be absent altogether.
+``00000001.jpg`` ..., ``groundtruth.txt`` (a line ``x,y,w,h`` per frame; in a test split only for the first frame),
+``absence.label``, ``cover.label``, ``cut_by_image.label`` (an integer per frame) and ``meta_info.ini`` (lines
+``key: value``; ``resolution: (width, height)``). Labels and ``meta_info.ini`` are optional.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ TRUTH_FILE = "groundtruth.txt"
 META_FILE = "meta_info.ini"
 LIST_FILE = "list.txt"
 LONGEST_NAME = 255
-"""Bytes of the longest name of a folder that file systems take."""
+"""The most bytes in a folder's name that file systems accept."""
 ANNOTATIONS = (TRUTH_FILE, META_FILE, *(f"{label}.label" for label in LABELS))
 
 TruthKind = Literal["every", "any"]
-"""Lines of truth that are accepted: one per frame, or also the first frame's alone."""
+"""The accepted lines of truth: one per frame, or also only that of the first frame."""
 
 # ------------------------------------------------------------------------------------- one sequence
 
@@ -47,7 +47,7 @@ TruthKind = Literal["every", "any"]
 def read_sequence(folder: Path, *, truth: TruthKind = "every", images: bool = True) -> Sequence:
     """Reads one sequence's folder; images are listed, not decoded.
 
-    ``truth`` says how many lines ``groundtruth.txt`` must have. ``images=False`` accepts a folder without images
+    ``truth`` defines how many lines ``groundtruth.txt`` must have. ``images=False`` accepts a folder without images
     (``frames`` is then empty). ``visible`` comes from ``cover.label`` (cover > 0) and from the truth, where a line of four
     NaN means that the target is absent (its box is then zeros); ``size`` from ``meta_info.ini`` or,
     without it, from the first image's header. Raises DataError with the file and what is wrong.
@@ -98,7 +98,7 @@ def list_frames(folder: Path) -> tuple[Path, ...]:
 
 
 def _check_gaps(folder: Path, numbered: Mapping[int, str]) -> None:
-    """Numbers must run without a gap from 1 (or 0)."""
+    """Checks that numbers start at 1 (or 0) and have no gap."""
     if not numbered:
         return
     first = 0 if 0 in numbered else 1
@@ -176,7 +176,7 @@ def read_meta(folder: Path) -> dict[str, str]:
 
 
 def resolution(folder: Path, meta: Mapping[str, str]) -> tuple[int, int] | None:
-    """(width, height) from ``resolution: (1920, 1080)``, None where the key is absent."""
+    """Returns (width, height) from ``resolution: (1920, 1080)``; None if the key is absent."""
     text = meta.get("resolution")
     if text is None:
         return None
@@ -187,7 +187,7 @@ def resolution(folder: Path, meta: Mapping[str, str]) -> tuple[int, int] | None:
 
 
 def frame_count(sequence: Sequence) -> int:
-    """Frames of a sequence, also where it has a truth but no images."""
+    """Returns the number of frames of a sequence, also if it has a truth but no images."""
     return len(sequence.frames) or (0 if sequence.truth is None else len(sequence.truth))
 
 
@@ -251,12 +251,11 @@ def matches(name: str, patterns: list[str]) -> bool:
 class FolderDataset(Dataset):
     """Sequences in the GOT-10k layout under ``root/split``.
 
-    ``root`` is a folder, absolute or relative to the current one; ``split`` its subfolder, empty where ``root`` itself
-    holds ``list.txt`` (or the sequences). ``sequences`` keeps those names or globs alone, ``exclude`` drops some, ``limit``
-    keeps the first so many.
-    ``cache`` is where derived files may go. The constructor checks that the folder is there and the filter
-    matches; everything else is read once, at the first use, all of it before the first sequence is yielded. A split
-    named ``test`` may have first boxes alone; ``has_truth`` is then False.
+    ``root`` is a folder, absolute or relative to the current one; ``split`` its subfolder, empty if ``root`` itself
+    holds ``list.txt`` (or the sequences). ``sequences`` keeps only those names or globs, ``exclude`` drops some,
+    ``limit`` is the largest number kept. ``cache`` is the folder for derived files. The constructor checks that the
+    folder exists and the filter matches; everything else is read once, on first use, completely before the first
+    sequence is yielded. A split named ``test`` may have only first boxes; ``has_truth`` is then False.
     """
 
     root: str = ""
@@ -279,7 +278,7 @@ class FolderDataset(Dataset):
     # what subclasses change ---------------------------------------------------------------------
 
     def missing(self) -> str:
-        """What to do where the data set is not there; the end of the sentence that says so."""
+        """Returns what to do if the data set is missing, as the end of the message."""
         return "set dataset.root to a folder in the GOT-10k layout (list.txt and a folder per sequence)"
 
     def truth_kind(self) -> TruthKind:
@@ -297,7 +296,7 @@ class FolderDataset(Dataset):
 
     @classmethod
     def recognise(cls, root: Path) -> Recognised:
-        """A point for each sequence with labels or ``meta_info.ini``, or frames beside its ``groundtruth.txt``."""
+        """Counts sequences with labels or ``meta_info.ini``, or with frames beside their ``groundtruth.txt``."""
         best = Recognised(0)
         for place in [root, *sorted(path.parent for path in root.glob(f"*/{LIST_FILE}"))]:
             folders = [path.parent for path in place.glob(f"*/{TRUTH_FILE}")]
@@ -351,7 +350,7 @@ class FolderDataset(Dataset):
         return list(self.names)
 
     def shared_with(self, other: Dataset) -> dict[str, str]:
-        """By place and name, or by the images, whatever the name; images are read only where their sizes are alike."""
+        """Compares by place and name, or by the images under any name; reads images only if their sizes are equal."""
         if not isinstance(other, FolderDataset):
             return super().shared_with(other)
         same_place = self.folder.resolve() == other.folder.resolve()
@@ -382,7 +381,7 @@ class FolderDataset(Dataset):
         return names
 
     def _peek_truth(self) -> bool:
-        """Whether truth is to be expected, judged by the first sequence."""
+        """Whether there is a truth, judged by the first sequence."""
         if self.truth_kind() == "every":
             return True
         path = self.folder / self.names[0] / TRUTH_FILE

@@ -1,4 +1,4 @@
-"""Finds the folders and files of a benchmark's sequences by their names, however a copy writes them."""
+"""Finds the folders and files of a benchmark's sequences by name, in any spelling of a copy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FRAME_FOLDERS = ("img", "imgs", "images", "frames", "color", "jpg")
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry of a folder is one; a link that leads back to itself is none."""
+    """Whether an entry is a folder; a link to itself is not."""
     try:
         return entry.is_dir()
     except OSError:
@@ -23,7 +23,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 def by_key(folder: Path, *, files: str = "") -> dict[str, Path]:
     """The folders in ``folder`` by ``key_of`` their names, or with ``files`` (a suffix) the files by their stems.
 
-    Hidden entries are passed over. Raises DataError if two names cannot be told apart.
+    Hidden entries are ignored. Raises DataError if two names cannot be distinguished.
     """
     found: dict[str, Path] = {}
     try:
@@ -48,7 +48,7 @@ def frame_folder(folder: Path) -> Path | None:
     for name in FRAME_FOLDERS:
         found = child(folder, name)
         if found is not None and found.is_dir():
-            again = child(found, name)  # unpacked once too often
+            again = child(found, name)  # one level too deep
             return again if again is not None and again.is_dir() and not holds_images(found) else found
     return folder if holds_images(folder) else None
 

@@ -1,8 +1,8 @@
-"""Which frames and which lines of an annotation belong to a sequence, where a benchmark states a range of frames.
+"""Finds the frames and annotation lines of a sequence, also if a benchmark states a range of frames.
 
-Copies differ: a folder may hold the whole video or the range alone, an annotation may have a line for each image or for each
-frame of the range, frames may be numbered anew from 0 or 1, and a copy may be cut. What fits in one way alone is taken, with a
-note if it is not as published; everything else is refused.
+Copies differ: a folder may hold the whole video or only the range, an annotation may have a line for each image or for
+each frame of the range, frames may be renumbered from 0 or 1, and a copy may be cut. A copy that fits in exactly one
+way is accepted, with a note if it is not as published; everything else is refused.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Fit:
 
 
 def fit_all(name: str, annotation: Path, lines: int, images: dict[int, Path]) -> Fit:
-    """A sequence without a stated range: as many lines as images, or no images at hand. Raises DataError."""
+    """Handles a sequence without a stated range: as many lines as images, or no images available. Raises DataError."""
     if not images:
         return Fit((), 0, lines)
     frames = in_order(images)
@@ -50,7 +50,10 @@ def fit_all(name: str, annotation: Path, lines: int, images: dict[int, Path]) ->
 
 
 MOST_FRAMES = 1_000_000
-"""Frames that no sequence reaches; a number beyond is a slip, and to list what lacks before it would take minutes."""
+"""A frame number that no sequence reaches.
+
+A larger one is an error, and listing the missing frames would take minutes.
+"""
 
 
 def in_order(images: dict[int, Path]) -> tuple[Path, ...]:
@@ -65,7 +68,7 @@ def in_order(images: dict[int, Path]) -> tuple[Path, ...]:
     if missing:
         raise DataError(f"{images[numbers[0]].parent} lacks {listed(missing, images)}; restore them from the data set.")
     if numbers[0] > 1:
-        # without a stated range nobody can tell whether the frames before were lost
+        # without a stated range it is unknown whether earlier frames were lost
         raise DataError(
             f"{images[numbers[0]].parent} starts with {images[numbers[0]].name}; frames are numbered from 0 or 1, so restore the "
             "ones before it or renumber them."
@@ -109,7 +112,7 @@ def _numbered(name: str, images: dict[int, Path], wanted: Range) -> tuple[int, i
 def _taken(
     name: str, annotation: Path, images: dict[int, Path], start: int, count: int, official: int
 ) -> tuple[Path, ...]:
-    """``count`` frames from number ``start`` on, or all where the folder holds just so many, numbered anew."""
+    """Returns ``count`` frames from number ``start`` on, or all if the folder holds exactly that many, renumbered."""
     numbers = range(start, start + count)
     missing = [number for number in numbers if number not in images]
     contiguous = sorted(images) == list(range(min(images), min(images) + len(images)))
@@ -127,7 +130,7 @@ def _taken(
 
 
 def _without_images(name: str, annotation: Path, lines: int, wanted: Range) -> Fit:
-    """An annotation alone."""
+    """Handles an annotation without images."""
     if lines == len(wanted):
         return Fit((), 0, lines)
     if lines >= wanted.end:
@@ -142,7 +145,7 @@ def _without_images(name: str, annotation: Path, lines: int, wanted: Range) -> F
 
 
 def _place(annotation: Path, lines: int, frames: int) -> str:
-    """File and line where an annotation ceases to fit: its first line too many, or its last."""
+    """Returns file and line where an annotation no longer fits: the first surplus line, or the last line."""
     rows = read_lines(annotation)
     row = frames if lines > frames else lines - 1
     return f"{annotation}, line {rows[row].number}" if 0 <= row < len(rows) else str(annotation)

@@ -1,8 +1,8 @@
-"""Reads annotation files and image folders of benchmarks, whatever copy of them is at hand.
+"""Reads annotation files and image folders of benchmarks, from different copies of them.
 
-Tolerant where copies differ and nothing can be misread: line ends, byte order marks, blank lines, commas, tabs or spaces,
-upper and lower case of names, .jpg and .png, one to eight digits, frames numbered from 0 or 1. Where a guess would change a
-number there is one sentence with file and line.
+It accepts differences between copies that cannot be misread: line ends, byte order marks, blank lines, commas, tabs or
+spaces, upper and lower case of names, .jpg and .png, one to eight digits, frames numbered from 0 or 1. If a guess could
+change a number, it raises an error with file and line instead.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.core.interfaces import Boxes
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 LARGEST_TEXT = 64 << 20
-"""Bytes; no benchmark's annotation file comes near."""
+"""The most bytes of an annotation file; those of benchmarks are far smaller."""
 MOST_DIGITS = 8
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?[nN][aA][nN]", re.ASCII)
@@ -71,7 +71,7 @@ def read_table(path: Path, columns: Iterable[int], what: str) -> tuple[np.ndarra
 
     Args:
         path: The file.
-        columns: How many numbers a line may have; all lines have as many as the first.
+        columns: How many numbers a line may have; all lines must have as many as the first.
         what: What a line is, for errors.
 
     Returns:
@@ -118,7 +118,7 @@ def checked_boxes(path: Path, boxes: Boxes, numbers: tuple[int, ...]) -> Boxes:
 
 
 def read_flags(path: Path, frames: int) -> np.ndarray:
-    """Zeros and ones, one a frame, on one line or on many. Raises DataError."""
+    """Reads zeros and ones, one per frame, on one line or several. Raises DataError."""
     values, lines = [], []
     for line in read_lines(path):
         for value in numbers_of(path, line):
@@ -132,7 +132,7 @@ def read_flags(path: Path, frames: int) -> np.ndarray:
 
 
 def read_attributes(path: Path, known: Iterable[str]) -> tuple[str, ...]:
-    """Words of ``known`` that a file lists, or names by as many flags as ``known`` has. Raises DataError."""
+    """Returns words of ``known`` that a file lists, or marks by as many flags as there are words. Raises DataError."""
     names = tuple(known)
     words = [word for line in read_lines(path) for word in re.split(r"[,;\s]+", line.text) if word]
     if all(word in ("0", "1") for word in words):
@@ -149,9 +149,9 @@ def read_attributes(path: Path, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def numbered_images(folder: Path) -> dict[int, Path]:
-    """The images of ``folder`` by their numbers. Raises DataError for a number that is there twice or a name without one.
+    """Returns the images of ``folder`` by number. Raises DataError for a duplicate number or a name without one.
 
-    Hidden files are passed over (macOS leaves ``._0001.jpg``), as is whatever is not an image.
+    Hidden files (such as ``._0001.jpg`` of macOS) and other files than images are ignored.
     """
     try:
         names = [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")]
@@ -172,7 +172,10 @@ def numbered_images(folder: Path) -> dict[int, Path]:
 
 
 def child(folder: Path, name: str) -> Path | None:
-    """The entry of ``folder`` called ``name``, in whatever case; None if there is none, DataError if there are two."""
+    """Returns the entry ``name`` of ``folder``, ignoring case; None if there is none.
+
+    Raises DataError if there are two.
+    """
     if (folder / name).exists():
         return folder / name
     try:
@@ -185,7 +188,7 @@ def child(folder: Path, name: str) -> Path | None:
 
 
 def descend(folder: Path, *names: str) -> Path | None:
-    """``child`` of a child, and so on."""
+    """Applies ``child`` repeatedly, for a path of names."""
     found: Path | None = folder
     for name in names:
         if found is None:
@@ -195,7 +198,7 @@ def descend(folder: Path, *names: str) -> Path | None:
 
 
 def key_of(name: str) -> str:
-    """A sequence's name as it is compared: without case, and ``-``, ``_`` and ``.`` are the same."""
+    """Returns a sequence's name for comparison: case is ignored, and ``-``, ``_`` and ``.`` are equal."""
     return re.sub(r"[-_.\s]+", "-", name.strip().casefold())
 
 
@@ -203,6 +206,6 @@ def key_of(name: str) -> str:
 
 
 def read_facts(package: str, name: str = "sequences.csv") -> list[dict[str, str]]:
-    """The rows of a shipped CSV file; lines that start with ``#`` tell their source."""
+    """Returns the rows of a shipped CSV file; lines that start with ``#`` name its source."""
     text = (resources.files(package) / name).read_text(encoding="utf-8")
     return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))

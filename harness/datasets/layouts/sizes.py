@@ -34,7 +34,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def odd_sizes(sequences: Iterable[Sequence]) -> list[str]:
-    """A sentence for each sequence whose frames are not all of its size, judged by their headers: boxes are clipped to one size."""
+    """Returns a note for each sequence whose frames differ in size, by their headers: boxes are clipped to one size."""
     notes = []
     for sequence in sequences:
         if sequence.size is None:
@@ -54,5 +54,5 @@ def odd_sizes(sequences: Iterable[Sequence]) -> list[str]:
 def _size_or_none(path: Path) -> tuple[int, int] | None:
     try:
         return image_size(path)
-    except DataError:  # a format that only the decoder knows
+    except DataError:  # a format that only the decoder can read
         return None

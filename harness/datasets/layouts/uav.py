@@ -13,7 +13,7 @@ from harness.datasets.layouts.ranges import Range
 from harness.datasets.layouts.reading import child, descend, key_of, read_attributes, read_facts
 
 ATTRIBUTES = ("SV", "ARC", "LR", "FM", "FOC", "POC", "OV", "BC", "IV", "VC", "CM", "SOB")
-"""In the order of the flags in anno/*/att/NAME.txt."""
+"""Attributes in the order of the flags in anno/*/att/NAME.txt."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class UavDataset(BenchmarkDataset):
         return found
 
     def _check_pairs(self, files: dict[str, Path], folders: dict[str, Path], found: list[Entry]) -> None:
-        """Annotations whose frames are not there are noted, unless nothing but annotations is wanted."""
+        """Notes annotations whose frames are missing, unless only annotations are needed."""
         known = {key_of(row["name"]): row for row in self.facts}
         taken = {key_of(entry.name) for entry in found}
         lost = [path.stem for key, path in files.items() if key in known and key not in taken]
@@ -78,7 +78,7 @@ class UavDataset(BenchmarkDataset):
             raise DataError(f"{self.folder}: no annotation is of a sequence of {self.title}; {self.missing()}.")
 
     def _flat(self) -> list[Entry]:
-        """Annotations alone, a file per sequence."""
+        """Returns annotations without images, a file per sequence."""
         for place in roots(self.folder):
             files = by_key(place, files=".txt")
             found = [

@@ -1,4 +1,4 @@
-"""Archives of text files that are the same to the byte for the same content."""
+"""Reproducible archives of text files: the same content gives the same bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 
 STAMP = (1980, 1, 1, 0, 0, 0)
-"""Every entry's time."""
+"""The time of every entry."""
 
 
 def zip_of(texts: Mapping[str, str]) -> bytes:

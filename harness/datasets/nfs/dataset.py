@@ -27,7 +27,7 @@ from harness.datasets.layouts.reading import (
 )
 
 STEP = 8
-"""Frames at 240 for one at 30."""
+"""The number of frames at 240 frames per second for one at 30."""
 
 
 @dataclass
@@ -96,14 +96,17 @@ class Nfs(BenchmarkDataset):
         return self._thinned(entry, boxes)
 
     def _thinned(self, entry: Entry, boxes: Boxes) -> Boxes:
-        """Every eighth box, where there are eight times as many as frames at 30."""
+        """Returns every eighth box, if there are eight times as many boxes as frames at 30."""
         if self.split != "30":
             return boxes
         frames = len(numbered_images(entry.images)) if entry.images is not None else len(entry.frames or ())
         return boxes[::STEP] if frames and abs(len(boxes) / frames - STEP) < 1 and len(boxes) > frames else boxes
 
     def fit(self, entry: Entry, lines: int, images: dict[int, Path]) -> Fit:
-        """As many frames as boxes; one more of either is cut off, as lengths in the release differ by that much."""
+        """Returns as many frames as boxes.
+
+        One surplus item of either is dropped, because the release's lengths differ so.
+        """
         if not images or abs(lines - len(images)) != 1:
             return fit_all(entry.name, entry.annotation, lines, images)
         count = min(lines, len(images))

@@ -14,7 +14,7 @@ from harness.datasets.layouts.ranges import Range
 from harness.datasets.layouts.reading import child, key_of, read_facts, read_lines
 
 SPLITS = {"2013": "2013", "50": "50", "100": "100", "2015": "100"}
-"""What ``dataset.split`` may be, less ``otb`` or ``tb`` before it: the list that is meant."""
+"""Values of ``dataset.split`` without the prefix ``otb`` or ``tb`` -> the list that is meant."""
 TRUTH = "groundtruth_rect"
 
 
@@ -23,7 +23,7 @@ class Otb(BenchmarkDataset):
     """OTB under ``dataset.root``: the folder of the sequences' folders, or of ``anno/NAME.txt`` files.
 
     ``split`` is the list: 2013 (51 targets), 50 or 100. ``omit`` leaves out the first five frames of Tiger1, as the benchmark does.
-    ``attributes`` takes them as the toolkit's published scores have them, or as they were annotated: its reader of the list loses
+    ``attributes`` chooses those of the toolkit's published scores, or the annotated ones: the toolkit's reader loses
     those of Car4, CarDark and a few others.
     """
 
@@ -57,17 +57,17 @@ class Otb(BenchmarkDataset):
 
     @classmethod
     def tool_name(cls, name: str, tool: str) -> str:
-        """Of a folder's several targets PyTracking writes ``Jogging_1``, the GOT-10k toolkit ``Jogging.1``."""
+        """If a folder has several targets, PyTracking writes ``Jogging_1``, the GOT-10k toolkit ``Jogging.1``."""
         if tool == "got10k" and name == "Human4-2":
             return "Human4"
         return name.replace("-", {"pytracking": "_", "got10k": "."}.get(tool, "-"))
 
     def as_published(self) -> Otb:
-        """Published results line up with the whole annotation, also those of Tiger1, which were begun at frame 6."""
+        """Published results match the whole annotation, also those of Tiger1, which start at frame 6."""
         return replace(self, omit=False)
 
     def shortened(self, sequence: Sequence, frames: int) -> Sequence:
-        """Where as many frames are missing as the benchmark leaves out, the first result is not the given box."""
+        """If as many frames are missing as the benchmark omits, the first result is not the given box."""
         left_out = next((int(row["omit"]) for row in self.facts if row["name"] == sequence.name), 0)
         found = super().shortened(sequence, frames)
         if left_out and sequence.truth is not None and len(sequence.truth) - frames == left_out:
@@ -88,7 +88,7 @@ class Otb(BenchmarkDataset):
         return []
 
     def _entry(self, folders: dict[str, Path], files: dict[str, Path], row: dict[str, str]) -> Entry | None:
-        """A listed sequence, in a folder of its own or as an annotation alone."""
+        """Returns a listed sequence, in its own folder or only as an annotation."""
         frames = Range(int(row["start"]), int(row["end"]), int(row["end"]))
         omit = int(row["omit"]) if self.omit else 0
         column = "published" if self.attributes == "published" else "attributes"
@@ -124,7 +124,7 @@ def truth_file(folder: Path, name: str, own: bool) -> Path | None:
 
 
 def _unlisted(folders: dict[str, Path]) -> list[Entry]:
-    """Folders in the same layout that are on no list: somebody's own sequences."""
+    """Returns folders in the same layout that are in no list: a user's own sequences."""
     found = []
     for folder in folders.values():
         annotation = truth_file(folder, f"{TRUTH}.txt", own=True)

@@ -59,12 +59,12 @@ class TColor128(BenchmarkDataset):
         return []
 
     def fits(self, entry: Entry) -> int:
-        """A file that is not called NAME_gt.txt fits less well: OTB has many of the same sequences."""
+        """A file with another name than NAME_gt.txt fits less well, because OTB has many of the same sequences."""
         return min(super().fits(entry), 2 if entry.annotation.stem.casefold().endswith("_gt") else 1)
 
 
 def stated_range(path: Path) -> Range:
-    """First and last frame as ``NAME_frames.txt`` says them. Raises DataError with the line."""
+    """Reads first and last frame from ``NAME_frames.txt``. Raises DataError with the line."""
     values, lines = read_table(path, (1, 2), "the range of frames")
     ends = values.reshape(-1)
     if len(ends) != 2 or (ends != ends.round()).any() or ends[0] < 0 or ends[1] < ends[0]:

@@ -1,4 +1,4 @@
-"""dataset=trackingnet: TrackingNet's test set (first boxes alone) and its training sets, as published."""
+"""dataset=trackingnet: TrackingNet's test set (only first boxes) and its training sets, as published."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class TrackingNet(BenchmarkDataset):
     """TrackingNet under ``dataset.root``, the folder of ``TEST`` and ``TRAIN_0`` to ``TRAIN_11``.
 
     ``split`` is test, train, or one of the training sets by its folder's name. Each has ``frames/NAME/0.jpg ...`` and
-    ``anno/NAME.txt``; in the test set that file has the first box alone, and results are packed for the benchmark's server.
+    ``anno/NAME.txt``; in the test set that file has only the first box, and results are packed for the benchmark's
+    server.
     """
 
     split: str = "test"
@@ -66,7 +67,7 @@ class TrackingNet(BenchmarkDataset):
         return found
 
     def pack(self, tracks: Iterable[Track], archive: Path) -> list[Path]:
-        """The zip that the server takes: ``NAME.txt`` with a line ``x,y,w,h`` a frame, for every test sequence."""
+        """Writes the zip for the server: ``NAME.txt`` with a line ``x,y,w,h`` per frame, for every test sequence."""
         texts = {}
         for track in tracks:
             if track.repetition == 1:

@@ -1,4 +1,4 @@
-"""dataset=vot: a VOT challenge's sequences, as vot-toolkit lays them out."""
+"""dataset=vot: a VOT challenge's sequences, in the layout of vot-toolkit."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ class Vot(BenchmarkDataset):
         return checked_boxes(entry.annotation, np.array(rows, float), tuple(line.number for line in lines))
 
     def fit(self, entry: Entry, lines: int, images: dict[int, Path]) -> Fit:
-        """A truth that ends before the frames do is allowed: the toolkit takes the rest as unknown, and so they are left out."""
+        """Allows a truth that ends before the frames: the toolkit treats the rest as unknown, so they are left out."""
         if images and lines < len(images):
             note = f"{entry.name}: its truth ends {len(images) - lines} frames before its images; those are left out."
             return Fit(in_order(images)[:lines], 0, lines, note)
         return super().fit(entry, lines, images)
 
     def pack(self, tracks: Iterable[Track], archive: Path) -> list[Path]:
-        """A zip of the toolkit's results of its experiment ``unsupervised``: unpack it into ``results/TRACKER`` of a workspace."""
+        """Writes a zip of results of experiment ``unsupervised``: unpack it into a workspace's ``results/TRACKER``."""
         texts = {}
         for track in tracks:
             place = f"unsupervised/{track.sequence}/{track.sequence}_{track.repetition:03d}"
@@ -87,20 +87,20 @@ class Vot(BenchmarkDataset):
         return [archive]
 
     def fits(self, entry: Entry) -> int:
-        """What only VOT has: the file ``sequence``, a folder ``color``, polygons or masks."""
+        """Recognises what only VOT has: the file ``sequence``, a folder ``color``, polygons or masks."""
         folder = entry.annotation.parent
         if child(folder, "sequence") is not None or child(folder, "color") is not None:
             return 2
         try:
             lines = read_lines(entry.annotation)
         except DataError:
-            return 0  # what is no text is told by whoever reads it
+            return 0  # a file that is not text is reported when it is read
         first = lines[0].text if lines else ""
         return 2 if first and (first[0] in "mM" or first.replace(",", " ").split()[4:]) else 0
 
 
 def trajectory(track: Track) -> str:
-    """A run as the toolkit writes it: ``1`` where the tracker was given the box, then a rectangle a line."""
+    """Returns a run in the toolkit's form: ``1`` for the given box, then a rectangle per line."""
     lines = ["1", *(",".join(f"{value:.4f}" for value in box) for box in track.boxes[1:].tolist())]
     return "\n".join(lines) + "\n"
 
@@ -123,7 +123,7 @@ def properties(path: Path) -> dict[str, str]:
 
 
 def images_of(folder: Path) -> Path | None:
-    """The folder of the channel that the file ``sequence`` names as the default; ``color`` or the folder itself without it."""
+    """Returns the default channel's folder in the file ``sequence``; without it, ``color`` or the folder itself."""
     path = child(folder, "sequence")
     if path is None:
         return frame_folder(folder)

@@ -11,7 +11,7 @@ from harness.datasets.layouts.reading import Line, numbers_of
 
 ABSENT = [float("nan")] * 4
 LARGEST_SIDE = 1 << 15
-"""Pixels; a mask's side that is larger is a damaged line."""
+"""The largest side of a mask in pixels; a larger one means a damaged line."""
 
 
 def box_of(path: Path, line: Line) -> list[float]:
@@ -60,7 +60,7 @@ def mask_box(path: Path, line: Line) -> list[float]:
         return ABSENT
     starts, stops = starts[filled], stops[filled] - 1
     rows = starts // width, stops // width
-    spans = rows[0] != rows[1]  # a run over a row's end touches both edges
+    spans = rows[0] != rows[1]  # a run across the end of a row touches both edges
     first = np.where(spans, 0, starts % width).min()
     last = np.where(spans, width - 1, stops % width).max()
     return [
