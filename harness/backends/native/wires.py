@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import select
+import selectors
 import socket
 import subprocess
 import sys
@@ -65,6 +65,17 @@ class Wire(ABC):
         """Closes the connection. May be called again."""
 
 
+def readable(end: int | socket.socket, seconds: float) -> bool:
+    """Whether there is something to read from ``end`` within ``seconds``.
+
+    ``select.select`` accepts no descriptor from 1024 on, which a process with many open files has; ``poll`` does. Windows has
+    no ``poll``, and its ``select`` has no such limit.
+    """
+    with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:
+        selector.register(end, selectors.EVENT_READ)
+        return bool(selector.select(seconds))
+
+
 class Pipes(Wire):
     """Two pipes, whose other ends the process inherits with the memory's descriptor."""
 
@@ -90,7 +101,7 @@ class Pipes(Wire):
         os.write(self._requests, data)
 
     def waits(self, seconds: float) -> bool:
-        return bool(select.select([self._replies], [], [], seconds)[0])
+        return readable(self._replies, seconds)
 
     def read(self, count: int) -> bytes:
         return os.read(self._replies, count)
@@ -150,7 +161,7 @@ class Loopback(Wire):
         self._end().sendall(data)
 
     def waits(self, seconds: float) -> bool:
-        return bool(select.select([self._end()], [], [], seconds)[0])
+        return readable(self._end(), seconds)
 
     def read(self, count: int) -> bytes:
         try:
