@@ -20,19 +20,19 @@ def main() -> int:
 
 
 def let_go(code: int) -> int:
-    """Writes out what waits in the standard streams; Python itself would complain of a reader that left or a full disk.
+    """Flushes the standard streams; Python itself would print an error for a closed pipe or a full disk.
 
     Args:
         code: The exit code so far.
 
     Returns:
-        The exit code: 1 where the output could not be written, though the work was done.
+        The exit code: 1 if the output could not be written although the work was done.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         try:
             stream.flush()
-        except BrokenPipeError:  # a reader such as head has enough
+        except BrokenPipeError:  # a reader such as head has closed the pipe
             _to_nowhere(stream)
         except (OSError, ValueError) as error:
             _to_nowhere(stream)
@@ -44,13 +44,13 @@ def let_go(code: int) -> int:
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    """Gives a stream a place that takes everything, for what is still in its buffer."""
+    """Redirects a stream to a sink for the rest of its buffer."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def open_streams() -> None:
-    """Opens standard streams that were closed, so that no file gets their numbers, and lets any name be printed."""
+    """Opens closed standard streams, so that no file gets their numbers, and makes any name printable."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -61,7 +61,7 @@ def open_streams() -> None:
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open as long as the process
         else:
-            stream.reconfigure(errors="backslashreplace")  # a terminal may lack the letters of a name
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not support the characters of a name
 
 
 if __name__ == "__main__":

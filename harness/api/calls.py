@@ -31,7 +31,7 @@ def run(*overrides: str, config_dir: Place | None = None, quiet: bool = False, *
     Args:
         overrides: Settings as on the command line: ``"backend=onnx"``.
         config_dir: A further folder of YAML groups.
-        quiet: Whether nothing is said on stderr meanwhile.
+        quiet: Whether nothing is printed on stderr meanwhile.
         settings: The same as keywords, with two underscores for a dot; a mapping sets the keys of a section.
 
     Returns:
@@ -65,7 +65,7 @@ def sweep(*overrides: str, config_dir: Place | None = None, quiet: bool = False,
     Args:
         overrides: Settings as on the command line: ``"backend=torch,onnx"``.
         config_dir: A further folder of YAML groups.
-        quiet: Whether nothing is said on stderr meanwhile.
+        quiet: Whether nothing is printed on stderr meanwhile.
         settings: The same as keywords. A list holds the values to sweep over; a tuple is one value that is a list.
 
     Returns:
@@ -199,7 +199,7 @@ def recommend(
         folder: The folder for its files; an unfinished search in it is continued. By default a new one under
             ``outputs/``.
         config_dir: A further folder of YAML groups.
-        quiet: Whether nothing is said on stderr meanwhile.
+        quiet: Whether nothing is printed on stderr meanwhile.
         settings: Settings of all candidates as keywords, as for ``run``.
 
     Returns:

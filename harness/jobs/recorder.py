@@ -1,7 +1,7 @@
-"""MLflow in a process of its own beside a command: it loads while the command composes, then sleeps until something is to be logged.
+"""MLflow in a separate process beside a command: it loads while the command composes, then waits for runs to log.
 
-MLflow takes longer to load than all the rest of a short job. Loaded here, it costs no time after the last frame, and it
-sleeps while anything is measured.
+MLflow takes longer to load than everything else in a short job. Loaded here, it takes no time after the last frame, and
+it sleeps during measurements.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ ENDING_SECONDS = 1.0
 
 
 class Recorder:
-    """The parent's side. Starting one returns at once; ``wait`` returns when it sleeps.
+    """The parent's side. The start returns immediately; ``wait`` returns when the process is loaded and sleeps.
 
-    A recorder that died does no harm: ``log`` and ``log_sweep`` then tell that nothing was logged, and the caller does it.
+    If a recorder dies, nothing is lost: ``log`` and ``log_sweep`` then return that nothing was logged, and the caller
+    does it.
     """
 
     def __init__(self) -> None:
@@ -40,27 +41,30 @@ class Recorder:
         )
 
     def wait(self) -> None:
-        """Waits until MLflow is loaded, so that nothing of it runs beside a measurement."""
+        """Waits until MLflow is loaded, so that it does not run during a measurement."""
         if not self._loaded:
             self._loaded = True
             self._answered()
 
     def log(self, folder: Path, sweep: Path | None) -> bool:
-        """Has a job logged; returns whether the recorder has done it, with its own warnings where the store could not be reached."""
+        """Orders to log a job.
+
+        Returns whether the recorder has done it (it warns itself about an unreachable store).
+        """
         return self._order(folder, sweep=str(sweep.absolute()) if sweep else None)
 
     def log_sweep(self, sweep: Path, target: Target, state: str) -> bool:
-        """Has a sweep's run completed; returns whether the recorder has done it."""
+        """Orders to complete a sweep's run; returns whether the recorder has done it."""
         return self._order(sweep, target=asdict(target), state=state)
 
     def close(self) -> None:
-        """Ends the process, whatever it does."""
+        """Ends the process in any state."""
         if self._child is not None:
             child, self._child = self._child, None
             children.end(child, ENDING_SECONDS)
             for pipe in (child.stdin, child.stdout):
                 assert pipe is not None
-                with contextlib.suppress(OSError):  # an order that it did not read
+                with contextlib.suppress(OSError):  # it did not read the order
                     pipe.close()
 
     def _order(self, folder: Path, **more: Any) -> bool:
@@ -78,7 +82,7 @@ class Recorder:
         return self._answered()
 
     def _answered(self) -> bool:
-        """Whether an order was answered; one that was not ends the recorder."""
+        """Sends an order; returns whether it was answered. Without an answer, the recorder is ended."""
         if self._child is None:
             return False
         assert self._child.stdout is not None

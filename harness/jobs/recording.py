@@ -1,7 +1,8 @@
-"""The child process that logs what a command ran: loads MLflow, sleeps, logs a folder when told, until its parent hangs up.
+"""The child process that logs a command's runs: it loads MLflow, waits, and logs folders until its parent disconnects.
 
-``python -m harness.jobs.recording`` reads orders from standard input and answers each on standard output, as lines of JSON; what it has
-to tell people goes to standard error. ``log`` and ``log_sweep`` are what it does, for a process that logs by itself too.
+``python -m harness.jobs.recording`` reads orders from standard input and answers each on standard output, as lines of
+JSON; messages for the user go to standard error. ``log`` and ``log_sweep`` do the work, also for a process that logs by
+itself.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from harness.publish import mlflow as mlflow_log
 
 
 def log(folder: Path, sweep: Path | None) -> None:
-    """Logs a job. A store that cannot be reached is reported and never fatal: the folder is complete.
+    """Logs a job. If a store cannot be reached, this is reported but not fatal, because the folder is complete.
 
     Args:
-        folder: The job's.
-        sweep: Its sweep's, or None.
+        folder: The job's folder.
+        sweep: The folder of its sweep, or None.
     """
     target = mlflow_log.target_of(Results.load(folder).config)
     with tolerated("warning: the job is not logged to MLflow", say):
@@ -36,7 +37,7 @@ def log(folder: Path, sweep: Path | None) -> None:
 
 
 def log_sweep(sweep: Path, target: mlflow_log.Target, state: str) -> None:
-    """Completes a sweep's run; a store that cannot be reached is reported and never fatal."""
+    """Completes a sweep's run; if a store cannot be reached, this is reported but not fatal."""
     with tolerated("warning: the sweep is not logged to MLflow", say):
         try:
             mlflow_log.log_sweep(sweep, target, state)
@@ -48,7 +49,7 @@ def main() -> int:
     """Serves orders; returns the exit code."""
     collect_seldom()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints is no answer
+    os.dup2(2, 1)  # output of libraries must not be taken for answers
     mlflow_log.load()
     _answer(answers)
     for line in sys.stdin:

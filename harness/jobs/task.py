@@ -71,9 +71,11 @@ class JobTask:
             return objective_of(results, config)
 
     def _keep_logged(self, job: runner.Job, place: compose.Place) -> None:
-        """Logs a sweep's jobs so far, if the last time is long past; where others may run beside this process, the job at once.
+        """Logs a sweep's jobs so far if the last time was long ago.
 
-        The sweep's end logs them all, with what only it knows.
+        Logs this job at once if others may run in parallel.
+
+        At the end of the sweep all jobs are logged again, with the values known only then.
         """
         if place.sweep is None or not (rounds_of(job.config) == 1 or _whole(place)):
             return
@@ -160,7 +162,7 @@ def _apart(place: compose.Place) -> bool:
 
 
 def _whole(place: compose.Place) -> bool:
-    """Whether further rounds of a job are run right after its first: where that was measured, before a sweeper hears of it."""
+    """Whether further rounds of a job run directly after the first, at the same place, before a sweeper gets the result."""
     return _apart(place) or (place.sweep is not None and bool(read_sweep(place.sweep).get("open")))
 
 

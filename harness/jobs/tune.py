@@ -98,7 +98,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial as it is kept: the numbers that were tried, and what they gave; None where the run failed."""
+    """A trial: the values that were tried, and their result; None if the run failed."""
 
     values: dict[str, float]
     value: float | None

@@ -1,4 +1,4 @@
-"""Whether anybody answers at a server's address, told within seconds: MLflow itself would go on trying for minutes."""
+"""Checks within seconds whether a server answers at an address; MLflow itself would keep trying for minutes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1
 """The port of an address without a port."""
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
-"""A busy server takes seconds to answer."""
+"""Seconds to wait for an answer, because a busy server takes seconds."""
 STARTING = (502, 503, 504)
-"""What stands before a server answers while that is not up."""
+"""Status codes of a proxy while the server behind it is not running."""
 MOST_BYTES = 4096
 PAUSE_SECONDS = 0.5
 
@@ -41,11 +41,11 @@ def reach(uri: str) -> None:
 
 
 def no_answer(uri: str, seconds: float) -> str:
-    """Why a server gives no answer, in words; empty if it gives one, whatever that says.
+    """Describes why a server gives no answer; empty if it gives any answer.
 
     Args:
         uri: Its public address (http or https).
-        seconds: For the whole answer: a server that sends a byte now and then would keep a reader for ever.
+        seconds: The limit for the whole answer, because a server that sends single bytes could keep a reader for ever.
     """
     told = [f"it gave no answer within {seconds:g} s"]
     thread = threading.Thread(target=lambda: told.__setitem__(0, _asked(uri, seconds)), daemon=True)
@@ -66,7 +66,7 @@ def _asked(uri: str, seconds: float) -> str:
     except OSError as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         if isinstance(reason, ssl.SSLError):
-            return ""  # MLflow has its own settings for certificates, and tells what is wrong with one
+            return ""  # MLflow has its own settings for certificates, and reports their errors
         if isinstance(reason, TimeoutError):
             return f"it gave no answer within {seconds:g} s"
         return (reason.strerror if isinstance(reason, OSError) else None) or str(reason)

@@ -1,1 +1,1 @@
-"""A metric over all runs that were ever made: value against time and commit, and where its level changed."""
+"""A metric over all earlier runs: its value by time and commit, and where its level changed."""

@@ -12,13 +12,13 @@ from harness.report.sources import load
 from harness.scoring.compared import Job
 
 CACHE = "cache"
-"""The folder under ``outputs/`` that holds prepared models and data, and no runs."""
+"""The folder under ``outputs/`` with prepared models and data, which has no runs."""
 ARTIFACTS = "artifacts"
 """The folder of a local MLflow store that holds, for each run, a copy of its results and frames."""
 
 
 def folders(root: Path, named: str = RESULTS_FILE) -> Iterator[Path]:
-    """The folders below ``root`` that hold results (or another file that is ``named``), in order; no link is followed."""
+    """Yields the folders below ``root`` with results (or another file ``named``), in order; does not follow links."""
     for place, inner, files in os.walk(root):
         inner[:] = sorted(name for name in inner if not name.startswith(".") and not (Path(place) == root and name == CACHE))
         if named in files:
@@ -26,10 +26,10 @@ def folders(root: Path, named: str = RESULTS_FILE) -> Iterator[Path]:
 
 
 def runs(roots: Iterable[Path], tell: Callable[[str], None]) -> list[Job]:
-    """All runs that ended well below ``roots``, each once, the oldest first.
+    """Returns all successful runs below ``roots``, each once, the oldest first.
 
     Args:
-        roots: Folders; a run that lies in several is read from the first.
+        roots: Folders; a run in several of them is read from the first.
         tell: Gets a sentence for each folder that cannot be read.
     """
     found: dict[str, Job] = {}
@@ -46,12 +46,12 @@ def runs(roots: Iterable[Path], tell: Callable[[str], None]) -> list[Job]:
 
 
 def ended(results: Results) -> str:
-    """When a run ended, as text that sorts by time: ISO 8601 in UTC."""
+    """Returns the time when a run ended, as text that sorts by time: ISO 8601 in UTC."""
     return results.ended
 
 
 def roots_of(outputs: Path, store: Path | None) -> list[Path]:
-    """Where to look for runs. Raises DataError if there is neither the folder nor the store."""
+    """Returns the folders to search for runs. Raises DataError if neither the folder nor the store exists."""
     places = [outputs, *([store / ARTIFACTS] if store is not None else [])]
     there = [place for place in places if place.is_dir()]
     if not there:

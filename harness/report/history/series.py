@@ -20,13 +20,13 @@ from harness.scoring.intervals import Interval
 from harness.scoring.levels import FEWEST_DIFFERENCES, Level, levels
 
 STEERING = ("resume", "objective", "mlflow", "turns", "recipe", "search", "prepare.cache", "task.repeats")
-"""Keys that say how a run is kept, compared or repeated, and nothing of what it measures."""
+"""Keys that control how a run is kept, compared or repeated; they do not change its measurement."""
 PLACES = ("cache", "root", "path")
-"""Last parts of keys that say where data lie; what they hold is told by the data set's digest."""
+"""Last parts of keys with places of data; their content is covered by the data set's digest."""
 FLOOR_RELATIVE, FLOOR_FEW, LEAST_RELATIVE = 0.005, 0.03, 0.03
-"""Noise of a speed or time between runs that is believed at least (more where runs are too few to tell), and the least change told."""
+"""The least assumed noise of speeds and times between runs (more if runs are few), and the least reported change."""
 FLOOR_ABSOLUTE, LEAST_ABSOLUTE = 1e-4, 1e-3
-"""The same of accuracies, which the same code repeats exactly on the same data."""
+"""The same for accuracies, which the same code repeats exactly on the same data."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Point:
 
     @property
     def commit(self) -> str:
-        """Seven characters of the commit, with a plus where files had changed since; a dash if it is not known."""
+        """Seven characters of the commit, with a plus if files had changed since; a dash if it is not known."""
         found = self.job.results.environment
         commit = str(found.get("commit") or "")[:7]
         return f"{commit}{'+' if found.get('dirty') else ''}" if commit else "-"
@@ -51,15 +51,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """A level that became another.
+    """A change of level.
 
     Attributes:
         before: The last run of the old level.
         after: The first run of the new one.
         old: The old level.
         new: The new level.
-        better: 1 where it is for the better, -1 for the worse, 0 where the metric has no direction.
-        differs: What differs in the environment of the two runs, in words.
+        better: 1 if the metric improved, -1 if it got worse, 0 if it has no direction.
+        differs: Sentences on differences in the environment of the two runs.
     """
 
     before: Point
@@ -70,7 +70,7 @@ class Change:
     differs: list[str]
 
     def text(self, metric: Metric) -> str:
-        """One sentence."""
+        """Returns the change as one sentence."""
         verb = "rose" if self.new.value > self.old.value else "fell"
         share = f" ({self.new.value / self.old.value - 1:+.1%})" if self.old.value > 0 and relative(metric.name) else ""
         word = {1: "better", -1: "worse", 0: "changed"}[self.better]
@@ -90,11 +90,11 @@ class Series:
     """The runs of one configuration on one machine with one data set, the oldest first.
 
     Attributes:
-        metric: What is looked at.
+        metric: The metric.
         points: The runs.
-        title: What tells it from the other series.
-        levels: Its levels; one if it does not change.
-        changes: From each level to the next.
+        title: Its differences from the other series.
+        levels: Its levels; only one if it does not change.
+        changes: The changes from each level to the next.
     """
 
     metric: Metric
@@ -110,7 +110,7 @@ class Series:
 
 
 def moment(job: Job) -> str:
-    """When a run ended, for people (UTC)."""
+    """Returns the time when a run ended (UTC), for display."""
     return job.results.ended[:16].replace("T", " ")
 
 
@@ -118,7 +118,7 @@ def moment(job: Job) -> str:
 
 
 def series_of(jobs: Sequence[Job], metric: str) -> list[Series]:
-    """The series of a metric: runs are put together only if machine, data and every setting that is measured are the same.
+    """Returns the series of a metric; a series has runs with equal machine, data and settings that affect measurements.
 
     Args:
         jobs: The runs, the oldest first; those without the metric are left out.
@@ -145,7 +145,7 @@ def series_of(jobs: Sequence[Job], metric: str) -> list[Series]:
 
 
 def _point(job: Job, metric: str) -> Point:
-    """A run's value; without an interval where its samples are damaged."""
+    """Returns a run's value, without an interval if its samples are damaged."""
     try:
         return Point(job, interval_of(job, metric))
     except DataError:
@@ -153,7 +153,7 @@ def _point(job: Job, metric: str) -> Point:
 
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """What a run's configuration says of what it measures, flat: ``backend`` and ``backend.streams``."""
+    """Returns the settings that affect a run's measurement, flat: ``backend`` and ``backend.streams``."""
     flat = differences.flatten(job.results.config)
     found = {}
     for key, value in flat.items():
@@ -169,7 +169,7 @@ def _key(job: Job) -> tuple[Any, ...]:
 
 
 def titles(jobs: Sequence[Job]) -> list[str]:
-    """What tells configurations apart: the groups that differ, and further settings, machine and data where these do not."""
+    """Returns titles that distinguish configurations: differing groups, else further settings, machine and data."""
     flat = [settings_of(job) for job in jobs]
     chosen = [group for group in GROUP_NAMES if len({repr(item.get(group)) for item in flat}) > 1]
     found = [" ".join(f"{key}={item.get(key)}" for key in chosen) for item in flat]
@@ -191,7 +191,7 @@ def titles(jobs: Sequence[Job]) -> list[str]:
 
 
 def chosen(jobs: Sequence[Job], conditions: Sequence[str]) -> list[Job]:
-    """The runs that meet all conditions.
+    """Returns the runs that meet all conditions.
 
     Args:
         jobs: The runs.
@@ -228,7 +228,7 @@ def _same(own: Any, value: str) -> bool:
 
 
 def find_changes(series: Series) -> None:
-    """Fills in the levels of a series and the changes between them."""
+    """Computes the levels of a series and the changes between them."""
     values = np.array([point.value for point in series.points], float)
     halves = np.array([_half(point.interval) for point in series.points], float)
     by_share = relative(series.metric.name) and bool((values > 0).all())
@@ -237,7 +237,7 @@ def find_changes(series: Series) -> None:
         found = levels(np.log(values), halves / values, FLOOR_FEW if few else FLOOR_RELATIVE, np.log1p(LEAST_RELATIVE))
         found = [Level(level.first, level.last, float(np.exp(level.value))) for level in found]
     else:
-        # an accuracy's interval is over sequences: it says nothing of how far the same code repeats
+        # an accuracy's interval is over sequences, and does not describe how exactly the same code repeats
         found = levels(values, np.full(len(values), np.nan), FLOOR_ABSOLUTE, LEAST_ABSOLUTE)
     series.levels = found
     series.changes = [_change(series, old, new) for old, new in pairwise(found)]
@@ -255,7 +255,7 @@ def _change(series: Series, old: Level, new: Level) -> Change:
 
 
 def differing(before: Job, after: Job) -> list[str]:
-    """What differs between two runs of one configuration, in words: environment, model, notes on the machine."""
+    """Returns sentences on differences of two runs of one configuration: environment, model, notes on the machine."""
     found = [f"{key.removeprefix('versions.')} {old} -> {new}" for key, old, new in differences.environment_changes(before, after)
              if key not in ("commit", "dirty")]  # fmt: skip
     keys: tuple[Mapping[str, Any], Mapping[str, Any]] = (before.results.artifact, after.results.artifact)

@@ -1,4 +1,4 @@
-"""A history as people see it: sections with table and picture, a page, a CSV file."""
+"""Shows a history: sections with table and picture, a page, a CSV file."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from harness.report.history.values import relative
 from harness.scoring.intervals import bracket
 
 SHOWN = 30
-"""Most runs that a table on a terminal or a page lists; the CSV file has all."""
+"""The most runs in a table on a terminal or a page; the CSV file has all."""
 SHOWN_DIGITS = 4
 
 
 def machines(series: Sequence[Series]) -> dict[str, str]:
-    """Digest of each machine -> its letter, in order of appearance."""
+    """Returns the digest of each machine -> its letter, in order of appearance."""
     seen = dict.fromkeys(item.job.machine for item in series)
     return {digest: chr(ord("A") + index % 26) for index, digest in enumerate(seen)}
 
 
 def machine_lines(series: Sequence[Series]) -> list[str]:
-    """What each machine is."""
+    """Describes each machine."""
     lines = []
     for digest, letter in machines(series).items():
         found = next(item.job.results.environment for item in series if item.job.machine == digest)
@@ -43,12 +43,12 @@ def machine_lines(series: Sequence[Series]) -> list[str]:
 
 
 def sections(series: Sequence[Series], shown: int = SHOWN, pictures: bool = True) -> list[Section]:
-    """A section for each series: its runs, its changes in words, its picture.
+    """Returns a section for each series: its runs, sentences on its changes, its picture.
 
     Args:
         series: What is shown.
-        shown: Most runs that a table lists, the newest.
-        pictures: Whether they are drawn.
+        shown: The most runs that a table lists, the newest ones.
+        pictures: Whether pictures are drawn.
     """
     letters = machines(series)
     found = []
@@ -77,7 +77,7 @@ def _row(series: Series, index: int) -> list[str]:
 
 
 def _step(series: Series, index: int) -> str:
-    """How far a run is from the one before."""
+    """Returns the difference of a run from the one before."""
     if not index:
         return "-"
     own, old = series.points[index].value, series.points[index - 1].value
@@ -87,7 +87,7 @@ def _step(series: Series, index: int) -> str:
 
 
 def unchanged(series: Series) -> str:
-    """One sentence where no change was found."""
+    """Returns one sentence for a series without a change."""
     count = len(series.points)
     if count == 1:
         return "One run: nothing to compare it with."
@@ -99,7 +99,7 @@ def unchanged(series: Series) -> str:
 
 
 def picture(series: Series, number: int, title: str) -> Picture:
-    """The metric against time: a point a run with its interval, a line a level, a mark where it changes."""
+    """Draws the metric over time: a point per run with its interval, a line per level, a mark at each change."""
     metric = series.metric
     times = [datetime.fromisoformat(point.job.results.ended) for point in series.points]
     with drawing():
@@ -148,7 +148,7 @@ def write(made: Sequence[Section], series: Sequence[Series], folder: Path, title
         series: What is shown.
         folder: Where the files go.
         title: The page's heading.
-        warnings: Sentences shown at the top; what cannot be drawn is added.
+        warnings: Sentences shown at the top; pictures that cannot be drawn are added.
     """
     from harness.report import page
 
@@ -171,7 +171,7 @@ def write(made: Sequence[Section], series: Sequence[Series], folder: Path, title
 
 
 def csv_text(series: Sequence[Series]) -> str:
-    """A line a run, in full precision."""
+    """Returns a line per run, in full precision."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     head = ["series", "metric", "machine", "ended", "value", "low", "high", "basis", "level", "commit", "dirty", "run", "folder"]
@@ -190,5 +190,5 @@ def csv_text(series: Sequence[Series]) -> str:
 
 
 def _safe(text: str) -> str:
-    """Text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Puts an apostrophe before text that a spreadsheet would read as a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

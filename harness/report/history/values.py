@@ -1,4 +1,4 @@
-"""A run's value of a metric with its 95 % interval, from its samples or, where these were pruned, from what was kept of them."""
+"""A run's value of a metric with its 95 % interval, from its samples or, if these were pruned, from kept intervals."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from harness.scoring.intervals import ACCURACY, FEWEST_ROUNDS, LEVEL, Interval
 from harness.scoring.means import student
 
 INTERVALS_FILE = "intervals.json"
-"""The intervals of a run whose samples were pruned: metric -> low, high, basis."""
+"""The file of intervals of a run whose samples were pruned: metric -> low, high, basis."""
 
 
 def interval_of(job: Job, metric: str) -> Interval:
-    """The value of a metric that the job has, with its interval where one can be had."""
+    """Returns the value of a metric that the job has, with an interval if possible."""
     value = job.metrics[metric]
     kept = kept_intervals(job.folder).get(metric)
     if kept is not None:
@@ -34,7 +34,7 @@ def interval_of(job: Job, metric: str) -> Interval:
 
 
 def all_intervals(job: Job) -> dict[str, dict[str, Any]]:
-    """Every interval of a job that can be had, as ``INTERVALS_FILE`` holds them."""
+    """Returns all available intervals of a job, in the form of ``INTERVALS_FILE``."""
     found = {name: interval_of(job, name) for name in job.metrics}
     return {
         name: {"low": item.low, "high": item.high, "basis": item.basis} for name, item in found.items() if item.known
@@ -42,7 +42,7 @@ def all_intervals(job: Job) -> dict[str, dict[str, Any]]:
 
 
 def kept_intervals(folder: Path) -> Mapping[str, Mapping[str, Any]]:
-    """What was kept of pruned samples; empty if nothing was pruned."""
+    """Returns the intervals kept from pruned samples; empty if nothing was pruned."""
     if not (folder / INTERVALS_FILE).is_file():
         return {}
     return {
@@ -53,13 +53,16 @@ def kept_intervals(folder: Path) -> Mapping[str, Mapping[str, Any]]:
 
 
 def relative(metric: str) -> bool:
-    """Whether a metric changes by shares (times, speeds, memory) and not by differences (accuracies)."""
+    """Whether changes of a metric are relative (times, speeds, memory) and not absolute (accuracies)."""
     entry = catalog().get(metric)
     return "machine" in entry.needs or entry.unit in ("MB", "ms", "s", "J", "W", "frames/s")
 
 
 def _over_rounds(job: Job, metric: str) -> Interval:
-    """Student's interval over the rounds of ``task.repeats``, where there are enough; of logarithms where values change by shares."""
+    """Returns Student's interval over the rounds of ``task.repeats`` if there are enough.
+
+    For relative metrics of logarithms.
+    """
     value = job.metrics[metric]
     rounds = job.results.details.get("rounds")
     found = [item[metric] for item in rounds if isinstance(item, Mapping) and item.get(metric) is not None] if isinstance(rounds, list) else []
