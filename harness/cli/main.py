@@ -124,7 +124,7 @@ def dispatch(words: list[str], alone: bool = False) -> int:
 
 
 def _is_command(words: list[str]) -> bool:
-    return bool(words) and not words[0].startswith("-") and "=" not in words[0] and words[0][0] not in "+~"
+    return bool(words) and not words[0].startswith("-") and "=" not in words[0] and words[0][:1] not in "+~"
 
 
 # ------------------------------------------------------------------------------------------ commands

@@ -241,6 +241,8 @@ def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepReco
         task.log_left(place)
         raise
     except Exception as found:
+        if "Invalid plugin" in str(found):  # Hydra's word for a class that is none of its plug-ins
+            raise ConfigError("hydra.sweeper or hydra.launcher names no plug-in of Hydra; choose one by hydra/sweeper=NAME or hydra/launcher=NAME, or leave it out.") from found
         apart = launchers.elsewhere(plan.launcher)
         if apart:
             sweeps.adopt_lost(plan, place, found)

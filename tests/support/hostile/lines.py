@@ -82,7 +82,7 @@ GRAMMAR = (
     "backend@x=onnx", "backend@:x=onnx", "\u0000=1", "ключ=1", "threads=٣", "🙂=1", "a b=1", "a\nb=1", "threads=\t", "-z", "--nothing", "--cfg=foo",
     "--info=", "--config-dir=nowhere", "--config-dir=/dev/null", "--config-dir=", "--package=x", "--resolve", "x" * 5000 + "=1", "threads=" + "9" * 5000,
     "threads=" + "[" * 300 + "]" * 300, "backend=" + "a" * 3000, "-m backend=onnx,", "-m backend=,", "-m threads=1,1.5,abc seed=x",
-    "-m backend=foo,bar", "-m hydra.sweep.subdir=same seed=1,2", "-m hydra/sweeper=foo seed=1,2",
+    "-m backend=foo,bar", "-m hydra.sweep.subdir=same seed=1,2", "-m hydra/sweeper=foo seed=1,2", "-m hydra.sweeper._target_=5 seed=1,2",
 )  # fmt: skip
 
 

@@ -75,6 +75,7 @@ def test_closed_streams_are_opened_so_that_no_file_gets_their_numbers(tmp_path: 
     ("words", "says"),
     [
         (["history", "--last", "abc"], "history: argument --last: invalid int value: 'abc'; python -m harness history --help"),
+        (["", ""], "'' cannot be read as a setting"),
         (["compare"], "compare: the following arguments are required: RUN; python -m harness compare --help"),
         (["convert", "x", "--to", "nothing", "-o", "y"], "invalid choice: 'nothing'"),
         (["track", "x", "--box", "1,2,3,4", "--json", "--config-dir", "nowhere"], "x does not exist"),
