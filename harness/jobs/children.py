@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError
-from harness.core.files import read_record, write_json
+from harness.core.errors import DataError, HarnessError, StoreError
+from harness.core.files import read_record, read_regular, write_json
 from harness.jobs.experiment import Experiment
 from harness.jobs.worker import FAILURE_FILE, JOB_FILE, outcome_file
 from harness.machine import children, environment
@@ -32,6 +32,12 @@ class JobFailed(HarnessError):
     def __init__(self, kind: str, message: str, tail: list[str], exit_code: int = 1) -> None:
         super().__init__(message)
         self.kind, self.tail, self.exit_code = kind, tail, exit_code
+
+
+def check_log(path: Path) -> None:
+    """Raises StoreError if something else than a file lies where a log is written: opening a pipe would wait for ever."""
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is not a regular file, and a log is written there; remove it, or choose another folder.")
 
 
 def ensure_prepared(experiment: Experiment, folder: Path) -> None:
@@ -65,6 +71,7 @@ def spawn(arguments: list[str], folder: Path) -> None:
         HARNESS_PROGRESS=os.environ.get("HARNESS_PROGRESS") or ("bar" if sys.stderr.isatty() else "lines"),
     )
     command = children.module_words("harness.jobs.worker", *arguments)
+    check_log(folder / "worker.log")
     with open(folder / "worker.log", "ab") as log:
         child = children.start(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
@@ -123,8 +130,8 @@ def tail_of(folder: Path) -> list[str]:
     If it crashed, returns its last output before the crash and the innermost calls: Python's own report is long.
     """
     try:
-        text = (folder / "worker.log").read_bytes().decode("utf-8", "replace")
-    except OSError:
+        text = read_regular(folder / "worker.log").decode("utf-8", "replace")
+    except DataError:
         return []
     lines = [line for item in text.splitlines() if (line := item.rsplit("\r", 1)[-1].rstrip())]
     crash = max((number for number, line in enumerate(lines) if line.startswith(CRASH)), default=None)

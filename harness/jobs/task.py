@@ -15,6 +15,7 @@ from harness.core.errors import ConfigError, DataError, HarnessError, StoreError
 from harness.core.results import Results, read_sweep
 from harness.core.words import shown
 from harness.jobs import compose, launchers, recording, rounds, runner
+from harness.jobs.children import check_log
 from harness.jobs.experiment import Experiment
 from harness.jobs.paths import anchored
 from harness.jobs.recorder import Recorder
@@ -121,8 +122,9 @@ def _keep_traceback(error: Exception, folder: Path) -> None:
     text = "".join(traceback.format_exception(error))
     if os.environ.get("HARNESS_VERBOSE"):
         say(text.rstrip())
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, StoreError):
         folder.mkdir(parents=True, exist_ok=True)
+        check_log(folder / "worker.log")
         with open(folder / "worker.log", "a", encoding="utf-8") as log:
             log.write(text)
 

@@ -28,6 +28,7 @@ from harness.core.files import read_record, write_json
 from harness.core.interfaces import Task
 from harness.core.results import TURNS_FILE, Results
 from harness.core.words import shown
+from harness.jobs.children import check_log
 from harness.jobs.stand import KEY, send
 from harness.machine import children, environment
 from harness.machine.load import FamilyWatch
@@ -184,6 +185,7 @@ class Loading:
         self._found: list[Connection] = []
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
+        check_log(entrant.folder / "turns.log")
         with open(entrant.folder / "turns.log", "ab") as log:
             words = children.module_words("harness.jobs.stand", str(entrant.folder), json.dumps(self._listener.address))
             variables = children.variables(entrant.threads, **{KEY: key.hex(), "HARNESS_PROGRESS": "off"})
