@@ -45,7 +45,7 @@ os.write(place, str(place).encode())
 def test_what_a_command_raises_ends_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, code: int, says: str
 ) -> None:
-    def raising(words: list[str]) -> int:
+    def raising(*arguments: object) -> int:
         raise error
 
     monkeypatch.setattr(cli, "dispatch", raising)
@@ -128,7 +128,7 @@ def test_output_that_cannot_be_written_is_told_at_the_end_but_not_if_its_reader_
 
 
 def test_a_traceback_that_is_asked_for_holds_no_password(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def raising(words: list[str]) -> int:
+    def raising(*arguments: object) -> int:
         raise ValueError("invalid port 's3cret' of http://user:s3cret@host")
 
     monkeypatch.setenv("HARNESS_ADDRESSES", "{}")
