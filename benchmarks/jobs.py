@@ -49,6 +49,26 @@ def fixed_cost(work: Path, words: list[str]) -> dict[str, float]:
     return {"start": start, "end": end, "fixed": start + end, "command": wall - tracking}
 
 
+def further_job(work: Path, words: list[str], few: int = 2, many: int = 6) -> dict[str, float]:
+    """``further``: seconds that one more job of a sweep takes beside tracking, its share of the sweep's end included."""
+    few_s, many_s = (_sweep_beside_tracking(work, words, count) for count in (few, many))
+    return {"further": (many_s - few_s) / (many - few)}
+
+
+def _sweep_beside_tracking(work: Path, words: list[str], count: int) -> float:
+    folder = work / "further"
+    shutil.rmtree(folder, ignore_errors=True)
+    varied = f"task.warmup=range(5,{5 + count})"
+    begin = time.time()
+    command = [sys.executable, "-m", "harness", "-m", *words, varied, "turns.seconds=0", f"hydra.sweep.dir={folder}", f"mlflow.root={work / 'mlruns'}"]
+    done = subprocess.run(command, cwd=work, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the sweep failed (exit code {done.returncode}): {done.stderr[-2000:]}")
+    wall = time.time() - begin
+    jobs = [Results.load(folder / str(number)) for number in range(count)]
+    return wall - sum(float(job.dataset["frames"]) / job.metrics["pipeline_fps"] for job in jobs)
+
+
 def environment() -> dict[str, str]:
     """Returns this process's environment with the checkout on the Python path."""
     import os

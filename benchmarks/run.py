@@ -211,7 +211,7 @@ def measure_jobs(work: Path, cache: Path, count: int) -> dict[str, Any]:
     words = [*SMAT, "backend=openvino", f"prepare.cache={cache}", "dataset.limit=1"]
     say("fixed cost of a job")
     jobs.fixed_cost(work, words)  # creates the store and fills the runtime's cache
-    fixed, fixed_loads = repeated(count, lambda: jobs.fixed_cost(work, words))
+    fixed, fixed_loads = repeated(count, lambda: jobs.fixed_cost(work, words) | jobs.further_job(work, words))
     demo = build_experiment(compose(SMALL, cache)).dataset
     configs = {
         number: compose(
@@ -281,8 +281,12 @@ def judge(rounds: Rounds, quiet: bool, found: Mapping[str, Any]) -> list[dict[st
         if values or lane != "nanotrack real":
             rows.append(row(around, values, quiet, f"around the network, {title} (p50)"))
     rows.append(row(Bar(f"peak memory, {last} / {first} sequences", most=1.1, needs_quiet=False), memory, True))
-    bar = Bar("fixed cost of a job, warm cache", most=6.0, unit="s", hurt_by_load=True)
-    rows.append(row(bar, [item["fixed"] for item in fixed], calm))
+    for name, key, most in (
+        ("fixed cost of a job, warm cache", "fixed", 1.8),
+        ("fixed cost of each further job of a sweep", "further", 1.2),
+        ("a whole command beside tracking", "command", 4.0),
+    ):
+        rows.append(row(Bar(name, most=most, unit="s", hurt_by_load=True), [item[key] for item in fixed if key in item], calm))
     return rows
 
 
@@ -429,8 +433,10 @@ def jobs_table(found: Mapping[str, Any]) -> str:
         ("end", "last frame to logged"),
         ("fixed", "both"),
         ("command", "the whole command beside tracking, report included"),
+        ("further", "each further job of a sweep, its share of the sweep's end included"),
     ):
-        lines.append(f"| {title} | {cell([item[key] for item in found['fixed']])} |")
+        if values := [item[key] for item in found["fixed"] if key in item]:
+            lines.append(f"| {title} | {cell(values)} |")
     lines += ["", "| sequences | frames | peak MB | seconds of the measuring process |", "|---|---|---|---|"]
     for number in found["growth"][0]:
         rows = [item[number] for item in found["growth"]]

@@ -204,8 +204,7 @@ def check_plan(plan: Plan, task: JobTask) -> None:
 def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecord:
     folder = Path(plan.folder).resolve()
     load_report()
-    if task.recorder is not None:
-        task.recorder.wait()
+    await_recorder(plan, task)
     compose.launch(plan, task)
     if task.errors:
         first = task.errors[0]
@@ -232,8 +231,7 @@ def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecor
 def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepRecord:
     place = Path(plan.folder)
     sweeps.begin(plan, place)
-    if task.recorder is not None:
-        task.recorder.wait()
+    await_recorder(plan, task)
     error = None
     try:
         compose.launch(plan, task)
@@ -278,6 +276,15 @@ def take_turns(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any]) -
     """Measures a sweep's jobs in turns; a failure there loses only the intervals, never the sweep."""
     with tolerated("warning: the jobs could not be measured in turns", say):
         turns.of_sweep(sweep, jobs, settings, say)
+
+
+def await_recorder(plan: Plan, task: JobTask) -> None:
+    """Waits until the recorder sleeps, so that it disturbs no measurement; one that will have nothing to log is ended."""
+    if task.recorder is not None and mlflow_log.target_of(plan.config).kind == "off":
+        task.recorder.close()
+        task.recorder = None
+    if task.recorder is not None:
+        task.recorder.wait()
 
 
 def load_report() -> None:
