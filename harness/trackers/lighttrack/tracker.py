@@ -125,7 +125,7 @@ class LightTrack(TrackerSpec):
                     f"tracker.weights has {len(files)} IR files of three: [z_feature, x_feature, head]. {ADVICE}"
                 )
             return Source("openvino", f"{PACKAGE}.ir_files:graphs", files)
-        if len(files) > 1:
+        if len(files) != 1 and not self.random_weights:  # none would be random weights that nobody asked for
             raise WeightsError(
                 f"tracker.weights has {len(files)} files; accepted: one checkpoint, or three IR files. {ADVICE}"
             )

@@ -188,3 +188,8 @@ def test_weights_are_asked_for_with_advice(tmp_path: Path) -> None:
     checkpoint.touch()
     with pytest.raises(WeightsError, match="2 files; accepted: one checkpoint, or three IR files"):
         LightTrack(weights=[str(checkpoint)] * 2).source()
+
+
+def test_an_empty_list_of_weights_is_not_taken_for_random_ones() -> None:
+    with pytest.raises(WeightsError, match="0 files; accepted: one checkpoint, or three IR files"):
+        LightTrack(weights=[]).source()
