@@ -169,5 +169,5 @@ def test_an_encrypted_entry(tmp_path: Path) -> None:
 
 
 def test_no_file_at_all(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(DataError, match="is not a file; give a bundle"):
         unpack(tmp_path / "none.zip", tmp_path / "out")
