@@ -89,7 +89,7 @@ def test_without_ffmpeg_the_film_is_made_all_the_same(
 
 def test_what_cannot_be_drawn_is_reported(runs: list[Path], tmp_path: Path) -> None:
     job = load(runs[0])
-    with pytest.raises(DataError, match="seq_009 is not among"):
+    with pytest.raises(DataError, match="'seq_009' is not among"):
         render.render([job], "seq_009", tmp_path / "out")
     with pytest.raises(ConfigError, match="no run"):
         render.render([], "seq_000", tmp_path / "out")
