@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from command_line import ROOT, process
 from fakes import tiny_dataset
+from ready_children import Ready
 
 SWEEP = ["backend=example", "tracker=example", "dataset=example", "task=example"]
 
@@ -43,9 +44,9 @@ def path(site: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def climbed(site: Path, place: Path) -> Path:
+def climbed(site: Path, place: Path, imports: Ready) -> Path:
     """A sweep of the package's sweeper over its backend, tracker, data set and task; returns its folder."""
-    done = process(
+    done = imports.run(
         "-m", *SWEEP, "dataset.root=data", "hydra/sweeper=climbing", "objective=example/score", "hydra.sweep.dir=outputs/it",
         cwd=place, PYTHONPATH=path(site),
     )
@@ -97,27 +98,27 @@ def test_the_section_of_the_package_is_in_the_report(climbed: Path) -> None:
     assert "| 2 | -0 |" in (climbed / "summary.md").read_text()
 
 
-def test_the_command_of_the_package_runs_and_is_in_the_help(site: Path, place: Path) -> None:
+def test_the_command_of_the_package_runs_and_is_in_the_help(site: Path, place: Path, imports: Ready) -> None:
     done = process("example", "hello", cwd=place, PYTHONPATH=path(site))
     assert (done.returncode, done.stdout) == (0, "the example says hello\n")
-    told = process("--help", cwd=place, PYTHONPATH=path(site)).stdout
+    told = imports.run("--help", cwd=place, PYTHONPATH=path(site)).stdout
     assert "says a word" in told and "A tracker of another package." in told and "tracker.step=0" in told
 
 
-def test_the_backend_of_the_package_is_among_the_devices(site: Path, place: Path) -> None:
-    found = json.loads(process("devices", "--json", cwd=place, PYTHONPATH=path(site)).stdout)
+def test_the_backend_of_the_package_is_among_the_devices(site: Path, place: Path, imports: Ready) -> None:
+    found = json.loads(imports.run("devices", "--json", cwd=place, PYTHONPATH=path(site)).stdout)
     assert found["example"] == found["torch"]
 
 
-def test_mistakes_with_the_package_are_reported_as_with_ours(site: Path, place: Path) -> None:
-    done = process("tracker=example", "tracker.stp=1", cwd=place, PYTHONPATH=path(site))
+def test_mistakes_with_the_package_are_reported_as_with_ours(site: Path, place: Path, imports: Ready) -> None:
+    done = imports.run("tracker=example", "tracker.stp=1", cwd=place, PYTHONPATH=path(site))
     assert done.returncode == 2
     assert "did you mean 'tracker.step'" in done.stderr
 
 
-def test_a_plug_in_of_hydra_that_cannot_be_imported_is_one_sentence(place: Path, tmp_path: Path) -> None:
+def test_a_plug_in_of_hydra_that_cannot_be_imported_is_one_sentence(place: Path, tmp_path: Path, imports: Ready) -> None:
     (tmp_path / "hydra_plugins/broken").mkdir(parents=True)
     (tmp_path / "hydra_plugins/broken/__init__.py").write_text("raise RuntimeError('made for another Hydra')\n")
-    done = process("--cfg", "job", cwd=place, PYTHONPATH=path(tmp_path))
+    done = imports.run("--cfg", "job", cwd=place, PYTHONPATH=path(tmp_path))
     assert done.returncode == 2
     assert "a plug-in of Hydra cannot be loaded (RuntimeError: made for another Hydra" in done.stderr and "Traceback" not in done.stderr

@@ -92,17 +92,22 @@ def same_boxes(exported: Path, job: Path, sequence: Path, to: Path) -> None:
     sure = read_numbers(to.with_name(f"{to.stem}_confidence.value"))
     told = read_numbers(job / "tracks" / name / f"{name}_001_confidence.value")
     np.testing.assert_allclose(sure, told, atol=1e-5)
+
+
+def draws_a_film_and_says_what_is_wrong(exported: Path, sequence: Path, to: Path) -> None:
+    """A film has every frame; a clip that is cut and a camera that is not there are told."""
+    truth = (sequence / "groundtruth.txt").read_text().splitlines()
     film = to.with_name("film.mp4")
-    drawn = run_alone(exported / "track.py", sequence, "--init", truth, "-o", to, "--out", film)
+    drawn = run_alone(exported / "track.py", sequence, "--init", truth[0], "-o", to, "--out", film)
     assert drawn.returncode == 0, drawn.stderr
-    assert int(cv2.VideoCapture(str(film)).get(cv2.CAP_PROP_FRAME_COUNT)) == len(expected)
+    assert int(cv2.VideoCapture(str(film)).get(cv2.CAP_PROP_FRAME_COUNT)) == len(truth)
     clip = patch_clip(to.with_name("cut.avi"), "MJPG", 20)
     whole = clip.read_bytes()
     clip.write_bytes(whole[: int(len(whole) * 0.6)])
-    cut = run_alone(exported / "track.py", clip, "--init", truth)
+    cut = run_alone(exported / "track.py", clip, "--init", truth[0])
     assert cut.returncode == 0, cut.stderr
     assert f"frames were decoded of the 20 that {clip} announces; it is cut or damaged" in cut.stderr
-    camera = run_alone(exported / "track.py", "77", "--init", truth)
+    camera = run_alone(exported / "track.py", "77", "--init", truth[0])
     assert camera.returncode == 1
     assert "nor the number of a camera" in camera.stderr
 
@@ -120,6 +125,7 @@ def test_an_exported_model_gives_the_same_boxes(tmp_path: Path, prepared: Path, 
     assert {"track.py", "model.json", "README.md"} <= {path.name for path in (tmp_path / "winner").iterdir()}
     for sequence in ("seq_1", "seq_2"):
         same_boxes(tmp_path / "winner", tmp_path / "outputs/it", root / "val" / sequence, tmp_path / "boxes.txt")
+    draws_a_film_and_says_what_is_wrong(tmp_path / "winner", root / "val/seq_1", tmp_path / "boxes.txt")
     assert harness("export", "outputs/it", "-o", "winner", cwd=tmp_path).returncode == 2
 
 
