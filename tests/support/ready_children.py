@@ -73,12 +73,13 @@ class Ready:
     """The process that keeps the imports ready, started when it is first needed; or, given its address, one that runs.
 
     Attributes:
+        address: Its socket.
         stores: Where the empty store of ``ready_store`` is; commands need it.
     """
 
     def __init__(self, address: str | None = None, stores: Path | None = None) -> None:
         self._folder = None if address else tempfile.TemporaryDirectory(prefix="ready-")
-        self._address = address or str(Path(self._folder.name) / "ask")  # type: ignore[union-attr]
+        self.address = address or str(Path(self._folder.name) / "ask")  # type: ignore[union-attr]
         self._server: subprocess.Popen[bytes] | None = None
         self.stores = stores
 
@@ -124,7 +125,7 @@ class Ready:
         environment = dict(options.get("env") or os.environ)
         wanted = {"module": module, "arguments": arguments, "environment": environment, "folder": folder, "command": command}
         asker = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        asker.connect(self._address)
+        asker.connect(self.address)
         with contextlib.ExitStack() as given:
             theirs, ours = [], []
             for number, name in enumerate(("stdin", "stdout", "stderr")):
@@ -140,14 +141,14 @@ class Ready:
         if self._server is not None or self._folder is None:
             return
         environment = {**os.environ, "PYTHONPATH": PATH, **dict.fromkeys(THREADS, "1")}
-        command = [sys.executable, str(SUPPORT / "ready_server.py"), self._address]
+        command = [sys.executable, str(SUPPORT / "ready_server.py"), self.address]
         self._server = subprocess.Popen(command, env=environment, cwd=self._folder.name, stdin=subprocess.DEVNULL)
 
     def _wait(self) -> None:
         """Until the imports are made."""
         self._launch()
         until = time.monotonic() + START_SECONDS
-        while not Path(self._address).exists():
+        while not Path(self.address).exists():
             assert self._server is not None and self._server.poll() is None and time.monotonic() < until, "the imports cannot be made ready"
             time.sleep(0.02)
 

@@ -20,7 +20,9 @@ SMALL = [
     "tracker.template_size=64",
     "tracker.search_size=128",
     "tracker.head_channels=16",
+    "prepare.exporter=torchscript",
 ]
+"""The exporter is the one that takes a quarter of the time; the demo tracker and NanoTrack are exported by the usual one in other tests."""
 
 
 def small_config(cache: Path, *words: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import PATH, ROOT, with_cache
+from ready_children import Ready
 
 nbformat = pytest.importorskip("nbformat", reason="extra [notebook] is not installed")
 nbclient = pytest.importorskip("nbclient", reason="extra [notebook] is not installed")
@@ -33,8 +34,18 @@ def test_the_notebook_is_kept_without_outputs() -> None:
     assert [cell for cell in found.cells if cell.cell_type == "code" and (cell.outputs or cell.execution_count)] == []
 
 
+def begin_ready(ipython: Path, address: str) -> None:
+    """Has a kernel's children forked from the process that keeps the imports ready."""
+    startup = ipython / "profile_default/startup"
+    startup.mkdir(parents=True)
+    (startup / "ready.py").write_text(f"from ready_children import Ready\n_ready = Ready({address!r}).given()\n_ready.__enter__()\n")
+
+
 @pytest.mark.slow
-def test_the_notebook_sweeps_compares_plots_and_recommends(tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notebook_sweeps_compares_plots_and_recommends(
+    tmp_path: Path, prepared: Path, imports: Ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_ready(tmp_path / "ipython", imports.address)
     with_cache(tmp_path, prepared)
     monkeypatch.setenv("PYTHONPATH", f"{PATH}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
