@@ -149,7 +149,7 @@ class Ready:
         self._launch()
         until = time.monotonic() + START_SECONDS
         while not Path(self.address).exists():
-            assert self._server is not None and self._server.poll() is None and time.monotonic() < until, "the imports cannot be made ready"
+            assert time.monotonic() < until and (self._server is None or self._server.poll() is None), "the imports cannot be made ready"
             time.sleep(0.02)
 
     def stop(self) -> None:
