@@ -125,7 +125,10 @@ class Ready:
         environment = dict(options.get("env") or os.environ)
         wanted = {"module": module, "arguments": arguments, "environment": environment, "folder": folder, "command": command}
         asker = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        asker.connect(self.address)
+        try:
+            asker.connect(self.address)
+        except ConnectionRefusedError as error:
+            raise AssertionError(f"the process that keeps the imports ready has ended; its last words: {self._last_words()}") from error
         with contextlib.ExitStack() as given:
             theirs, ours = [], []
             for number, name in enumerate(("stdin", "stdout", "stderr")):
@@ -137,12 +140,17 @@ class Ready:
             socket.send_fds(asker, [json.dumps(wanted).encode()], theirs)
             return Forked(words, asker, (ours[0], ours[1], ours[2]), options.get("text", False))
 
+    def _last_words(self) -> str:
+        log = Path(self.address).with_name("log")
+        return log.read_text()[-2000:] if log.is_file() else ""
+
     def _launch(self) -> None:
         if self._server is not None or self._folder is None:
             return
         environment = {**os.environ, "PYTHONPATH": PATH, **dict.fromkeys(THREADS, "1")}
         command = [sys.executable, str(SUPPORT / "ready_server.py"), self.address]
-        self._server = subprocess.Popen(command, env=environment, cwd=self._folder.name, stdin=subprocess.DEVNULL)
+        with open(Path(self.address).with_name("log"), "wb") as log:
+            self._server = subprocess.Popen(command, env=environment, cwd=self._folder.name, stdin=subprocess.DEVNULL, stderr=log)
 
     def _wait(self) -> None:
         """Until the imports are made."""

@@ -62,8 +62,13 @@ class Server:
 
     def _asked(self, listener: socket.socket) -> None:
         asker, _ = listener.accept()
-        data, files, _, _ = socket.recv_fds(asker, MOST, 3)
+        try:
+            data, files, _, _ = socket.recv_fds(asker, MOST, 3)
+        except OSError:
+            data, files = b"", []
         if not data:  # whoever asked has gone
+            for file in files:
+                os.close(file)
             asker.close()
             return
         child = os.fork()
@@ -74,7 +79,10 @@ class Server:
             os.close(file)
         self.running[child] = asker
         self.selector.register(asker, selectors.EVENT_READ, lambda _: self._asker_ended(child))
-        asker.send(json.dumps({"pid": child}).encode())
+        try:
+            asker.send(json.dumps({"pid": child}).encode())
+        except OSError:  # whoever asked was killed meanwhile
+            self._asker_ended(child)
 
     def _leave(self, asker: socket.socket) -> None:
         """In a child: is no longer this server, and ends with it."""
@@ -90,7 +98,8 @@ class Server:
     def _asker_ended(self, child: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
-        self.selector.unregister(self.running[child])
+        with contextlib.suppress(KeyError):  # its end has been heard of already
+            self.selector.unregister(self.running[child])
 
     def _child_ended(self, awake: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):
