@@ -84,8 +84,16 @@ def test_intermediate_features_repeat_the_published_means(whole, images, golden)
         assert np.abs(found.mean(dim=(2, 3)).numpy() - golden[name]).max() < 1e-5, name
 
 
-@pytest.fixture(scope="module", params=["whole-torchscript", "fused-torchscript", "fused-dynamo"])
-def exported(request, tmp_path_factory) -> Path:
+@pytest.fixture(scope="module")
+def exports() -> dict[str, Path]:
+    """Exported files by form and exporter: each is made once, in whatever order the tests come."""
+    return {}
+
+
+@pytest.fixture(params=["whole-torchscript", "fused-torchscript", "fused-dynamo"])
+def exported(request, exports, tmp_path_factory) -> Path:
+    if request.param in exports:
+        return exports[request.param]
     form, exporter = request.param.split("-")
     path = tmp_path_factory.mktemp("export") / f"{request.param}.onnx"
     inputs = (torch.zeros(1, 3, 128, 128), torch.zeros(1, 3, 256, 256))
@@ -101,6 +109,7 @@ def exported(request, tmp_path_factory) -> Path:
         verbose=False,
         **options,
     )
+    exports[request.param] = path
     return path
 
 

@@ -38,8 +38,14 @@ def searched(folder: Path, lab: KnobLab, request: Request = ASKED) -> State:
     return state
 
 
-def test_large_space_is_sampled_towards_what_is_fast(tmp_path: Path) -> None:
-    state = searched(tmp_path / "s", KnobLab(LARGE, {}))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> State:
+    """A search that was not killed."""
+    return searched(tmp_path_factory.mktemp("sampled") / "whole", KnobLab(LARGE, {}))
+
+
+def test_large_space_is_sampled_towards_what_is_fast(whole: State) -> None:
+    state = whole
     tried = [entry for entry in state.entries if entry.kind]
     assert len(tried) < 120  # of 164
     untried = [entry for entry in state.entries if "not tried" in entry.reason]
@@ -50,8 +56,7 @@ def test_large_space_is_sampled_towards_what_is_fast(tmp_path: Path) -> None:
     assert "backend=openvino" in found and sum(int(word[-1]) for word in found if "knob" in word) >= 7  # of 8: 1 in 17 of the space
 
 
-def test_sampled_search_that_was_killed_tries_the_same_candidates(tmp_path: Path) -> None:
-    whole = searched(tmp_path / "whole", KnobLab(LARGE, {}))
+def test_sampled_search_that_was_killed_tries_the_same_candidates(tmp_path: Path, whole: State) -> None:
     lab = KnobLab(LARGE, {})
     lab.killed_at = 120
     with pytest.raises(Killed):

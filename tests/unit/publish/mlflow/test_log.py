@@ -16,7 +16,7 @@ from store_records import records
 from harness.core.errors import StoreError
 from harness.core.results import Results
 from harness.publish import mlflow as mlflow_log
-from harness.publish.mlflow import LoggingFailed, Target, content, log_folder, log_sweep, pending, target_of
+from harness.publish.mlflow import LoggingFailed, Target, content, log_folder, log_sweep, pending, reach, target_of
 from harness.publish.mlflow.target import State
 
 
@@ -125,7 +125,7 @@ def test_a_server_that_cannot_be_reached_is_reported_within_seconds(sweep: Path)
 
 
 def test_a_server_that_answers_nothing_is_given_up(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    monkeypatch.setattr(reach, "ANSWER_SECONDS", 0.5)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(5)
