@@ -122,5 +122,5 @@ def test_no_file_database_log_or_message_holds_the_password_of_a_server(tmp_path
     assert len(list(work.rglob("*"))) > 60
     assert places_with(SECRET.encode(), [work, served, prepared]) == []
     assert SECRET not in "".join(said)
-    assert len(titles) >= 2  # seen while they ran: short ones can be missed
+    assert titles  # seen while they ran: short ones can be missed
     assert not [title for title in titles if SECRET in title]
