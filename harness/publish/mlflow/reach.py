@@ -37,7 +37,7 @@ def reach(uri: str) -> None:
     except (OSError, ValueError) as error:
         raise StoreError(f"cannot reach the MLflow server {uri} ({error})") from error
     if address.scheme in ("http", "https") and (why := no_answer(uri, ANSWER_SECONDS)):
-        raise StoreError(f"the MLflow server {uri} cannot be used ({why}); see whether the address is right and the server is well")
+        raise StoreError(f"the MLflow server {uri} cannot be used ({why}); check the address, and that the server is running")
 
 
 def no_answer(uri: str, seconds: float) -> str:

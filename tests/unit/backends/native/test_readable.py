@@ -13,7 +13,7 @@ HIGH = 2000
 
 @pytest.mark.posix
 def test_readable_with_a_descriptor_above_1024_sees_data_and_the_end() -> None:
-    resource = pytest.importorskip("resource")
+    resource = pytest.importorskip("resource", reason="limits of open files are POSIX")
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= HIGH:
         pytest.skip(f"this system allows fewer than {HIGH} open files")
     reader, writer = os.pipe()
