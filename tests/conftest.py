@@ -119,6 +119,7 @@ def chromium() -> str:
     return found
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook, and runs before a conftest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips what needs a POSIX system where there is none. In a worker: groups the tests of a file for ``--dist loadgroup``, and starts the long tiers first."""
     if os.name == "nt" or os.environ.get("HARNESS_WITHOUT_POSIX") == "1":
