@@ -6,6 +6,7 @@ test. The tests of a file stay together, since they share its fixtures; files th
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -110,6 +111,13 @@ def without_pictures() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def blank_pictures() -> Iterator[None]:
+    """Pictures are made, with their captions, but what is written of them is blank: turning them into pixels is most of what a report costs."""
+    with command_line.blank():
+        yield
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """A chromium browser's path; the test skips where there is none."""
@@ -132,6 +140,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: collecting garbage, which tests and tasks do again and again, need not go through it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _rank(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import logging
@@ -16,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = ROOT / "tests" / "support"
 PATH = f"{ROOT}{os.pathsep}{SUPPORT}"
 """PYTHONPATH of a child process: the package, and the helpers (as ``standing_tracker``)."""
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"></svg>'
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
 
 
 def process(*words: object, cwd: Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -72,6 +76,16 @@ def undrawn() -> Iterator[None]:
         mock.patch.object(plots, "comparison_pictures", return_value=[]),
         mock.patch.object(render, "job_pictures", return_value=[]),
     ):
+        yield
+
+
+@contextlib.contextmanager
+def blank() -> Iterator[None]:
+    """Inside of it pictures are composed as ever, and their files hold a single pixel."""
+    from harness.present import picture
+    from harness.report import page
+
+    with mock.patch.object(picture, "png", return_value=PNG), mock.patch.object(page, "svg", return_value=SVG):
         yield
 
 

@@ -20,6 +20,7 @@ def broken(*_: object, **__: object) -> None:
     raise cv2.error("OpenCV(5): (-215:Assertion failed)\nssize in function 'resize'")
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_picture_that_cannot_be_drawn_costs_the_others_nothing(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "fps_bar", broken)
     found = summary.summarise(sweep)
@@ -29,6 +30,7 @@ def test_a_picture_that_cannot_be_drawn_costs_the_others_nothing(sweep: Path, mo
     assert any("A picture could not be drawn (error: OpenCV(5)" in line for line in found.warnings)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_section_or_page_that_cannot_be_made_is_a_warning(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sections, "_makers", lambda found: [broken])
     monkeypatch.setattr(page, "html", broken)

@@ -100,6 +100,7 @@ def test_pictures_are_whole(sweep: Path) -> None:
         assert picture.std() > 5  # something is drawn
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_text_from_runs_is_never_markup(tmp_path: Path) -> None:
     jobs = [
         {"name": EVIL, "warnings": [EVIL], "environment": {"processor": EVIL, "versions": {EVIL: EVIL}}},
@@ -118,6 +119,7 @@ def test_text_from_runs_is_never_markup(tmp_path: Path) -> None:
     assert rows[1]["run"].startswith("'=")
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_random_weights_are_named_wherever_the_run_is(tmp_path: Path) -> None:
     jobs = [{"backend": name, "random_weights": True} for name in ("torch", "onnx")]
     folder = make_runs.make_sweep(tmp_path / "sweep", jobs)
@@ -132,6 +134,7 @@ def test_random_weights_are_named_wherever_the_run_is(tmp_path: Path) -> None:
     assert row.replace("onnx [random weights]", "").split()[:3] == ["-", "-", "-"]
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_parallel_runs_show_no_latency(tmp_path: Path) -> None:
     folder = make_runs.make_sweep(tmp_path / "sweep", [{"parallel": True}, {"parallel": True, "backend": "onnx"}])
     table = summary.summarise(folder).table
@@ -140,6 +143,7 @@ def test_parallel_runs_show_no_latency(tmp_path: Path) -> None:
     assert not (folder / "plots" / "latency_histogram.png").exists()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_sweep_without_any_good_job_still_has_a_page(tmp_path: Path) -> None:
     folder = make_runs.make_sweep(tmp_path / "sweep", [{"status": "failed"}, {"status": "skipped"}])
     found = summary.summarise(folder)
@@ -147,6 +151,7 @@ def test_a_sweep_without_any_good_job_still_has_a_page(tmp_path: Path) -> None:
     assert "the runtime refused the model" in (folder / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_single_job_has_a_page(tmp_path: Path) -> None:
     make_runs.make_job(tmp_path / "job")
     found = summary.summarise(tmp_path / "job")
@@ -154,6 +159,7 @@ def test_a_single_job_has_a_page(tmp_path: Path) -> None:
     assert "baseline" not in Page((tmp_path / "job" / "report.html").read_text()).text[""].lower()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_two_machines_are_told_apart(tmp_path: Path) -> None:
     jobs = [{}, {"backend": "onnx", "environment": {"machine": "ffff", "processor": "Another CPU"}}]
     folder = make_runs.make_sweep(tmp_path / "sweep", jobs)

@@ -52,6 +52,7 @@ def test_settings_of_a_few_runs_have_a_column_a_run(tmp_path: Path) -> None:
     assert all(len(line["cells"]) == 5 for line in found["lines"])
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_the_page_of_sixteen_runs_is_well_formed_and_has_a_row_a_run(sixteen: Path) -> None:
     summary.summarise(sixteen)
     text = (sixteen / "report.html").read_text()

@@ -143,6 +143,7 @@ def test_rounds_are_all_shown_and_noise_is_called_noise(tmp_path, speeds, last):
     assert line[-1] == last
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_ladder_becomes_a_table_and_a_waterfall(tmp_path):
     make_job(tmp_path / "0", config={"task": {"name": "explain_gap"}})
     results = Results.load(tmp_path / "0")

@@ -29,7 +29,7 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def quick(**keys: Any) -> Capacity:
-    return Capacity(**{"fps": 20.0, "deadline_ms": 5000.0, "most": 3, "least_s": 0.2, "most_s": 0.4, **keys})
+    return Capacity(**{"fps": 50.0, "deadline_ms": 5000.0, "most": 3, "least_s": 0.1, "most_s": 0.2, **keys})
 
 
 def test_a_job_records_each_step_and_the_largest_number_that_passed(tmp_path: Path, dataset: Dataset) -> None:
@@ -50,14 +50,14 @@ def test_a_job_that_was_cut_makes_no_step_twice(tmp_path: Path, dataset: Dataset
     again = quick().run(stub_context(tmp_path / "job", dataset))
     assert {step["p50_ms"] for step in again.details["capacity"]["steps"]} == {0.125}
     assert again.metrics["capacity/streams"] == first.metrics["capacity/streams"]
-    other = quick(fps=25.0).run(stub_context(tmp_path / "job", dataset))
+    other = quick(fps=40.0).run(stub_context(tmp_path / "job", dataset))
     assert 0.125 not in {step["p50_ms"] for step in other.details["capacity"]["steps"]}
 
 
 def test_a_resumed_search_begins_where_the_first_start_did_however_fast_the_machine_is_now(tmp_path: Path, dataset: Dataset) -> None:
     pause = threading.Event()
     slow = DriftingSpec(on_update=lambda: pause.wait(0.03) and None)
-    keys = {"fps": 10.0, "most": 64, "least_s": 0.2, "most_s": 0.3}
+    keys = {"fps": 10.0, "most": 64, "least_s": 0.1, "most_s": 0.15}
     quick(**keys).run(stub_context(tmp_path / "job", dataset, slow))
     record = json.loads((tmp_path / "job" / FILE).read_text())
     record["steps"] = [{**step, "p50_ms": 0.125} for step in record["steps"]]
@@ -70,7 +70,7 @@ def test_a_resumed_search_begins_where_the_first_start_did_however_fast_the_mach
 def test_a_service_longer_than_the_deadline_leaves_no_stream(tmp_path: Path, dataset: Dataset) -> None:
     pause = threading.Event()
     spec = DriftingSpec(on_update=lambda: pause.wait(0.02) and None)
-    found = quick(deadline_ms=1.0, fps=5.0).run(stub_context(tmp_path / "job", dataset, spec))
+    found = quick(deadline_ms=1.0, fps=20.0).run(stub_context(tmp_path / "job", dataset, spec))
     assert found.metrics["capacity/streams"] == 0.0
     assert not any(step["passed"] for step in found.details["capacity"]["steps"])
 
