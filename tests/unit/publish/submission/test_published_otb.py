@@ -55,5 +55,6 @@ def test_without_a_split_the_largest_list_that_is_there_as_a_whole_is_taken_and_
     found = score(otb, "MEEM", None)
     assert len(found.scores.sequences) == 51
     assert any("largest of OTB that the results have all of" in note for note in found.warnings)
-    assert len(score(otb, "STRUCK", None).scores.sequences) == 100
-    assert set(score(otb, "STRUCK", None).lists) == {"2013", "50", "100"}
+    whole = score(otb, "STRUCK", None)
+    assert len(whole.scores.sequences) == 100
+    assert set(whole.lists) == {"2013", "50", "100"}

@@ -13,7 +13,6 @@ from harness.core.interfaces import TaskResult
 from harness.core.preparing import LayerTime, LayerTimes
 from harness.tasks.profile.task import metric_word, tables
 
-
 BACKENDS = ("openvino", "onnx", "torch")
 
 
