@@ -12,7 +12,9 @@ TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 # tests run in a worker per core, each worker on its own core
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo test test-unit test-jobs test-system test-portable check lint docs bench ui env system clean help
+CHECK := $(MAKE) --no-print-directory check
+
+.PHONY: demo test test-unit test-products test-jobs test-system test-portable check lint docs bench ui env system clean help
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -33,11 +35,17 @@ env: $(VENV)/ready  ## make the environment in .venv
 demo: env  ## the first sweep: the demo tracker on the demo data, three backends
 	$(BIN)/python -m harness -m backend=torch,onnx,openvino
 
-test: env check  ## lint, types, import rules and all tests
-	$(PYTEST)
+test: env  ## lint, types, import rules and all tests
+	@# the checks take what the tests leave of the processors, and say at the end what they found
+	@mkdir -p build; nice -n 19 $(CHECK) >build/check.log 2>&1 & checks=$$!; \
+	trap "kill $$checks" INT TERM; $(PYTEST); tests=$$?; wait $$checks; checked=$$?; cat build/check.log; \
+	test $$checked -eq 0 || echo "error: make check failed, see above."; exit $$((tests ? tests : checked))
 
-test-unit: env  ## the tests that run in process, with contracts and parity
-	$(PYTEST) tests/unit tests/contracts tests/parity
+test-unit: env  ## the fast tests, which run in process: those to wait for at each edit
+	$(PYTEST) tests/unit
+
+test-products: env  ## every product held to its interface (contracts), networks to their published versions (parity)
+	$(PYTEST) tests/contracts tests/parity
 
 test-portable: env  ## the unit tests with all calls removed that Windows lacks
 	HARNESS_WITHOUT_POSIX=1 $(PYTEST) tests/unit
