@@ -83,10 +83,9 @@ def pareto(rows: list[Row], told: Advice, suffix: str = "") -> Picture | None:
             spot = points[row.job.folder]
             axis.scatter(*spot, s=130 if chosen else 55, color=[style.color], marker="*" if chosen else style.marker, zorder=3, label=wrapped(row.shown, 44))
         for name, limit in told.limits:
-            if name == x:
-                axis.axvline(limit, color="#222222", linestyle="--", linewidth=1)
-            if name == y:
-                axis.axhline(limit, color="#222222", linestyle="--", linewidth=1)
+            line = {x: axis.axvline, y: axis.axhline}.get(name)
+            if line is not None:
+                line(limit, color="#222222", linestyle="--", linewidth=1, label=f"required: {catalog().get(name).title} {limit:.4g}")
         entries = [catalog().get(name) for name in (x, y)]
         axis.set_xlabel(f"{entries[0].title} ({entries[0].unit}), {'right' if x_high else 'left'} is better")
         axis.set_ylabel(f"{entries[1].title} ({entries[1].unit}), {'up' if y_high else 'down'} is better")

@@ -48,12 +48,13 @@ class Killed(BaseException):
 class StandIn:
     """A loaded candidate."""
 
-    def __init__(self, name: str, settings: tuple[str, ...], truth: Truth) -> None:
-        self.name, self.settings, self.truth = name, settings, truth
+    def __init__(self, name: str, settings: tuple[str, ...], truth: Truth, asked: list[str]) -> None:
+        self.name, self.settings, self.truth, self.asked = name, settings, truth, asked
         self.artifact = ""
         self.effective = {"settings": truth.in_force or " ".join(settings)}
 
     def boxes(self, number: int) -> list[list[float]]:
+        self.asked.append(self.name)
         return [[float(zlib.crc32(f"{self.truth.kind or self.truth.ao} {number}".encode()))]]
 
 
@@ -76,6 +77,7 @@ class FakeLab:
         self.killed_at: int | None = None
         self.measured: list[str] = []
         self.loaded: list[str] = []
+        self.asked: list[str] = []
         self.lines: list[str] = []
         self.published: list[bool] = []
         self.reports = False
@@ -119,7 +121,7 @@ class FakeLab:
         for item in entrants:
             self._act(1.0)
             words = tuple((item.folder / "words").read_text().split("\n"))
-            ways.append(StandIn(item.name, words, self.truth_of({"words": words})))
+            ways.append(StandIn(item.name, words, self.truth_of({"words": words}), self.asked))
             self.loaded.append(item.name)
         yield ways
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,49 +139,65 @@ def run_heat(state: State, heat: Sequence[Entry], course: Course, deadline: floa
         for entry in heat:
             if str(entry.number) in lost:
                 entry.drop(f"could not be loaded: {lost[str(entry.number)].rstrip('.')}")
-        running = identified(state, [entry for entry in heat if str(entry.number) in by_name], by_name, entrants)
+        running = identified(state, [entry for entry in heat if str(entry.number) in by_name], by_name, entrants, lab.threads())
+        running = still_running(running, len(state.race_rounds(number)), rules)
         course.save()
-        while running and _goes_on(state, number, running, rules, lab.now() < deadline):
+        while running and (len(state.race_rounds(number)) < race.LEAST_ROUNDS or lab.now() < deadline):
             add_round(state, number, [by_name[str(entry.number)] for entry in running], lab)
             running = [entry for entry in running if entry.status != "dropped"]
             if rules.drops:
                 drop_beaten(state, number, running, rules)
-            running = [entry for entry in running if entry.status != "dropped"]
+            running = still_running(running, len(state.race_rounds(number)), rules)
             course.save()
     state.heats[number]["done"] = True
     course.save()
 
 
-def _goes_on(state: State, number: int, running: Sequence[Entry], rules: Rules, in_time: bool) -> bool:
-    """Whether a heat needs another round; every survivor gets the minimum number, even one alone in its kind."""
-    done = len(state.race_rounds(number))
-    kinds = {_class(entry, rules) for entry in running}
-    undecided = rules.drops and len(running) > len(kinds)
-    return done < race.LEAST_ROUNDS or (undecided and done < MOST_ROUNDS and in_time)
+def still_running(running: Sequence[Entry], done: int, rules: Rules) -> list[Entry]:
+    """Returns the candidates that need another round of a heat.
+
+    Each survivor gets the least number of rounds, even one alone in its kind; then only those run that may still be dropped
+    for another one that runs, for at most ``MOST_ROUNDS``.
+    """
+    alive = [entry for entry in running if entry.status != "dropped"]
+    if done < race.LEAST_ROUNDS:
+        return alive
+    if done >= MOST_ROUNDS or not rules.drops:
+        return []
+    sizes = Counter(_class(entry, rules) for entry in alive)
+    return [entry for entry in alive if sizes[_class(entry, rules)] > 1]
 
 
 def identified(
-    state: State, running: list[Entry], by_name: Mapping[str, Standing], entrants: Mapping[int, Entrant]
+    state: State, running: list[Entry], by_name: Mapping[str, Standing], entrants: Mapping[int, Entrant], at_once: int
 ) -> list[Entry]:
-    """Asks candidates for their boxes and effective settings; keeps one of those with the same effective settings."""
+    """Reads candidates' effective settings, keeps one of those that have the same, and asks it for its boxes."""
     for entry in running:
-        try:
-            identify(entry, by_name[str(entry.number)], entrants[entry.number].threads)
-            entry.status = "racing"
-        except HarnessError as error:
-            entry.drop(f"ended while it was loaded: {str(error).rstrip('.')}")
+        way = by_name[str(entry.number)]
+        force = {"artifact": way.artifact, "effective": settings(way.effective), "threads": entrants[entry.number].threads}
+        entry.in_force = hashlib.sha256(json.dumps(force, sort_keys=True).encode()).hexdigest()[:16]
+        entry.status = "racing"
     drop_equals(state, running)
+    asked = [entry for entry in running if entry.status != "dropped" and not entry.kind]
+    small = [entry for entry in asked if entrants[entry.number].threads == 1]  # others would wait for each other's threads
+    with ThreadPoolExecutor(max(1, at_once)) as pool:
+        list(pool.map(lambda entry: identify(entry, by_name[str(entry.number)]), small))
+    for entry in asked:
+        if entry not in small:
+            identify(entry, by_name[str(entry.number)])
+    for entry in running:
+        entry.kind = entry.kind or next((other.kind for other in state.entries if other.in_force == entry.in_force and other.kind), "")
     return [entry for entry in running if entry.status != "dropped"]
 
 
-def identify(entry: Entry, way: Standing, threads: int) -> None:
-    """Asks a candidate for its boxes and its effective settings."""
-    if entry.kind:
+def identify(entry: Entry, way: Standing) -> None:
+    """Asks a candidate for its boxes; drops it if its process ended."""
+    try:
+        boxes = [way.boxes(number) for number in PIECES]
+    except HarnessError as error:
+        entry.drop(f"ended while it was loaded: {str(error).rstrip('.')}")
         return
-    boxes = [way.boxes(number) for number in PIECES]
     entry.kind = hashlib.sha256(json.dumps(boxes).encode()).hexdigest()[:16]
-    force = {"artifact": way.artifact, "effective": settings(way.effective), "threads": threads}
-    entry.in_force = hashlib.sha256(json.dumps(force, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def drop_equals(state: State, running: Sequence[Entry]) -> None:

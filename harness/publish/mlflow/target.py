@@ -111,6 +111,11 @@ def target_of(config: Mapping[str, Any]) -> Target:
     if target.kind not in ("local", "server", "off"):
         raise StoreError(f"mlflow={target.kind} is unknown; accepted: local, server, off.")
     if target.kind == "local":
+        if target.uri:
+            raise StoreError(
+                f"mlflow.uri is {shown(secrets.public(target.uri))}, but mlflow=local logs to the folder {target.root}; add mlflow=server to log to "
+                "that address, or leave mlflow.uri out."
+            )
         check_writable(Path(target.root))
     if target.kind == "server":
         check_uri(target.tracking_uri)

@@ -14,9 +14,9 @@ from harness.cli.main import main
 from harness.core.errors import ConfigError
 from harness.core.files import read_json
 from harness.jobs.recommend.answer import Answer
-from harness.jobs.recommend.race import Rules
+from harness.jobs.recommend.race import Rules, still_running
 from harness.jobs.recommend.run import recommend, rules_of
-from harness.jobs.recommend.state import Request, State
+from harness.jobs.recommend.state import Entry, Request, State
 from harness.report import choice
 
 SPACE = [
@@ -142,6 +142,23 @@ def test_race_measures_no_candidate_that_is_the_same_in_force(tmp_path: Path) ->
     assert len(same) == 8  # of 16 with two names each, half
     raced = {name for item in read_json(tmp_path / "s/recommend.json")["rounds"] for name in item["seconds"]}
     assert len(raced) == 9
+
+
+def test_race_asks_no_candidate_for_boxes_that_is_the_same_in_force(tmp_path: Path) -> None:
+    truths = {name: replace(truth, in_force=truth.kind) for name, truth in TRUTHS.items()}  # a kind has one set of settings
+    lab = FakeLab(SPACE, truths)
+    search(tmp_path / "s", lab=lab)
+    assert len(lab.asked) == 3 * (1 + 4 * 2)  # three clips each: torch, and four kinds with one thread and with all
+
+
+def test_still_running_after_four_rounds_are_those_with_a_rival_of_their_kind() -> None:
+    entries = [Entry(number, [], status="racing", kind=kind) for number, kind in enumerate("aabbc")]
+    entries[3].drop("slower")
+    drops = Rules(drops=True, alike=False)
+    assert [entry.number for entry in still_running(entries, 3, drops)] == [0, 1, 2, 4]
+    assert [entry.number for entry in still_running(entries, 4, drops)] == [0, 1]
+    assert [entry.number for entry in still_running(entries, 4, Rules(drops=True, alike=True))] == [0, 1, 2, 4]
+    assert still_running(entries, 6, drops) == [] == still_running(entries, 4, Rules(drops=False))
 
 
 def test_race_goes_on_without_a_candidate_whose_process_dies(tmp_path: Path) -> None:

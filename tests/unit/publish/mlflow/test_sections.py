@@ -18,6 +18,7 @@ from harness.publish.mlflow.target import target_of
         ({"name": "off", "root": " "}, "mlflow.root is ' '"),
         ({"name": "off", "experiment": [1]}, r"mlflow.experiment is \[1\]"),
         ({"name": "off", "experiment": ""}, "mlflow.experiment is ''"),
+        ({"name": "local", "uri": "http://someone:s3cret@127.0.0.1:5000"}, "mlflow.uri is 'http://127.0.0.1:5000', but mlflow=local .* add mlflow=server"),
     ],
 )
 def test_target_of_a_wrong_section_is_one_sentence(section: Any, words: str) -> None:
