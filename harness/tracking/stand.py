@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from time import perf_counter
 
@@ -16,6 +17,10 @@ PIECE = 20
 """Updates of a clip; with the first frame, its images take about 20 MB at 640x360."""
 WARM = 2
 """Updates at the beginning of a clip that are not counted."""
+SHORT_SECONDS = 0.25
+"""A turn that is to be shorter runs only the beginning of a clip if the whole clip takes longer than the turn."""
+LEAST_UPDATES = 8
+"""The fewest updates of such a beginning, and those whose boxes are told: other arithmetic shows from the first one on."""
 
 
 class SerialStand:
@@ -26,27 +31,36 @@ class SerialStand:
         self._sequences = [item for item in context.dataset if len(item) > WARM + 1]
         self._truthful = truthful
         self._color = context.tracker.color
+        self._pace = 0.0
 
     def turn(self, number: int, seconds: float) -> npt.NDArray[np.float64]:
         """Runs one turn; the same ``number`` means the same clip for every job."""
-        piece, images, feedback = self._piece(number)
+        piece, images, feedback = self._piece(number, self._updates(seconds))
         found: list[npt.NDArray[np.float64]] = []
         end = perf_counter() + seconds
         while not found or perf_counter() < end:
-            track = self._runner.track(piece, feedback=feedback, frames=images)
+            track = self._runner.track(piece, feedback=feedback, frames=images, limit=len(images))
             found.append(track.seconds[1 + WARM :])
-        return np.concatenate(found)
-
+        times = np.concatenate(found)
+        self._pace = float(times.mean())
+        return times
 
     def boxes(self, number: int) -> Boxes:
-        """Returns the boxes of the clip of turn ``number``."""
-        piece, images, feedback = self._piece(number)
-        return self._runner.track(piece, feedback=feedback, frames=images).boxes
+        """Returns the boxes of the beginning of turn ``number``'s clip."""
+        piece, images, feedback = self._piece(number, LEAST_UPDATES)
+        return self._runner.track(piece, feedback=feedback, frames=images, limit=len(images)).boxes
 
-    def _piece(self, number: int) -> tuple[Sequence, list[tuple[Image, float]], Boxes | None]:
-        """Returns a clip with its decoded images, and the boxes that its crops follow."""
+    def _updates(self, seconds: float) -> int:
+        """Returns the number of updates of a clip for a turn of ``seconds``, by the pace of the turn before."""
+        if not 0 < seconds < SHORT_SECONDS or not self._pace:
+            return PIECE
+        return max(LEAST_UPDATES, min(PIECE, math.ceil(seconds / self._pace)))
+
+    def _piece(self, number: int, updates: int) -> tuple[Sequence, list[tuple[Image, float]], Boxes | None]:
+        """Returns a clip with the decoded images of its first updates, and the boxes that its crops follow."""
         piece = piece_of(self._sequences, number)
-        return piece, [(read_image(path, self._color), 0.0) for path in piece.frames], piece.truth if self._truthful else None
+        frames = piece.frames[: updates + 1]
+        return piece, [(read_image(path, self._color), 0.0) for path in frames], piece.truth if self._truthful else None
 
 
 def piece_of(sequences: list[Sequence], number: int) -> Sequence:

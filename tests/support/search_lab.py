@@ -57,6 +57,9 @@ class StandIn:
         self.asked.append(self.name)
         return [[float(zlib.crc32(f"{self.truth.kind or self.truth.ao} {number}".encode()))]]
 
+    def close(self) -> None:
+        self.asked.append(f"end of {self.name}")
+
 
 class FakeLab:
     """Stands for a machine.

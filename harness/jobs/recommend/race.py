@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,15 +90,18 @@ def run(state: State, course: Course, deadline: float) -> None:
         course: The environment of the race.
         deadline: When the race has to end, by the lab's clock.
     """
-    while course.lab.now() < deadline or not any(heat["done"] for heat in state.heats):  # the first one is always run
-        heat = next_heat(state, course)
-        course.save()
-        if not heat:
-            break
-        waiting = [entry for entry in state.alive() if entry.status == "waiting" and entry not in heat]
-        course.say(f"heat {len(state.heats)}: {len(heat)} candidates, {len(waiting)} waiting")
-        left = deadline - course.lab.now()
-        run_heat(state, heat, course, course.lab.now() + left * len(heat) / (len(heat) + len(waiting)))
+    with ExitStack() as processes:
+        loaded: dict[int, Standing] = {}
+        while course.lab.now() < deadline or not any(heat["done"] for heat in state.heats):  # the first one is always run
+            heat = next_heat(state, course)
+            course.save()
+            if not heat:
+                break
+            waiting = [entry for entry in state.alive() if entry.status == "waiting" and entry not in heat]
+            course.say(f"heat {len(state.heats)}: {len(heat)} candidates, {len(waiting)} waiting")
+            begin = course.lab.now()
+            loaded = load(heat, loaded, course, processes)
+            run_heat(state, heat, loaded, course, begin + (deadline - begin) * len(heat) / (len(heat) + len(waiting)))
     for entry in state.alive():
         if entry.status == "waiting":
             entry.drop("the time was up before its turn came; give more minutes")
@@ -128,27 +132,43 @@ def next_heat(state: State, course: Course) -> list[Entry]:
     return heat
 
 
-def run_heat(state: State, heat: Sequence[Entry], course: Course, deadline: float) -> None:
-    """Runs one heat: loads its candidates, marks those with the same effective settings or boxes, races the rest."""
+def load(heat: Sequence[Entry], loaded: Mapping[int, Standing], course: Course, processes: ExitStack) -> dict[int, Standing]:
+    """Returns the processes of a heat by candidate; the leaders' go on from the heat before, all others of it end.
+
+    Args:
+        heat: The candidates; those that cannot be loaded are dropped.
+        loaded: The processes of the heat before.
+        course: The environment of the race.
+        processes: Ends all processes when the race ends.
+    """
+    kept = {entry.number: loaded[entry.number] for entry in heat if entry.number in loaded}
+    for number, way in loaded.items():
+        if number not in kept:
+            way.close()
     lost: dict[str, str] = {}
+    entrants = [entrant for entry in heat if entry.number not in kept and (entrant := course.prepare(entry)) is not None]
+    new = processes.enter_context(course.lab.standing(entrants, lost))
+    for entry in heat:
+        if str(entry.number) in lost:
+            entry.drop(f"could not be loaded: {lost[str(entry.number)].rstrip('.')}")
+    return kept | {int(way.name): way for way in new}
+
+
+def run_heat(state: State, heat: Sequence[Entry], ways: Mapping[int, Standing], course: Course, deadline: float) -> None:
+    """Runs one heat: marks candidates with the same effective settings or boxes, races the rest."""
     number = len(state.heats) - 1
     rules, lab = course.rules, course.lab
     entrants = {entry.number: entrant for entry in heat if (entrant := course.prepare(entry)) is not None}
-    with lab.standing(list(entrants.values()), lost) as ways:
-        by_name = {way.name: way for way in ways}
-        for entry in heat:
-            if str(entry.number) in lost:
-                entry.drop(f"could not be loaded: {lost[str(entry.number)].rstrip('.')}")
-        running = identified(state, [entry for entry in heat if str(entry.number) in by_name], by_name, entrants, lab.threads())
+    running = identified(state, [entry for entry in heat if entry.number in ways], ways, entrants, lab.threads())
+    running = still_running(running, len(state.race_rounds(number)), rules)
+    course.save()
+    while running and (len(state.race_rounds(number)) < race.LEAST_ROUNDS or lab.now() < deadline):
+        add_round(state, number, [ways[entry.number] for entry in running], lab)
+        running = [entry for entry in running if entry.status != "dropped"]
+        if rules.drops:
+            drop_beaten(state, number, running, rules)
         running = still_running(running, len(state.race_rounds(number)), rules)
         course.save()
-        while running and (len(state.race_rounds(number)) < race.LEAST_ROUNDS or lab.now() < deadline):
-            add_round(state, number, [by_name[str(entry.number)] for entry in running], lab)
-            running = [entry for entry in running if entry.status != "dropped"]
-            if rules.drops:
-                drop_beaten(state, number, running, rules)
-            running = still_running(running, len(state.race_rounds(number)), rules)
-            course.save()
     state.heats[number]["done"] = True
     course.save()
 
@@ -169,11 +189,11 @@ def still_running(running: Sequence[Entry], done: int, rules: Rules) -> list[Ent
 
 
 def identified(
-    state: State, running: list[Entry], by_name: Mapping[str, Standing], entrants: Mapping[int, Entrant], at_once: int
+    state: State, running: list[Entry], ways: Mapping[int, Standing], entrants: Mapping[int, Entrant], at_once: int
 ) -> list[Entry]:
     """Reads candidates' effective settings, keeps one of those that have the same, and asks it for its boxes."""
     for entry in running:
-        way = by_name[str(entry.number)]
+        way = ways[entry.number]
         force = {"artifact": way.artifact, "effective": settings(way.effective), "threads": entrants[entry.number].threads}
         entry.in_force = hashlib.sha256(json.dumps(force, sort_keys=True).encode()).hexdigest()[:16]
         entry.status = "racing"
@@ -181,10 +201,10 @@ def identified(
     asked = [entry for entry in running if entry.status != "dropped" and not entry.kind]
     small = [entry for entry in asked if entrants[entry.number].threads == 1]  # others would wait for each other's threads
     with ThreadPoolExecutor(max(1, at_once)) as pool:
-        list(pool.map(lambda entry: identify(entry, by_name[str(entry.number)]), small))
+        list(pool.map(lambda entry: identify(entry, ways[entry.number]), small))
     for entry in asked:
         if entry not in small:
-            identify(entry, by_name[str(entry.number)])
+            identify(entry, ways[entry.number])
     for entry in running:
         entry.kind = entry.kind or next((other.kind for other in state.entries if other.in_force == entry.in_force and other.kind), "")
     return [entry for entry in running if entry.status != "dropped"]

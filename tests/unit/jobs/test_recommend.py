@@ -148,7 +148,19 @@ def test_race_asks_no_candidate_for_boxes_that_is_the_same_in_force(tmp_path: Pa
     truths = {name: replace(truth, in_force=truth.kind) for name, truth in TRUTHS.items()}  # a kind has one set of settings
     lab = FakeLab(SPACE, truths)
     search(tmp_path / "s", lab=lab)
-    assert len(lab.asked) == 3 * (1 + 4 * 2)  # three clips each: torch, and four kinds with one thread and with all
+    boxes = [name for name in lab.asked if name.isdigit()]
+    assert len(boxes) == 3 * (1 + 4 * 2)  # three clips each: torch, and four kinds with one thread and with all
+
+
+def test_race_keeps_the_processes_of_its_leaders_from_heat_to_heat(tmp_path: Path) -> None:
+    lab = FakeLab(SPACE, TRUTHS)
+    search(tmp_path / "s", lab=lab)
+    heats = read_json(tmp_path / "s/recommend.json")["heats"]
+    again = set(heats[0]["numbers"]) & set(heats[1]["numbers"])
+    ended = [line.removeprefix("end of ") for line in lab.asked if line.startswith("end of ")]
+    assert len(heats) == 2 and len(again) == 3
+    assert [name for name in lab.loaded if name.isdigit() and len(name) < 3].count(str(min(again))) == 1
+    assert {int(name) for name in ended} == set(heats[0]["numbers"]) - again  # what the race's own end ends is not listed
 
 
 def test_still_running_after_four_rounds_are_those_with_a_rival_of_their_kind() -> None:
