@@ -146,7 +146,9 @@ class TrackingError(HarnessError):
 
 
 class ArchiveError(HarnessError):
-    """A submission archive or bundle with faults."""
+    """A bundle that is damaged, foreign or unsafe, or results of which no submission can be made: the input is wrong, not the work."""
+
+    exit_code = 2
 
 
 def unexpected(error: Exception) -> str:

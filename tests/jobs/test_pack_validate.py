@@ -50,12 +50,12 @@ def test_incomplete_and_failed_runs_are_not_packed(tracks, tmp_path):
     shutil.copytree(tracks, tmp_path / "job/tracks")
     Results(id="0", name="x", status="failed", config={}).save(tmp_path / "job")
     done = harness("pack", "job", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "its job is marked failed" in done.stderr
     (tmp_path / "job/results.json").unlink()
     shutil.rmtree(tmp_path / "job/tracks/GOT-10k_Test_000180")
     done = harness("pack", "job", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "1 of the 180 sequences of the shipped list of GOT-10k test are missing (GOT-10k_Test_000180)" in done.stderr
     assert not (tmp_path / "job.zip").exists()
 

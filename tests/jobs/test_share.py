@@ -54,7 +54,7 @@ def test_shared_and_imported_runs_give_the_same_table(tmp_path: Path) -> None:
 def test_refusals_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "b.zip").write_bytes(b"PK nonsense")
     done = harness("import", "b.zip", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("error: b.zip is not a whole zip archive")
     assert "Traceback" not in done.stderr
     assert harness("import", "none.zip", cwd=tmp_path).returncode == 2

@@ -77,7 +77,7 @@ def test_part_of_the_split_is_not_packed(place):
     assert done.returncode == 0, done.stderr
     assert not (place / "run/submission.zip").exists()
     packed = harness("pack", "run", cwd=place)
-    assert packed.returncode == 1
+    assert packed.returncode == 2
     assert "178 of the 180 sequences" in packed.stderr
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,25 @@ def test_mistakes_are_one_sentence_and_exit_code_2(
     assert error.startswith("error: ")
     for part in said:
         assert part in error
+
+
+def foreign_archive() -> bytes:
+    """A zip file that is no bundle."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("data", [b"hello", b"", b"PK\x03\x04" + bytes(40), foreign_archive(), foreign_archive()[:-9]], ids=["text", "empty", "half", "foreign", "cut"])
+@pytest.mark.parametrize(
+    "command", ["import x.zip --no-mlflow", "compare x.zip", "render x.zip -s worst", "export x.zip -o w", "pack x.zip", "score x.zip", "convert x.zip --to otb -o w"]
+)
+def test_a_wrong_archive_is_a_wrong_file_as_any_other(command: str, data: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.zip").write_bytes(data)
+    assert cli.main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: x.zip ") and said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
