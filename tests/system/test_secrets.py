@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import threading
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ from command_line import harness, process
 from fakes import standing_conf, tiny_dataset
 from guard import guarded
 from ready_children import Ready
-from servers import free_port, start_mlflow, stop
+from servers import free_port, start_mlflow, stop, wait_for
 
 USER, SECRET = "reader", "hunter2secret"
 
@@ -67,6 +69,45 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
+def shown_by_ui(work: Path, imports: Ready, **environment: str) -> list[str]:
+    """What ``ui`` prints, its server's command lines, and what that answers about the store ``mlruns``: the page, runs, their files."""
+    port, log = free_port(), work / "ui.log"
+    with log.open("wb") as output:
+        child = imports.begin("ui", "--root", "mlruns", "--port", port, "--no-browser", cwd=work, stdout=output, stderr=output, **environment)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", child, log)
+        titles = [" ".join(_command(item)) for item in psutil.Process(child.pid).children(recursive=True)]
+        return [log.read_text(), *titles, *answers_about_runs(f"http://127.0.0.1:{port}")]
+    finally:
+        child.terminate()
+        child.wait(60)
+
+
+def answers_about_runs(server: str) -> list[str]:
+    """The answers of MLflow's server to what its page asks: experiments, runs, the lists of their files, each file."""
+    seen = []
+
+    def ask(path: str, question: dict[str, object] | None = None) -> str:
+        data = None if question is None else json.dumps(question).encode()
+        request = urllib.request.Request(f"{server}/{path}", data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read().decode("utf-8", "replace")
+        seen.append(f"{answer.headers}{text}")
+        return str(text)
+
+    ask("")
+    homes = [item["experiment_id"] for item in json.loads(ask("ajax-api/2.0/mlflow/experiments/search", {"max_results": 100}))["experiments"]]
+    for run in json.loads(ask("ajax-api/2.0/mlflow/runs/search", {"experiment_ids": homes, "max_results": 1000}))["runs"]:
+        identity, folders = run["info"]["run_id"], [""]
+        while folders:
+            listed = json.loads(ask(f"ajax-api/2.0/mlflow/artifacts/list?run_id={identity}&path={folders.pop()}"))
+            folders += [item["path"] for item in listed.get("files", []) if item["is_dir"]]
+            for item in listed.get("files", []):
+                if not item["is_dir"]:
+                    ask(f"get-artifact?run_uuid={identity}&path={item['path']}")
+    return seen
+
+
 @pytest.mark.slow
 def test_no_file_database_log_or_message_holds_the_password_of_a_server(tmp_path: Path, prepared: Path, common: Path, imports: Ready) -> None:
     work, served = tmp_path / "work", tmp_path / "server"
@@ -102,6 +143,10 @@ def test_no_file_database_log_or_message_holds_the_password_of_a_server(tmp_path
             call(*job, "mlflow=server", "hydra.run.dir=by-variable", MLFLOW_TRACKING_URI=address)
             call(*job, "mlflow=local", "hydra.run.dir=here")
             call("sync", "here", "--uri", address)
+            call("doctor", "--json", MLFLOW_TRACKING_URI=address)
+            shown = shown_by_ui(work, imports, MLFLOW_TRACKING_URI=address)
+            assert len(shown) > 15, "the user interface was not looked at"
+            said += shown
             call("sync", "refused", "--uri", wrong, code=1)
             call("compare", "sweep", "--out", "compared")
             call("share", "sweep", "-o", "bundle.zip")
