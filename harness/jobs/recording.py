@@ -1,22 +1,18 @@
 """The child process that logs a command's runs: it loads MLflow, waits, and logs folders until its parent disconnects.
 
-``python -m harness.jobs.recording`` reads orders from standard input and answers each on standard output, as lines of
-JSON; messages for the user go to standard error. ``log`` and ``log_sweep`` do the work, also for a process that logs by
-itself.
+``python -m harness.jobs.recording`` serves a ``Recorder``. ``log`` and ``log_sweep`` do the work, also for a process that logs
+by itself.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from harness.core import secrets
 from harness.core.errors import tolerated
 from harness.core.results import Results
-from harness.machine.collection import collect_seldom
+from harness.jobs.helper import Answer, serve
 from harness.machine.progress import say
 from harness.publish import mlflow as mlflow_log
 
@@ -47,30 +43,16 @@ def log_sweep(sweep: Path, target: mlflow_log.Target, state: str) -> None:
 
 def main() -> int:
     """Serves orders; returns the exit code."""
-    collect_seldom()
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # output of libraries must not be taken for answers
-    mlflow_log.load()
-    _answer(answers)
-    for line in sys.stdin:
-        _obey(json.loads(line))
-        _answer(answers)
-    return 0
+    return serve(mlflow_log.load, _obey)
 
 
-def _answer(answers: Any) -> None:
-    answers.write("done\n")
-    answers.flush()
-
-
-def _obey(order: dict[str, Any]) -> None:
-    if order["addresses"]:
-        os.environ[secrets.VARIABLE] = order["addresses"]
+def _obey(order: dict[str, Any]) -> Answer:
     folder = Path(order["folder"])
     if order["target"] is not None:
         log_sweep(folder, mlflow_log.Target(**order["target"]), order["state"])
     else:
         log(folder, Path(order["sweep"]) if order["sweep"] else None)
+    return {}
 
 
 if __name__ == "__main__":
