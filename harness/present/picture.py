@@ -106,12 +106,12 @@ def save_png(picture: Picture, folder: Path) -> Path:
 def _settled(figure: Figure) -> Iterator[None]:
     """Lets a canvas of any format write the figure inside the block, at the harness's resolution.
 
-    The layout is computed once, although each figure is written twice. ``Figure.savefig`` would draw once more each
-    time to find the layout, and drawing takes most of the time at the end of a job.
+    The layout is computed once, although each figure is written twice, and without drawing anything. ``Figure.savefig``
+    would draw once more each time to find the layout, and drawing takes most of the time at the end of a job.
     """
     with drawing():
         figure.dpi = theme.DPI
-        if figure.get_layout_engine() is not None:
-            figure.draw_without_rendering()
+        if engine := figure.get_layout_engine():
+            engine.execute(figure)
             figure.set_layout_engine("none")
         yield

@@ -39,7 +39,7 @@ def latency_histograms(jobs: list[Job]) -> Picture | None:
         for axis, (job, values) in zip(axes[:, 0], own, strict=True):
             style = look[job.folder]
             share = np.full(len(values), 100.0 / len(values))
-            axis.hist(np.clip(values, least, edge), bins=list(bins), weights=share, color=style.color)
+            axis.hist(np.clip(values, least, edge), bins=list(bins), weights=share, color=style.color, histtype="stepfilled")
             words = []
             for percent, line in ((50, "-"), (90, "--"), (99, ":")):
                 spot = float(np.percentile(values, percent))
