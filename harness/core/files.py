@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
@@ -89,6 +91,47 @@ def temporary_beside(path: Path, suffix: str) -> Path:
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error.strerror}); choose a folder that can be written.") from error
     return Path(name)
+
+
+@contextlib.contextmanager
+def folder_at_once(path: Path) -> Iterator[Path]:
+    """Yields a new folder beside ``path`` that takes its place at the end of the block: ``path`` always holds all or nothing.
+
+    If the block fails, or leaves the folder empty, ``path`` stays as it was. What a process left there that was killed
+    meanwhile is removed.
+
+    Raises:
+        StoreError: The folder cannot be made, or ``path`` is no folder.
+    """
+    if path.exists() and not path.is_dir():
+        raise StoreError(f"{path} is not a folder, and files are written there; remove it.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{path.name}.*"):
+            shutil.rmtree(left, ignore_errors=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {in_words(error)}") from error
+    try:
+        yield scratch
+        if any(scratch.iterdir()):
+            scratch.chmod(file_mode(folder=True))
+            _replace_folder(path, scratch)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {in_words(error)}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _replace_folder(path: Path, new: Path) -> None:
+    """Renames the folder ``new`` to ``path``; an old folder, or a link to one, is removed."""
+    old = new.with_name(f"{new.name}.old")
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        put_in_place(path, old)
+    put_in_place(new, path)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def put_in_place(source: Path, target: Path) -> None:

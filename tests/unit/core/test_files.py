@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import DataError
-from harness.core.files import at_home, read_json, read_record, read_regular, write_json
+from harness.core.errors import DataError, StoreError
+from harness.core.files import at_home, folder_at_once, read_json, read_record, read_regular, write_json
 
 
 @pytest.mark.posix
@@ -59,3 +59,66 @@ def test_what_is_no_json_is_told_in_our_words(tmp_path: Path, data: bytes, says:
     (tmp_path / "x.json").write_bytes(data)
     with pytest.raises(DataError, match=says):
         read_json(tmp_path / "x.json")
+
+
+# ------------------------------------------------------------------------------------ a folder at once
+
+
+def filled(folder: Path, text: str = "old") -> Path:
+    folder.mkdir()
+    (folder / "old.png").write_text(text)
+    return folder
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_at_once_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    filled(tmp_path / "plots")
+    with folder_at_once(tmp_path / "plots") as place:
+        (place / "new.png").write_text("new")
+        assert content(tmp_path / "plots") == {"old.png": "old"}
+    assert content(tmp_path) == {"plots/new.png": "new"}
+
+
+def test_a_folder_whose_making_fails_leaves_the_old_one_as_it_was(tmp_path: Path) -> None:
+    filled(tmp_path / "plots")
+
+    def interrupted() -> None:
+        with folder_at_once(tmp_path / "plots") as place:
+            (place / "new.png").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert content(tmp_path) == {"plots/old.png": "old"}
+
+
+def test_a_folder_in_which_nothing_is_made_does_not_come_to_be(tmp_path: Path) -> None:
+    with folder_at_once(tmp_path / "plots"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_beside_a_folder_is_removed(tmp_path: Path) -> None:
+    filled(tmp_path / ".plots.abcdefgh", "half")
+    with folder_at_once(tmp_path / "plots") as place:
+        (place / "new.png").write_text("new")
+    assert content(tmp_path) == {"plots/new.png": "new"}
+
+
+def test_a_link_to_a_folder_is_replaced_and_its_folder_stays(tmp_path: Path) -> None:
+    filled(tmp_path / "elsewhere")
+    (tmp_path / "plots").symlink_to("elsewhere")
+    with folder_at_once(tmp_path / "plots") as place:
+        (place / "new.png").write_text("new")
+    assert not (tmp_path / "plots").is_symlink()
+    assert content(tmp_path) == {"elsewhere/old.png": "old", "plots/new.png": "new"}
+
+
+def test_a_file_where_a_folder_is_written_is_told_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "plots").write_text("a person's")
+    with pytest.raises(StoreError, match=r"plots is not a folder"), folder_at_once(tmp_path / "plots") as place:
+        (place / "new.png").write_text("new")
+    assert content(tmp_path) == {"plots": "a person's"}
