@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -24,6 +24,7 @@ from harness.scoring.compared import Job
 
 SWEEP_FILE = "sweep.json"
 REPORT_FILE = "report.html"
+PICTURES = "plots"
 LOCK_FILE = ".mlflow.lock"
 FOLDER_SECONDS = 60.0
 T = TypeVar("T")
@@ -98,7 +99,7 @@ def _log_job(store: Any, folder: Path, results: Results, parent: Path | None, ta
     )
     logged = Logged(run.info.run_id, experiment, target.tracking_uri)
     files = _known_files(folder, run, target)
-    if run.data.tags.get(COMPLETE_TAG) != stamp:
+    if run.data.tags.get(COMPLETE_TAG) != stamp or _lacks_pictures(folder, files):
         report = _report_page(experiment, folder, logged.run_id, parent, above)
         files = _write_job(store, run, experiment, folder, results, target, files, report)
         state = "FAILED" if results.status == "failed" else "FINISHED"  # skipped is not a crash; tag and note state it
@@ -121,9 +122,10 @@ def _complete(store: Any, folder: Path, identity: str, stamp: str, target: Targe
     """Returns the run if the store has all of it in the state ``stamp``, and records this in the folder's note."""
     experiment = stores.experiment_id(store, target)
     for run in stores.find_runs(store, experiment, identity):
-        if run.data.tags.get(COMPLETE_TAG) == stamp:
+        files = _known_files(folder, run, target)
+        if run.data.tags.get(COMPLETE_TAG) == stamp and not _lacks_pictures(folder, files):
             logged = Logged(run.info.run_id, experiment, target.tracking_uri)
-            State(target, False, logged, stamp, _known_files(folder, run, target)).save(folder)
+            State(target, False, logged, stamp, files).save(folder)
             return logged
     return None
 
@@ -132,6 +134,11 @@ def _known_files(folder: Path, run: Any, target: Target) -> dict[str, str]:
     """Returns digests of the files that this run already has."""
     old = State.load(folder, target)
     return dict(old.files or {}) if old and old.logged and old.logged.run_id == run.info.run_id else {}
+
+
+def _lacks_pictures(folder: Path, files: Mapping[str, str]) -> bool:
+    """Whether a job was logged before its pictures were drawn, as in the middle of a sweep. Without a record of its files it is complete."""
+    return bool(files) and (folder / PICTURES).is_dir() and not any(name.startswith(f"{PICTURES}/") for name in files)
 
 
 def _write_job(
@@ -312,7 +319,7 @@ def _add_job(folder: Path, asked: Target | None, again: bool, found: dict[Path, 
 def _sent(folder: Path, goal: Target, stamp: str) -> bool:
     """Whether the store of ``goal`` has ``folder`` in the state ``stamp``."""
     state = State.load(folder, goal)
-    return state is not None and not state.pending and state.stamp == stamp
+    return state is not None and not state.pending and state.stamp == stamp and not _lacks_pictures(folder, state.files or {})
 
 
 def _add_sweep(

@@ -198,6 +198,19 @@ def test_repair_tells_what_is_not_there(sweep: Path) -> None:
     assert mlflow_log.repair(sweep.parent / "mlruns").missing == [str(run)]
 
 
+def test_pictures_that_were_drawn_after_a_job_was_logged_are_sent_too(sweep: Path) -> None:
+    shutil.rmtree(sweep / "0/plots", ignore_errors=True)
+    log_folder(sweep / "0", parent=sweep, target=target(sweep))
+    assert pending([sweep / "0"]) == []
+    (sweep / "0/plots").mkdir()
+    (sweep / "0/plots/stages.png").write_bytes(b"drawn")
+    (todo,) = pending([sweep / "0"])
+    todo.send()
+    assert pending([sweep / "0"]) == []
+    run = records(target(sweep))[Results.load(sweep / "0").id]
+    assert "plots/stages.png" in run["artifacts"]
+
+
 # ----------------------------------------------------------------------------------------- small parts
 
 
