@@ -70,21 +70,32 @@ class Load:
         memory = self.memory[EDGE:]
         return float(np.polyfit(np.arange(len(memory)), memory, 1)[0])
 
+    @property
+    def end(self) -> float:
+        """Seconds from the last job's end to the command's: rounds, summary, pictures, MLflow."""
+        return self.whole - self.ends[-1]
+
+    @property
+    def memory_growth(self) -> float:
+        """The parent's peak over its memory after the first job, minus one."""
+        return self.peak / self.memory[0] - 1.0
+
     def lines(self) -> list[str]:
         """Returns the figures, a line each, with the bars."""
         return [
-            f"{self.jobs} jobs in {self.whole:.0f} s, {self.whole / self.jobs:.2f} s a job; end {self.whole - self.ends[-1]:.1f} s",
+            f"{self.jobs} jobs in {self.whole:.0f} s, {self.whole / self.jobs:.2f} s a job; end {self.end:.1f} s, {self.end / self.jobs:.2f} s a job",
             f"first {EDGE} {median(self.steps[:EDGE]):.2f} s a job, last {EDGE} {median(self.steps[-EDGE:]):.2f} s: {self.growth:+.1%} "
             f"(bar: under {MOST_GROWTH:.0%})",
             f"parent {self.memory[0]:.0f} MB after the first job, {self.memory[-1]:.0f} MB after the last: {self.mb_a_job:+.3f} MB a job "
-            f"(bar: under {MOST_MB_A_JOB:g}); peak {self.peak:.0f} MB, so the end adds {self.peak - self.memory[-1]:.0f} MB",
+            f"(bar: under {MOST_MB_A_JOB:g}); peak {self.peak:.0f} MB, so the end adds {self.peak - self.memory[-1]:.0f} MB: {self.memory_growth:+.1%} "
+            f"over all (bar: under {MOST_GROWTH:.0%})",
             f"report.html has {self.report_mb:.2f} MB",
         ]
 
     @property
     def met(self) -> bool:
-        """Whether both bars are met."""
-        return self.growth <= MOST_GROWTH and self.mb_a_job <= MOST_MB_A_JOB
+        """Whether all bars are met."""
+        return max(self.growth, self.memory_growth) <= MOST_GROWTH and self.mb_a_job <= MOST_MB_A_JOB
 
 
 def tiny_data(root: Path) -> Path:
