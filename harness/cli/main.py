@@ -30,7 +30,6 @@ from harness.core.errors import (
 
 if TYPE_CHECKING:
     from harness.jobs.recorder import Recorder
-    from harness.report.summary import Summary
 
 LOGS_NOTHING = ("mlflow=off", "mlflow='off'", 'mlflow="off"', "+mlflow=off")
 VERBOSE = "HARNESS_VERBOSE"
@@ -213,7 +212,7 @@ def run_jobs(words: list[str], alone: bool = False) -> int:
         from harness.jobs.resume import Call
 
         call = Call(tuple(parsed.overrides), parsed.multirun, parsed.config_dir, tuple(words))
-        found = calls.execute(call, print_summary, recorder)
+        found = calls.execute(call, print_summary, recorder, alone)
     if found.error:
         tell(found.error)
     if isinstance(found, calls.SweepRecord) and found.target.kind != "off":
@@ -237,10 +236,10 @@ def _recorder(wanted: bool) -> Iterator[Recorder | None]:
         recorder.close()
 
 
-def print_summary(folder: Path, summary: Summary) -> None:
+def print_summary(folder: Path, table: str, warnings: Sequence[str]) -> None:
     """Prints the table of a run or sweep, its warnings, and the place of its page."""
-    print(summary.table)
-    for warning in summary.warnings:
+    print(table)
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"report: {folder / 'report.html'}", file=sys.stderr)
 

@@ -6,7 +6,7 @@ process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,20 +15,18 @@ from harness.core import secrets
 from harness.core.errors import ConfigError, HarnessError, SkipJob, reason, tolerated, unexpected
 from harness.core.files import new_folder
 from harness.core.results import RESULTS_FILE, Results
-from harness.jobs import compose, folders, launchers, resume, rounds, runner, sweep as sweeps, turns
+from harness.jobs import compose, ending, finishing, folders, launchers, resume, rounds, runner, sweep as sweeps, turns
 from harness.jobs.compose import Plan
+from harness.jobs.ending import Show
 from harness.jobs.experiment import build_experiment
 from harness.jobs.recorder import Recorder
 from harness.jobs.resume import Call
-from harness.jobs.task import JobTask, draw_sheets, log_job, objectives, rounds_of
+from harness.jobs.task import JobTask, log_job, objectives, rounds_of
 from harness.machine.progress import say
-from harness.present.picture import make_ready
 from harness.publish import mlflow as mlflow_log
 
 if TYPE_CHECKING:
     from harness.report.summary import Summary
-
-OnSummary = Callable[[Path, "Summary"], None]
 
 
 class JobsFailed(HarnessError):
@@ -70,7 +68,8 @@ class SweepRecord:
         folder: The sweep's folder.
         jobs: The record of each job that has a result, in order.
         target: Where it was logged.
-        summary: The comparison of its jobs; None if it could not be made, for which a warning was printed.
+        summary: The comparison of its jobs; None if it could not be made, for which a warning was printed, or if a child
+            process made it.
         error: Why the sweep could not be completed, or None.
         failed: Whether a job failed or is missing. A skipped job does not make a sweep fail.
     """
@@ -134,13 +133,15 @@ def call_of(overrides: Sequence[str], multirun: bool, config_dir: str | Path | N
     return Call(tuple(overrides), multirun, str(Path(config_dir).resolve()) if config_dir else None, words)
 
 
-def execute(call: Call, on_summary: OnSummary | None = None, recorder: Recorder | None = None) -> JobRecord | SweepRecord:
+def execute(call: Call, show: Show | None = None, recorder: Recorder | None = None, alone: bool = False) -> JobRecord | SweepRecord:
     """Composes, checks, runs and finishes the jobs of a call.
 
     Args:
         call: The requested jobs; a recipe in it may make it a sweep.
-        on_summary: Called with the folder and the summary as soon as they exist, before they are logged.
+        show: Called with the folder, the table and the warnings of the summary as soon as it exists, before it is logged.
         recorder: A process that logs for this one; without it this one loads MLflow.
+        alone: Whether this process is there for the call alone: then child processes make a sweep's end, and its record has no
+            summary.
 
     Raises:
         HarnessError: The call is wrong, or no result could be written.
@@ -163,7 +164,7 @@ def execute(call: Call, on_summary: OnSummary | None = None, recorder: Recorder 
         if not resumes(wanted):
             folders.check_unused(Path(plan.folder))
         resume.record(call, Path(plan.folder), plan.multirun)
-        return _sweep(plan, task, on_summary) if plan.multirun else _single(plan, task, on_summary)
+        return _sweep(plan, task, show, alone) if plan.multirun else _single(plan, task, show)
 
 
 def resumes(call: Call) -> bool:
@@ -201,9 +202,9 @@ def check_plan(plan: Plan, task: JobTask) -> None:
         raise next(iter(errors.values()))
 
 
-def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecord:
+def _single(plan: Plan, task: JobTask, show: Show | None) -> JobRecord:
     folder = Path(plan.folder).resolve()
-    load_report()
+    finishing.load()  # all that the end needs, before anything is measured: then only the work is left
     await_recorder(plan, task)
     compose.launch(plan, task)
     if task.errors:
@@ -216,19 +217,14 @@ def _single(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> JobRecor
     target = mlflow_log.target_of(results.config)
     found = None
     if results.status == "ok":
-        fresh = rounds_of(results.config) > 1 or not (folder / "plots").is_dir()
-        with tolerated("warning: the run could not be summarised", say):
-            found = _summary(folder, on_summary)
-            sweeps.keep_verdicts(folder, found.comparison)
-        if fresh:
-            draw_sheets(folder)
-    log_job(folder, None, recorder=task.recorder)  # after the report, which is part of the record and draws the plots
+        found = ending.finish_job(folder, rounds_of(results.config) > 1, show)
+    log_job(folder, None, task.recorder)  # after the report, which is part of the record
     if cost := runner.fixed_cost(results, "the record"):
         say(cost)
     return JobRecord(folder, results, target, found)
 
 
-def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepRecord:
+def _sweep(plan: Plan, task: JobTask, show: Show | None, alone: bool) -> SweepRecord:
     place = Path(plan.folder)
     sweeps.begin(plan, place)
     await_recorder(plan, task)
@@ -257,14 +253,8 @@ def _sweep(plan: Plan, task: JobTask, on_summary: OnSummary | None) -> SweepReco
     rounds.more_rounds(places, repeats)
     if not launchers.elsewhere(plan.launcher):
         take_turns(place, places, plan.config.get("turns") or {})
-    summary: Summary | None = None
-    with tolerated("warning: the sweep could not be summarised", say):
-        summary = _summary(place, on_summary)
-        sweeps.keep_agreement(places, summary.agreement)
-        sweeps.keep_verdicts(place, summary.comparison)
+    summary = ending.finish_sweep(place, places, repeats > 1, show, task.recorder, alone)
     target = mlflow_log.target_of(plan.config)
-    for folder in places:
-        log_job(folder, place, redraw=repeats > 1, recorder=task.recorder)
     jobs = tuple(JobRecord(folder, Results.load(folder), target) for folder in places)
     failed = len(places) < len(wanted) or any(job.results.status == "failed" for job in jobs)
     with tolerated("warning: the sweep is not logged to MLflow", say):
@@ -285,21 +275,3 @@ def await_recorder(plan: Plan, task: JobTask) -> None:
         task.recorder = None
     if task.recorder is not None:
         task.recorder.wait()
-
-
-def load_report() -> None:
-    """Loads what the end of a single run needs before anything is measured, so that then only the work is left."""
-    from harness.report import page, plots, render, summary
-
-    del page, plots, render, summary
-    make_ready()
-
-
-def _summary(folder: Path, on_summary: OnSummary | None) -> Summary:
-    from harness.report.summary import summarise
-
-    found = summarise(folder)
-    if on_summary is not None:
-        with tolerated("warning: the summary could not be shown", say):
-            on_summary(folder, found)
-    return found

@@ -1,15 +1,14 @@
-"""A sweep's record and its last steps: further rounds, the summary, agreement with the first job, the parent run."""
+"""A sweep's record: its beginning, the list of its jobs, those that were lost, the parent run."""
 
 from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from harness.core.files import read_record, write_json
-from harness.core.results import RESULTS_FILE, SWEEP_FILE, VERDICT_FILE, Results, read_sweep
+from harness.core.results import RESULTS_FILE, SWEEP_FILE, read_sweep
 from harness.jobs import launchers, outcomes, recording, runner
 from harness.jobs.compose import Plan
 from harness.jobs.recorder import Recorder
@@ -17,8 +16,6 @@ from harness.jobs.task import log_job, make_job
 from harness.jobs.worker import JOB_FILE
 from harness.machine.progress import say
 from harness.publish import mlflow as mlflow_log
-from harness.report.verdicts import decision_of
-from harness.scoring.compared import Comparison
 
 
 def begin(plan: Plan, sweep: Path) -> None:
@@ -80,27 +77,6 @@ def adopt_lost(plan: Plan, sweep: Path, error: Exception) -> None:
         if not (folder / RESULTS_FILE).is_file():
             runner.record_lost(make_job(config, folder, overrides, sweep, number), error)
             log_job(folder, sweep)
-
-
-def keep_agreement(folders: list[Path], agreement: Mapping[str, Mapping[str, Any]]) -> None:
-    """Writes each job's agreement with the first job next to its results; it is known only at the end of the sweep."""
-    for folder in folders:
-        found = agreement.get(Results.load(folder).id)
-        if found:
-            write_json(folder / "agreement.json", dict(found))
-
-
-def keep_verdicts(place: Path, found: Comparison) -> None:
-    """Writes the report's verdict next to each job's results, and the leading job into the sweep's folder."""
-    for row in found.rows:
-        if (row.job.folder / RESULTS_FILE).is_file():
-            write_json(row.job.folder / VERDICT_FILE, {"verdict": row.verdict})
-    if found.base is not None and len(found.rows) > 1:
-        rows = [row for row in found.well if row is found.base or row.ratio is not None]
-        decision = decision_of(found.contest, rows)
-        folder = {row.job.id: row.job.folder for row in rows}
-        leader = folder[decision.leaders[0]].relative_to(place).as_posix() if decision.leaders else ""
-        write_json(place / VERDICT_FILE, {"headlines": found.headlines, "kind": decision.kind, "leader": leader})
 
 
 def log_parent(sweep: Path, target: mlflow_log.Target, failed: bool, recorder: Recorder | None = None) -> None:

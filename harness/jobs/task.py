@@ -1,4 +1,4 @@
-"""One job as Hydra calls it, in the sweep's process or in a launcher's: run, save, draw, log, return the objective."""
+"""One job as Hydra calls it, in the sweep's process or in a launcher's: run, save, log, return the objective."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError, DataError, HarnessError, StoreError, in_words, tolerated, unexpected
+from harness.core.errors import ConfigError, HarnessError, StoreError, in_words, unexpected
 from harness.core.results import Results, read_sweep
 from harness.core.words import shown
 from harness.jobs import compose, launchers, recording, rounds, runner
@@ -76,7 +76,7 @@ class JobTask:
 
         Logs this job at once if others may run in parallel.
 
-        At the end of the sweep all jobs are logged again, with the values known only then.
+        At the end of the sweep all jobs are logged again, with their pictures and the values known only then.
         """
         if place.sweep is None or not (rounds_of(job.config) == 1 or _whole(place)):
             return
@@ -88,9 +88,9 @@ class JobTask:
             self.log_left(place.sweep)
 
     def log_left(self, sweep: Path) -> None:
-        """Logs the jobs that ended in this process and are not logged yet, without pictures, which the sweep's end draws."""
+        """Logs the jobs that ended in this process and are not logged yet. Their pictures are drawn at the sweep's end."""
         while self.left:
-            log_job(self.left.pop(0), sweep, pictures=False, recorder=self.recorder)
+            log_job(self.left.pop(0), sweep, self.recorder)
         self.logged = time.monotonic()
 
     def _built(self, number: int, config: Mapping[str, Any]) -> Experiment | None:
@@ -205,43 +205,17 @@ def objective_of(results: Results | None, config: Mapping[str, Any]) -> float | 
     return values[0] if len(values) == 1 else values or None
 
 
-# ----------------------------------------------------------------------------------- pictures, MLflow
+# -------------------------------------------------------------------------------------------- MLflow
 
 
-def log_job(
-    folder: Path, sweep: Path | None, redraw: bool = False, pictures: bool = True, recorder: Recorder | None = None
-) -> None:
-    """Draws a job's pictures and logs it. If a store cannot be reached, this is reported.
-
-    The folder is complete anyway.
+def log_job(folder: Path, sweep: Path | None, recorder: Recorder | None = None) -> None:
+    """Logs a job as its folder is. If a store cannot be reached, this is reported; the folder is complete anyway.
 
     Args:
         folder: The job's.
         sweep: Its sweep's, or None.
-        redraw: Whether existing pictures are drawn again.
-        pictures: Whether any are drawn.
         recorder: The process that logs for this one, if there is one.
     """
-    results = Results.load(folder)
-    target = mlflow_log.target_of(results.config)
-    if pictures and results.status == "ok" and (redraw or not (folder / "plots").is_dir()):
-        draw(folder)
+    target = mlflow_log.target_of(Results.load(folder).config)
     if target.kind != "off" and (recorder is None or not recorder.log(folder, sweep)):
         recording.log(folder, sweep)
-
-
-def draw(folder: Path) -> None:
-    """Draws a finished job's plots and, if it was scored, sheets of its worst and median sequence."""
-    from harness.report import plots
-
-    with tolerated("warning: not all plots were drawn", say):
-        plots.job_plots(folder, lambda text: say(f"warning: {text}"))
-    draw_sheets(folder)
-
-
-def draw_sheets(folder: Path) -> None:
-    """Draws only sheets of frames: the report of a single run already has its plots."""
-    from harness.report import render
-
-    with tolerated("warning: no sheets of sequences were drawn", say), contextlib.suppress(DataError):
-        render.job_pictures(folder)  # the frames may be gone, or the job may have no boxes

@@ -21,7 +21,7 @@ TOLD = """
 import sys
 from harness.__main__ import main
 code = main()
-print("loaded:", *(name for name in ("mlflow", "torch", "onnxruntime") if name in sys.modules))
+print("loaded:", *(name for name in ("mlflow", "torch", "onnxruntime", "matplotlib", "pandas") if name in sys.modules))
 sys.exit(code)
 """
 
@@ -58,11 +58,12 @@ def names(store: Path) -> list[str]:
         return [name for (name,) in database.execute(query)]
 
 
-def test_a_command_logs_a_job_and_a_sweep_without_loading_mlflow(place: Path) -> None:
-    for more, logged in (("hydra.run.dir=it",), ["onnx standing"]), (("-m", "task.warmup=1,2", "turns.seconds=0"), ["onnx standing", "warmup=1", "warmup=2"]):
+def test_a_command_logs_a_job_and_a_sweep_without_loading_mlflow_and_draws_a_sweep_in_other_processes(place: Path) -> None:
+    sweep = ("-m", "task.warmup=1,2", "turns.seconds=0")
+    for more, loaded, logged in (("hydra.run.dir=it",), " matplotlib pandas", ["onnx standing"]), (sweep, "", ["onnx standing", "warmup=1", "warmup=2"]):
         done = python(TOLD, *OWN, *more, cwd=place)
         assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[-1] == "loaded:"
+        assert done.stdout.splitlines()[-1] == f"loaded:{loaded}"
         assert [name for name in names(place / "mlruns/mlflow.db") if not name.startswith("evaluate")] == logged
 
 
@@ -98,12 +99,12 @@ def test_a_recorder_that_died_leaves_the_work_to_the_command(job: Path, place: P
     recorder.wait()
     assert recorder._child is not None
     recorder._child.kill()
-    task.log_job(job, None, recorder=recorder)
+    task.log_job(job, None, recorder)
     assert names(place / "mlruns/mlflow.db") == ["onnx standing"]
 
 
 def test_a_recorder_that_cannot_load_mlflow_leaves_the_work_to_the_command(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.jobs.recorder.children.module_words", lambda *_: [sys.executable, "-c", "raise ImportError('broken')"])
+    monkeypatch.setattr("harness.machine.children.module_words", lambda *_: [sys.executable, "-c", "raise ImportError('broken')"])
     recorder = Recorder()
     recorder.wait()
     assert not recorder.log(job, None)

@@ -74,7 +74,7 @@ def undrawn() -> Iterator[None]:
     with (
         mock.patch.object(plots, "job_plots", return_value=[]),
         mock.patch.object(plots, "comparison_pictures", return_value=[]),
-        mock.patch.object(render, "job_pictures", return_value=[]),
+        mock.patch.object(render, "job_sheets", return_value=[]),
     ):
         yield
 

@@ -28,9 +28,11 @@ MODULES = (
     "harness.jobs.worker", "harness.jobs.stand", "harness.jobs.live", "harness.prepare.steps", "harness.tasks.evaluate.task",
     "harness.tasks.realtime.task", "harness.tasks.capacity.task", "harness.tasks.soak.task", "harness.tasks.profile.task",
     "harness.tasks.benchmark_app.task", "harness.backends.torch.session", "harness.backends.onnx.session",
-    "harness.backends.openvino.session", "harness.cli.main", "harness.jobs.sweep", "harness.report.render", "harness.publish.mlflow",
+    "harness.backends.openvino.session", "harness.cli.main", "harness.jobs.sweep", "harness.jobs.finishing", "harness.report.render", "harness.publish.mlflow",
 )  # fmt: skip
 """What is imported. None of it starts a thread by being imported."""
+UNDRAWN = "HARNESS_TESTS_UNDRAWN"
+"""The variable by which a command that draws nothing tells its children so."""
 MOST = 1 << 17
 """Bytes of a request."""
 
@@ -133,6 +135,8 @@ def _become(wanted: dict[str, Any], files: list[int], address: str) -> None:
         importlib.invalidate_caches()
         tempfile.tempdir = None
         with contextlib.ExitStack() as around:
+            if UNDRAWN in os.environ:
+                _draw_nothing(around)
             if wanted["command"]:
                 _give(around, address, Path(wanted["command"]["stores"]), wanted["command"]["pictures"])
             code = _run(wanted["module"], wanted["arguments"])
@@ -150,14 +154,20 @@ def _become(wanted: dict[str, Any], files: list[int], address: str) -> None:
 
 def _give(around: contextlib.ExitStack, address: str, stores: Path, pictures: bool) -> None:
     """A command's own children begin ready, too, and its stores with their tables; nothing is drawn unless wanted."""
-    from command_line import undrawn
     from ready_children import Ready
     from ready_store import ready_stores
 
     around.enter_context(Ready(address).given())
     around.enter_context(ready_stores(stores))
     if not pictures:
-        around.enter_context(undrawn())
+        os.environ[UNDRAWN] = "1"
+        _draw_nothing(around)
+
+
+def _draw_nothing(around: contextlib.ExitStack) -> None:
+    from command_line import undrawn
+
+    around.enter_context(undrawn())
 
 
 def _run(module: str, arguments: list[str]) -> int:

@@ -72,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
     from harness.core.files import new_folder
     from harness.publish.submission.reference import Wanted
     from harness.publish.submission.scoring import score_all, write_job
-    from harness.report.plots import job_plots
+    from harness.report.plots import PLOTS, job_plots
+    from harness.report.sources import load
 
     protocols = tuple(args.protocol) if args.protocol else None
     wanted = Wanted(args.dataset, args.split, args.sequences, protocols, args.layout, args.invalid_truth)
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     for number, (item, against) in enumerate(zip(scored, references, strict=True)):
         write_job(item, against, out if len(scored) == 1 else out / str(number), args.drop_first_time, words)
         if item.scores.ope is not None:
-            job_plots(item.folder, print)
+            job_plots(load(item.folder), item.folder / PLOTS, print)
     _print(scored)
     log(scored, args.mlflow, args.experiment)
     print(f"\nwritten to {out}; compare: python -m harness compare {out}")

@@ -12,9 +12,9 @@ from typing import Any
 from harness.core.catalog import GROUP_NAMES
 from harness.core.files import write_json, write_text
 from harness.core.results import VERDICT_FILE
+from harness.jobs.finishing import keep_verdicts
 from harness.jobs.recommend.search import Search
 from harness.jobs.recommend.state import Entry, Request, State
-from harness.jobs.sweep import keep_verdicts
 from harness.report import advice
 from harness.scoring.compared import Advice
 

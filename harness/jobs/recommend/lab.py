@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from harness.core.errors import SkipJob, tolerated
 from harness.core.files import write_json
 from harness.core.results import Results
-from harness.jobs import compose, runner, turns
+from harness.jobs import compose, finishing, runner, turns
 from harness.jobs.children import ensure_prepared
 from harness.jobs.experiment import build_experiment
 from harness.jobs.sweep import log_parent
@@ -149,6 +149,8 @@ class Machine:
     def publish(self, sweep: Path, jobs: Sequence[Path], config: dict[str, Any], failed: bool, say: Say) -> None:
         """Logs to MLflow; a failure is only a warning."""
         for folder in jobs:
+            if Results.load(folder).status == "ok" and not (folder / finishing.PLOTS).is_dir():
+                finishing.draw(folder)
             log_job(folder, sweep)
         with tolerated("warning: the search is not logged to MLflow", say):
             log_parent(sweep, mlflow_log.target_of(config), failed)

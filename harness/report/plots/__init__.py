@@ -14,7 +14,7 @@ from harness.report import sections
 from harness.report.plots.latency import latency_histograms, latency_traces, stage_breakdown
 from harness.report.plots.sequences import parting, sequence_map, success_curves
 from harness.report.plots.speed import accuracy_bar, accuracy_speed, fps_bar
-from harness.report.sources import give_labels, load
+from harness.report.sources import give_labels
 from harness.scoring.compared import Comparison, Job, Row
 
 PLOTS = "plots"
@@ -23,14 +23,15 @@ MOST_DRAWN = 12
 Tell = Callable[[str], None]
 
 
-def job_plots(folder: Path, tell: Tell) -> list[Path]:
-    """Draws a job's pictures to ``folder/plots``: success curve, latency histogram and trace, stages, its sections'.
+def job_plots(job: Job, place: Path, tell: Tell) -> list[Path]:
+    """Draws a job's pictures to files in ``place``: success curve, latency histogram and trace, stages, its sections'.
 
     Args:
-        folder: The job's.
+        job: The job.
+        place: The folder of the files.
         tell: Gets a sentence for each picture that could not be drawn.
     """
-    return save_all(job_pictures(load(folder), tell), folder / PLOTS, tell)
+    return save_all(job_pictures(job, tell), place, tell)
 
 
 def job_pictures(job: Job, tell: Tell) -> list[Picture]:

@@ -16,10 +16,10 @@ BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
-    """What was logged: (folder's name, whether its pictures were drawn)."""
-    found: list[tuple[str, bool]] = []
-    monkeypatch.setattr(task, "log_job", lambda folder, sweep, redraw=False, pictures=True, recorder=None: found.append((folder.name, pictures)))
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the folders that were logged."""
+    found: list[str] = []
+    monkeypatch.setattr(task, "log_job", lambda folder, sweep, recorder=None: found.append(folder.name))
     return found
 
 
@@ -38,7 +38,7 @@ def ended(work: JobTask, sweep: Path, number: int, launcher: str = BASIC, **conf
     work._keep_logged(runner.Job(config, sweep / str(number), sweep=True, number=number), place)
 
 
-def test_jobs_that_end_within_a_minute_wait_for_the_end(tmp_path: Path, logged: list[tuple[str, bool]], clock: list[float]) -> None:
+def test_jobs_that_end_within_a_minute_wait_for_the_end(tmp_path: Path, logged: list[str], clock: list[float]) -> None:
     work = JobTask(logged=clock[0])
     for number in range(3):
         clock[0] += LOGGED_EVERY_S / 4
@@ -46,26 +46,26 @@ def test_jobs_that_end_within_a_minute_wait_for_the_end(tmp_path: Path, logged: 
     assert logged == []
     clock[0] += LOGGED_EVERY_S / 4
     ended(work, tmp_path, 3)
-    assert logged == [("0", False), ("1", False), ("2", False), ("3", False)]
+    assert logged == ["0", "1", "2", "3"]
     ended(work, tmp_path, 4)
     assert len(logged) == 4
 
 
-def test_what_is_left_is_logged_once_when_it_is_asked_for(tmp_path: Path, logged: list[tuple[str, bool]], clock: list[float]) -> None:
+def test_what_is_left_is_logged_once_when_it_is_asked_for(tmp_path: Path, logged: list[str], clock: list[float]) -> None:
     work = JobTask(logged=clock[0])
     ended(work, tmp_path, 0)
     work.log_left(tmp_path)
     work.log_left(tmp_path)
-    assert logged == [("0", False)]
+    assert logged == ["0"]
 
 
-def test_a_launchers_process_logs_its_job_at_once(tmp_path: Path, logged: list[tuple[str, bool]], clock: list[float]) -> None:
+def test_a_launchers_process_logs_its_job_at_once(tmp_path: Path, logged: list[str], clock: list[float]) -> None:
     work = pickle.loads(pickle.dumps(JobTask(left=[tmp_path])))
     ended(work, tmp_path, 1, launcher="hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher")
-    assert logged == [("1", True)] and work.left == []
+    assert logged == ["1"] and work.left == []
 
 
-def test_a_job_with_further_rounds_is_not_logged_before_they_were_run(tmp_path: Path, logged: list[tuple[str, bool]], clock: list[float]) -> None:
+def test_a_job_with_further_rounds_is_not_logged_before_they_were_run(tmp_path: Path, logged: list[str], clock: list[float]) -> None:
     work = JobTask(logged=clock[0])
     clock[0] += 2 * LOGGED_EVERY_S
     ended(work, tmp_path, 0, task={"repeats": 3})

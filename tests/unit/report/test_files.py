@@ -171,10 +171,10 @@ def test_two_machines_are_told_apart(tmp_path: Path) -> None:
 
 def test_job_plots(tmp_path: Path) -> None:
     make_runs.make_job(tmp_path / "job")
-    names = {path.name for path in plots.job_plots(tmp_path / "job", print)}
+    names = {path.name for path in plots.job_plots(load(tmp_path / "job"), tmp_path / "job/plots", print)}
     assert names == {"success_curve.png", "latency_histogram.png", "latency_trace.png", "stages.png"}
     make_runs.make_job(tmp_path / "bad", status="failed")
-    assert plots.job_plots(tmp_path / "bad", print) == []
+    assert plots.job_plots(load(tmp_path / "bad"), tmp_path / "bad/plots", print) == []
 
 
 def test_each_run_looks_different_and_a_backend_keeps_its_colour(sweep: Path) -> None:

@@ -108,11 +108,11 @@ def test_worst_and_median(runs: list[Path]) -> None:
     assert render.notable(job) == {}
 
 
-def test_a_jobs_own_pictures(runs: list[Path]) -> None:
+def test_a_jobs_own_pictures(runs: list[Path], tmp_path: Path) -> None:
     names = sorted(load(runs[0]).results.sequences.items(), key=lambda item: item[1]["ao"])
-    found = [path.name for path in render.job_pictures(runs[0], films=True)]
-    worst, median = names[0][0], names[1][0]
-    assert found == [f"{word}_{name}.{kind}" for word, name in (("worst", worst), ("median", median)) for kind in ("png", "mp4")]
+    found = render.job_sheets(load(runs[0]), tmp_path / "here")
+    assert found == [tmp_path / f"here/worst_{names[0][0]}.png", tmp_path / f"here/median_{names[1][0]}.png"]
+    assert all(cv2.imread(str(path)) is not None for path in found)
 
 
 @pytest.mark.parametrize(("name", "stem"), [("a/../../b", "a_.._.._b-"), ("..", "sequence-"), ("ok-1.x", "ok-1.x")])

@@ -66,7 +66,7 @@ def test_each_attribute_has_a_panel(jobs: list[Job]) -> None:
 
 def test_a_jobs_own_pictures_lie_in_its_folder(tmp_path: Path) -> None:
     [job] = _jobs(tmp_path, near=1.0)
-    names = {path.name for path in job_plots(job.folder, print)}
+    names = {path.name for path in job_plots(job, job.folder / "plots", print)}
     assert {"ope_success.png", "ope_precision.png", "ope_norm_precision.png", "ope_attributes.png"} <= names
     assert all((job.folder / "plots" / name).stat().st_size > 5000 for name in names)
 
