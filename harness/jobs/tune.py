@@ -24,6 +24,7 @@ from harness.core.schema import as_type
 from harness.jobs import folders, outcomes, runner
 from harness.jobs.recommend.lab import Lab, Say
 from harness.jobs.resume import key_of
+from harness.publish.mlflow import target_of
 from harness.report.comparison import compare
 from harness.report.sources import load
 from harness.scoring.intervals import ACCURACY, Interval, bracket
@@ -184,6 +185,7 @@ def checked(wish: Wish, lab: DataLab) -> dict[str, tuple[float, float]]:
     if wish.objective not in ACCURACY:
         raise ConfigError(f"--objective is {wish.objective!r}{suggestion(wish.objective, ACCURACY)}; accepted: {', '.join(ACCURACY)}.")
     config = lab.compose(list(wish.settings))
+    target_of(config)  # a wrong store is found before the search, not after it
     own = [f"{ROLE}{key}" for key in config["tracker"]]
     found = {}
     for key in wish.keys:

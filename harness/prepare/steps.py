@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -71,12 +71,24 @@ def _build(step: Step, parent: Artifact | None, folder: Path, progress: Progress
 
 
 def _fill(step: Step, parent: Artifact | None, folder: Path, threads: int) -> Artifact:
-    files, info = resolve(step.builder)(step, parent, folder)
+    with quiet_loggers():
+        files, info = resolve(step.builder)(step, parent, folder)
     graphs = {graph.name: graph for graph in step.graphs}
     artifact = Artifact(step.format, step.precision, files, graphs, step.key, folder, info)
     if step.parent is not None and step.tolerance is not None and parent is not None:
         artifact = _checked(step, artifact, threads)
     return artifact
+
+
+@contextmanager
+def quiet_loggers() -> Iterator[None]:
+    """Keeps warnings that exporters and quantisers log off the terminal: they are about the libraries' own choices."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _checked(step: Step, artifact: Artifact, threads: int) -> Artifact:
@@ -139,7 +151,6 @@ def _export(module: Any, graph: GraphSpec, path: Path, dynamo: bool, opset: int)
     import torch
 
     arguments = tuple(torch.zeros(item.shape, dtype=getattr(torch, item.dtype)) for item in graph.inputs)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision, which is not needed
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporters warn of their own deprecations and of constants
         torch.onnx.export(

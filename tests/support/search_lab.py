@@ -22,7 +22,7 @@ from harness.jobs.recommend.lab import Machine
 from harness.jobs.turns import Ended, Entrant, Turns
 from harness.scoring.turns import Round
 
-GROUPS = ("backend", "device", "hint", "quantization", "tracker", "dataset", "task", "mlflow")
+GROUPS = ("backend", "device", "hint", "quantization", "tracker", "dataset", "task")
 
 DEFAULTS = {"device=cpu", "hint=none", "quantization=none", "threads=2", "task.mode=serial"}
 """Words that say what is so without them."""
@@ -93,6 +93,7 @@ class FakeLab:
     def compose(self, words: Sequence[str]) -> dict[str, Any]:
         chosen = dict(text.lstrip("+").split("=", 1) for text in words)
         config: dict[str, Any] = {name: {"name": chosen.get(name, "none")} for name in GROUPS}
+        config["mlflow"] = {"name": "off", "root": chosen.get("mlflow.root", "mlruns")}
         config["device"]["name"] = chosen.get("device", "cpu")
         config["task"]["mode"] = chosen.get("task.mode", "serial")
         config |= {"threads": int(chosen["threads"]) if "threads" in chosen else None, "words": sorted(set(words) - DEFAULTS), "resume": "off"}

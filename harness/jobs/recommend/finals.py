@@ -38,11 +38,13 @@ def reference(search: Search) -> None:
     """Measures the baseline: torch in fp32, or the first candidate if the tracker has no torch module."""
     folder = search.folder / REFERENCE
     write_record(search)
+    reasons: list[str] = []
     for overrides in (list(TORCH), *(entry.overrides for entry in search.state.entries)):
         try:
             config = search.whole(overrides)
             search.lab.check(config)
-        except HarnessError:
+        except HarnessError as error:
+            reasons.append(str(error).rstrip("."))
             continue
         run(search, config, folder, overrides, "reference", 0)
         results = Results.load(folder)
@@ -51,7 +53,7 @@ def reference(search: Search) -> None:
         if any(gate.kind != "value" for gate in search.requirements):
             further_metrics(search, overrides, "reference", folder)
         return
-    raise ConfigError("no reference can be run: neither torch nor any candidate fits this tracker and data set.")
+    raise ConfigError(f"no candidate can be run here: {'; '.join(dict.fromkeys(reasons))}.")
 
 
 # ------------------------------------------------------------------------------------------- finalists

@@ -17,6 +17,7 @@ from harness.jobs.recommend.race import Course, Rules
 from harness.jobs.recommend.search import Search
 from harness.jobs.recommend.state import Entry, Request, State
 from harness.jobs.turns import Entrant
+from harness.publish.mlflow import target_of
 from harness.report import choice
 from harness.report.choice import Objective
 from harness.report.gates import Gate
@@ -46,6 +47,7 @@ def recommend(request: Request, place: Path, lab: Lab, say: Say) -> answer.Answe
     """
     wanted = choice.objectives(list(request.maximize), list(request.minimize))
     requirements = choice.requirements(list(request.require))
+    target_of(lab.compose(list(request.fixed)))  # a wrong store is found before the search, not after it
     state = State.load(place, request)
     entries = [] if state is not None else candidates(request, lab)
     runner.make_folder(place)

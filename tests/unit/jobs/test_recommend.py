@@ -112,6 +112,26 @@ def test_command_of_which_nothing_fits_exits_with_1_and_of_a_typo_with_2(tmp_pat
     assert main(["recommend", "--require", "ao >= -0.01"]) == 0
 
 
+def test_command_with_a_wrong_store_ends_before_anything_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    lab = FakeLab(SPACE, TRUTHS)
+    monkeypatch.setattr("harness.jobs.recommend.lab.Machine", lambda devices, config_dir: lab)
+    assert main(["recommend", "mlflow.root= "]) == 2
+    assert "mlflow.root is ' '" in capsys.readouterr().err
+    assert lab.acts == 0 and not (tmp_path / "mlruns").exists()
+
+
+def test_search_of_which_no_reference_can_be_run_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = FakeLab(SPACE, TRUTHS)
+
+    def check(config: dict[str, object]) -> None:
+        raise ConfigError("tracker.weights: there is no file none.pth.")
+
+    monkeypatch.setattr(lab, "check", check)
+    with pytest.raises(ConfigError, match="^no candidate can be run here: tracker.weights: there is no file none.pth.$"):
+        search(tmp_path / "s", lab=lab)
+
+
 def test_search_writes_yaml_text_table_report_and_the_whole_state(tmp_path: Path) -> None:
     lab = FakeLab(SPACE, TRUTHS)
     lab.reports = True
