@@ -11,7 +11,7 @@ from harness.prepare.steps import quiet_loggers
 
 def test_warning_logged_while_a_model_is_made_is_not_shown_and_later_ones_are(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError), quiet_loggers():
-        logging.warning("Bias of a node is not constant.")  # noqa: LOG015 (onnxruntime's quantiser does so)
+        logging.warning("Bias of a node is not constant.")  # as onnxruntime does
         raise ValueError
     assert not caplog.records
     logging.getLogger("own").warning("told")
