@@ -128,7 +128,7 @@ def test_search_of_which_no_reference_can_be_run_says_why(tmp_path: Path, monkey
         raise ConfigError("tracker.weights: there is no file none.pth.")
 
     monkeypatch.setattr(lab, "check", check)
-    with pytest.raises(ConfigError, match="^no candidate can be run here: tracker.weights: there is no file none.pth.$"):
+    with pytest.raises(ConfigError, match=r"^no candidate can be run here: tracker\.weights: there is no file none\.pth\.$"):
         search(tmp_path / "s", lab=lab)
 
 

@@ -10,9 +10,8 @@ from harness.prepare.steps import quiet_loggers
 
 
 def test_warning_logged_while_a_model_is_made_is_not_shown_and_later_ones_are(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(ValueError), quiet_loggers():
+    with quiet_loggers():
         logging.warning("Bias of a node is not constant.")  # as onnxruntime does
-        raise ValueError
     assert not caplog.records
     logging.getLogger("own").warning("told")
     assert [item.message for item in caplog.records] == ["told"]
