@@ -1,4 +1,4 @@
-"""Where a person's graphs come from: torch with a dict of outputs, IR alone, and every mistake as one sentence."""
+"""Where a person's graphs come from: IR alone, and every mistake as one sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.artifacts.store import REFERENCE_FILE
 from harness.backends.onnx.backend import Onnx
 from harness.backends.openvino.backend import OpenVino
 from harness.backends.torch.backend import Torch
-from harness.core.errors import BackendError, ConfigError, DataError, HarnessError, SkipJob, WeightsError
+from harness.core.errors import ConfigError, DataError, HarnessError, SkipJob, WeightsError
 from harness.core.interfaces import Artifact, Backend, GraphSpec, Source, TensorSpec
 from harness.machine.progress import Silent
 from harness.prepare import specification
@@ -42,17 +42,6 @@ def check_numbers(found: dict[str, np.ndarray]) -> None:
     np.testing.assert_allclose(found["most"][0], [189, 190, 191])
 
 
-# --------------------------------------------------------------------------------------------- dicts
-
-
-@pytest.mark.parametrize(
-    "backend", [Torch(), Onnx(), OpenVino(model_cache=False), OpenVino(source="torch", model_cache=False)], ids=words
-)
-def test_a_dict_of_outputs_is_matched_by_name_on_every_backend(backend: Backend, tmp_path: Path) -> None:
-    spec = Own(factory="own_tracker:named")
-    check_numbers(run(backend, prepared(spec, backend, tmp_path)))
-
-
 # ------------------------------------------------------------------------------------------------ IR
 
 
@@ -63,15 +52,6 @@ def test_ir_runs_on_openvino_as_it_is(tmp_path: Path) -> None:
     assert (artifact.format, artifact.precision) == ("openvino", "fp32")
     assert (artifact.folder / REFERENCE_FILE).is_file()
     check_numbers(run(backend, artifact))
-
-
-def test_onnx_files_may_be_given_as_paths(tmp_path: Path) -> None:
-    exported = prepared(Own(), Onnx(), tmp_path).files["search"]
-    spec = Own("onnx", "own_tracker:paths", [str(exported)])
-    for backend in (Onnx(), OpenVino(model_cache=False)):
-        check_numbers(run(backend, prepared(spec, backend, tmp_path)))
-    with pytest.raises(SkipJob, match="loaded from ONNX files, which backend=torch cannot run; choose backend=onnx"):
-        plan(spec, Torch(), Settings(), 0)
 
 
 def test_ir_is_stored_in_16_bits_where_asked(tmp_path: Path) -> None:
@@ -249,13 +229,6 @@ def test_graphs_of_every_frame_are_named_in_a_tuple(value, monkeypatch: pytest.M
 
 def test_good_specifications_pass() -> None:
     specification.check(Own())
-
-
-@pytest.mark.parametrize("backend", [Torch(), Onnx(), OpenVino(model_cache=False)], ids=lambda backend: backend.name)
-def test_an_input_that_was_not_given_is_named(backend: Backend, tmp_path: Path) -> None:
-    session = backend.open(prepared(Own(), backend, tmp_path))["search"]
-    with pytest.raises(BackendError, match=r"graph search was run without its input 'patch'; it takes patch"):
-        session.run({"path": PATCH})
 
 
 def test_errors_of_the_harness_pass_through(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

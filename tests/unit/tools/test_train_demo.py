@@ -1,4 +1,4 @@
-"""The demo tracker's training: losses, schedule, interruption, header."""
+"""The demo tracker's training: losses, schedule, header."""
 
 from __future__ import annotations
 
@@ -13,16 +13,9 @@ import torch
 import train_demo
 from demo_loss import decode, focal_loss, giou, heat_map, matching_loss, tracking_loss
 from safetensors import safe_open
-from train_demo import Job, Plan, Trainer, export, phase_batches, run
+from train_demo import Plan, Trainer, export, phase_batches
 
 SMALL = Plan(samples=96, tail=24, batch=8, ranks=1, chunk=16, passes=2, head=16, warm=2, crowd=1, match=2)
-
-
-@pytest.fixture
-def small_banks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_pairs, "BANK_TEXTURES", 4)
-    monkeypatch.setattr(demo_pairs, "BANK_FIGURES", 6)
-    demo_pairs.bank.cache_clear()
 
 
 def test_giou_of_known_boxes() -> None:
@@ -127,28 +120,6 @@ def test_mirrored_batches_mirror_the_box() -> None:
     assert image[0, 0, 50, 20] == 0
     assert truth[0].tolist() == pytest.approx([76 / 96, 50 / 96, 20 / 96, 20 / 96])
     np.testing.assert_array_equal(data.box, box)  # the chunk itself stays as it is
-
-
-@pytest.mark.usefixtures("small_banks")
-def test_interrupted_and_resumed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
-    whole = run(Job(SMALL, tmp_path / "whole"))
-    assert whole.step == 12
-    run(Job(SMALL, tmp_path / "parts", stop=3))  # within a chunk, between two passes, and once more in the tail
-    run(Job(SMALL, tmp_path / "parts", stop=10))
-    parts = run(Job(SMALL, tmp_path / "parts"))
-    assert parts.digest() == whole.digest()
-    assert train_demo.state_digest(parts.network.state_dict()) == train_demo.state_digest(whole.network.state_dict())
-    assert Trainer(SMALL, "cpu").digest() != whole.digest()
-
-
-@pytest.mark.usefixtures("small_banks")
-def test_training_lowers_the_loss_on_a_chunk_seen_again() -> None:
-    plan = replace(SMALL, samples=960, rate=2e-3)
-    torch.set_num_threads(1)
-    trainer, data = Trainer(plan, "cpu"), demo_pairs.pairs("test", 1, 0, 8)
-    batch = train_demo.tensors(data, (np.arange(8), False, np.arange(3)), "cpu")
-    losses = [trainer.train(*batch)["loss"] for _ in range(30)]
-    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:

@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_jobs import context_of, small_experiment
 
 from harness.artifacts import delivery
 from harness.artifacts.store import ARTIFACT_FILE
 from harness.core.errors import BackendError, ConfigError, DataError, TrackingError
 from harness.core.interfaces import Artifact, Sequence, Track
-from harness.tasks.evaluate.task import Evaluate
-from harness.tracking.ray import cluster, shard
+from harness.tracking.ray import cluster
 from harness.tracking.ray.accounting import account, cluster_metrics
 from harness.tracking.ray.dispatch import ATTEMPTS, Dispatch, WorkerLost
 from harness.tracking.store import Done
@@ -176,11 +174,6 @@ def test_shared_cores_and_other_versions_are_reported() -> None:
 # ------------------------------------------------------------------------------------------ delivery
 
 
-@pytest.fixture(scope="module")
-def cache(prepared: Path) -> Path:
-    return prepared
-
-
 @pytest.fixture
 def artifact(tmp_path: Path) -> Artifact:
     """A torch artifact whose weights lie elsewhere."""
@@ -224,41 +217,6 @@ def test_a_damaged_or_hostile_archive_is_refused(artifact: Artifact, tmp_path: P
 
 
 # -------------------------------------------------------------------------------------------- worker
-
-
-def test_a_worker_tracks_what_a_local_run_tracks(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine that does not see the cache, without Ray."""
-    experiment, artifact = small_experiment(cache, "backend=onnx")
-    context = context_of(experiment, artifact, tmp_path / "job", 1)
-    Evaluate(mode="serial", warmup=1).run(context)
-    monkeypatch.setenv(delivery.CACHE_VARIABLE, str(tmp_path / "worker"))
-    archive = delivery.pack(artifact)
-    order = cluster.order_of(context, archive)
-    worker = shard.Shard(shard.Order(**{**vars(order), "folder": "/nowhere"}))
-    facts = worker.open([archive])
-    try:
-        assert facts["model"] == "sent"
-        assert facts["effective"]["threads"] == "1"
-        for item in experiment.dataset:
-            answer = worker.track(cluster.absolute(item), item.truth, 1)
-            text = (tmp_path / "job" / "tracks" / item.name / f"{item.name}_001.txt").read_text()
-            assert cluster_text(answer["tracks"][0]) == text
-        lost = cluster.replace(item, frames=(tmp_path / "gone.jpg",))
-        assert worker.track(lost, None, 1)["error"] == "DataError"
-    finally:
-        worker._held.close()
-
-
-def cluster_text(track: Track) -> str:
-    from harness.core.results import boxes_text
-
-    return boxes_text(track.boxes)
-
-
-def test_latency_is_not_asked_of_a_cluster(cache: Path) -> None:
-    pytest.importorskip("ray", reason="Ray is not installed (extra [cluster])")
-    with pytest.raises(ConfigError, match=r"task\.mode=both"):
-        small_experiment(cache, "task.executor=ray", "task.mode=both")
 
 
 def test_a_missing_ray_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
