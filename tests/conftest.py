@@ -74,6 +74,14 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unhurried() -> Iterator[None]:
+    """What tests write need not outlive a power cut: this process leaves the disk its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def prepared(common: Path) -> Path:
     """One cache of prepared models for the session and all its workers, for tests whose subject is not preparing.

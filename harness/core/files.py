@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -256,8 +257,16 @@ def read_record(path: Path) -> dict[str, Any]:
     return found
 
 
+_AS_THEY_ARE = frozenset((str, int, bool, type(None)))
+
+
 def plain(value: Any) -> Any:
     """Returns ``value`` in JSON's own types: mappings, lists, strings, finite numbers, booleans, null."""
+    kind = type(value)
+    if kind in _AS_THEY_ARE:  # nearly all values: asking what else they may be takes longer
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

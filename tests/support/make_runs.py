@@ -6,7 +6,11 @@ computed from both by harness.scoring, so that a report's figures can be checked
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from harness.core.files import write_json
-from harness.core.results import Results, shipped, write_frames
+from harness.core.results import FRAMES_FILE, Results, shipped, write_frames
 from harness.scoring.overlap import ao, iou, sr
 from harness.scoring.speed import fps, latency_summary
 
@@ -104,19 +108,31 @@ def make_job(
     if status != "ok":
         results.error = {"kind": "BackendError", "message": message, "tail": "last line"}
     else:
-        _measure(results, folder, latency_ms, noise_px, seed, drift, (sequences, frames, rounds), random_weights, truth,
-                 parallel)  # fmt: skip
+        shape = (sequences, frames, rounds)
+        drawn = _drawn(latency_ms, noise_px, seed, drift, shape, random_weights, truth, parallel)
+        _measure(results, folder, drawn, shape, random_weights, truth)
     results.save(folder)
     return results
 
 
-def _measure(
-    results: Results, folder: Path, latency_ms: float, noise_px: float, seed: int, drift: tuple[int, int] | None,
-    shape: tuple[int, int, int], random_weights: bool, truth: bool, parallel: bool,
-) -> None:  # fmt: skip
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn of a job: the bytes of its frames, its metrics, and those of its sequences."""
+
+    frames: bytes
+    metrics: dict[str, Any]
+    sequences: dict[str, dict[str, float]]
+
+
+@functools.lru_cache(maxsize=256)
+def _drawn(
+    latency_ms: float, noise_px: float, seed: int, drift: tuple[int, int] | None, shape: tuple[int, int, int], random_weights: bool,
+    truth: bool, parallel: bool,
+) -> Drawn:  # fmt: skip
+    """The same for the same arguments, so it is drawn once: many tests ask for the same few jobs."""
     generator = np.random.default_rng(seed)
     sequences, frames, rounds = shape
-    tables, scored_iou = [], []
+    tables, scored_iou, rows = [], [], {}
     for index in range(sequences):
         name, real = f"seq_{index:03d}", truth_of(index, frames)
         steps = generator.normal(0, noise_px * (1 + index / sequences), real.shape) * [1, 1, 0.3, 0.3]
@@ -126,15 +142,11 @@ def _measure(
             boxes[drift[1] :] = [5.0, 5.0, 20.0, 20.0]
         boxes = shipped(boxes)
         ious = np.full(frames, np.nan)
+        rows[name] = {"frames": frames}
         if truth and not random_weights:
             ious[1:] = iou(boxes[1:], real[1:])
             scored_iou.append(ious[1:])
-            results.sequences[name] = {
-                "frames": frames, "ao": ao(ious[1:]), "sr50": sr(ious[1:], 0.5),
-                "sr75": sr(ious[1:], 0.75),
-            }  # fmt: skip
-        else:
-            results.sequences[name] = {"frames": frames}
+            rows[name] |= {"ao": ao(ious[1:]), "sr50": sr(ious[1:], 0.5), "sr75": sr(ious[1:], 0.75)}
         for turn in range(1, rounds + 1):
             inference = latency_ms / 1e3 * (1 + generator.gamma(2.0, 0.02, frames)) * (1 + generator.normal(0, 0.01))
             tables.append(
@@ -148,7 +160,6 @@ def _measure(
                 )
             )  # fmt: skip
     table = pd.concat(tables, ignore_index=True)
-    write_frames(folder, table)
     seconds = table.loc[table["frame"] > 0, "seconds"].to_numpy(float)
     found = {"rss_mb/peak": 400.0 + latency_ms, "model_mb": 30.0, "pipeline_fps": 0.9 * fps(seconds)}
     if not parallel:
@@ -158,7 +169,16 @@ def _measure(
     if scored_iou:
         pooled = np.concatenate(scored_iou)
         found |= {"ao": ao(pooled), "sr50": sr(pooled, 0.5), "sr75": sr(pooled, 0.75)}
-    results.metrics = found
+    with tempfile.TemporaryDirectory() as scratch:
+        data = write_frames(Path(scratch), table).read_bytes()
+    return Drawn(data, found, rows)
+
+
+def _measure(results: Results, folder: Path, drawn: Drawn, shape: tuple[int, int, int], random_weights: bool, truth: bool) -> None:
+    sequences, frames, _ = shape
+    (folder / FRAMES_FILE).write_bytes(drawn.frames)
+    results.metrics = dict(drawn.metrics)
+    results.sequences = copy.deepcopy(drawn.sequences)
     results.dataset = {
         "name": "demo", "split": "val", "digest": f"{sequences}x{frames}", "sequences": sequences,
         "frames": sequences * frames, "truth": truth, "scored_frames": sequences * (frames - 1),

@@ -105,7 +105,7 @@ class State:
 
     def save(self, folder: Path) -> None:
         """Writes the state atomically."""
-        write_json(folder / STATE_FILE, {"schema": 1, **asdict(self)})
+        write_json(folder / STATE_FILE, {"schema": 1, **vars(self), "entries": [vars(entry) for entry in self.entries]})
 
     @classmethod
     def load(cls, folder: Path, request: Request) -> State | None:
