@@ -109,7 +109,7 @@ def test_a_sweep_is_found_by_an_id_and_one_of_its_jobs_by_its_own(sweep: Path) -
         harness.load("runs.zip")
 
 
-@pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.usefixtures("without_pictures")
 def test_runs_are_compared_and_gated(sweep: Path, tmp_path: Path) -> None:
     runs = harness.load(sweep).runs
     found = harness.compare(runs[0], runs[2].folder, runs[1].id, outputs=sweep.parents[1], out=tmp_path / "out")
@@ -123,7 +123,7 @@ def test_runs_are_compared_and_gated(sweep: Path, tmp_path: Path) -> None:
         harness.compare(3)
 
 
-@pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.usefixtures("without_pictures")
 def test_two_sweeps_are_compared_by_configuration(tmp_path: Path) -> None:
     jobs = [{"backend": name, "sequences": 5, "frames": 30} for name in ("torch", "onnx")]
     old, new = (make_sweep(tmp_path / name, jobs) for name in ("old", "new"))

@@ -19,7 +19,7 @@ from harness.jobs.compose import make_plan
         (b"name: \xff\n", "is not text in UTF-8"),
         (b"word\n", "holds a single value"),
         (b"- a\n", "holds a list"),
-        (b"a: " + b"[" * 1200 + b"]" * 1200, "nested too deeply"),
+        (b"a: " + b"[" * 700 + b"]" * 700, "nested too deeply"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_what_is_wrong(tmp_path: Path, data: bytes, words: str) -> None:

@@ -25,7 +25,7 @@ def recommended(sweep: Path, *words: str) -> int:
     return main(["compare", str(sweep), "--out", str(sweep / "out"), "--recommend", *words])
 
 
-@pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.usefixtures("without_pictures")
 def test_compare_recommends_the_fastest_that_keeps_the_accuracy(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert recommended(sweep, "--require", "ao >= -0.01") == 0
     said = capsys.readouterr().out
@@ -36,14 +36,14 @@ def test_compare_recommends_the_fastest_that_keeps_the_accuracy(sweep: Path, cap
     assert "What can be had" in (sweep / "out/report.html").read_text()
 
 
-@pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.usefixtures("without_pictures")
 def test_compare_of_which_nothing_fits_exits_with_1_and_names_the_nearest(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert recommended(sweep, "--require", "fps >= 10x") == 1
     said = capsys.readouterr().out
     assert "Nothing fits. Nearest: openvino, int8: " in said and "it lacks fps >= 10x (it is 3.8" in said
 
 
-@pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.usefixtures("without_pictures")
 def test_compare_takes_the_options_of_a_recommendation_with_recommend_alone(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(sweep), "--require", "fps >= 1"]) == 2
     assert "add --recommend" in capsys.readouterr().err
@@ -51,7 +51,7 @@ def test_compare_takes_the_options_of_a_recommendation_with_recommend_alone(swee
     assert "did you mean 'fps'" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.usefixtures("without_pictures")
 def test_compare_of_two_machines_gives_an_answer_for_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = {**make_runs.ENVIRONMENT, "machine": "ddddeeeeffff"}
     runs = []

@@ -99,7 +99,7 @@ def test_compare_ends_with_one_sentence_and_exit_code_2(
 
 
 @pytest.mark.parametrize("group", ["task", "backend", "tracker", "dataset", "hint", "quantization", "mlflow"])
-@pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.usefixtures("without_pictures")
 def test_a_group_that_is_a_word_is_its_choice(sweep: Path, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(sweep.parent)
     edited(sweep, setting(f"config.{group}", "odd"))

@@ -62,7 +62,7 @@ def test_a_configuration_that_is_missing_closes_the_gate(tmp_path: Path, old: Pa
     assert any(line.startswith("Missing in the newer sweep: openvino") for line in found.headlines)
 
 
-@pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.usefixtures("without_pictures")
 def test_the_command_compares_two_sweeps_by_configuration(
     tmp_path: Path, old: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
