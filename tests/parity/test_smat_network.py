@@ -180,13 +180,19 @@ def test_whole_network_equals_the_published_arithmetic(form, request, whole, ima
 
 
 @pytest.mark.parametrize("rewrites", ["all", "attention"])
-@pytest.mark.parametrize("seed", [1, 2])
-def test_rewrites_of_small_networks_equal_the_published_arithmetic(rewrites, seed):
-    options = {"seed": seed, "width": 0.375, "template": 64, "search": 160, "head": 36}
+@pytest.mark.parametrize(("seed", "width", "sides"), [
+    (1, 0.375, (64, 160)),
+    (2, 0.375, (64, 128)),  # the template's bands of patches fill lines of the search region
+    (3, 0.25, (64, 96)),  # layer_1 adds its input; the demo's network
+    (4, 0.25, (96, 64)),
+    (5, 0.5, (64, 64)),
+])
+def test_rewrites_of_small_networks_equal_the_published_arithmetic(rewrites, seed, width, sides):
+    options = {"seed": seed, "width": width, "template": sides[0], "search": sides[1], "head": 36}
     published, ours = graphs([], rewrites="none", **options), graphs([], rewrites=rewrites, **options)
     generator = torch.Generator().manual_seed(seed)
-    template = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=generator)
-    search = torch.randint(0, 256, (1, 160, 160, 3), dtype=torch.uint8, generator=generator)
+    template = torch.randint(0, 256, (1, sides[0], sides[0], 3), dtype=torch.uint8, generator=generator)
+    search = torch.randint(0, 256, (1, sides[1], sides[1], 3), dtype=torch.uint8, generator=generator)
     features = published["template"](template)
     assert (ours["template"](template) - features).abs().max() < 1e-5 * features.abs().max()
     expected = published["search"](features, search)

@@ -11,9 +11,9 @@ harness.trackers.smat.network has already:
   gathered: the template's 64 kernels have 192 channels, and the search features are not projected at all;
 - adj_layer and the head's first 3x3 convolutions are one convolution from 64 channels; what adj_layer's bias adds
   depends on the position at the border alone, and is a constant map;
-- attention works on rows of tokens, one per position, ordered by their place in the 2x2 patch. So its projections are
-  matrix products over contiguous rows, search and template are joined and parted without copies, and channels-last
-  convolutions before and after need no change of layout.
+- attention works on an image's rows of channels, one per position, in the image's own order. So its projections are matrix
+  products over contiguous rows, channels-last convolutions before and after need no change of layout, and nothing is put
+  in the order of the 2x2 patches: only the softmax and the weighted sum know of them.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Conv(nn.Module):
 
 
 class Linear(nn.Module):
-    """A projection of tokens ``[L, in]`` to ``[L, out]``, and ReLU where asked."""
+    """A projection of rows ``[..., in]`` to ``[..., out]``, and ReLU where asked."""
 
     def __init__(self, affine: Affine, *, relu: bool = False) -> None:
         super().__init__()
@@ -103,14 +103,19 @@ class Linear(nn.Module):
 
 
 def standardise(x: Tensor) -> Tensor:
-    """Zero mean and unit variance over all of ``x [L, C]``."""
+    """Zero mean and unit variance over all of ``x``."""
     return F.group_norm(x.reshape(1, 1, -1), 1, eps=EPS).reshape(x.shape)
 
 
 class Attention(nn.Module):
-    """An attention block over tokens ``[P N, d]``, the P groups one after the other."""
+    """An attention block over rows ``[1, L, d]``, one per position; the softmax is over the positions of a group.
 
-    def __init__(self, block: AttentionBlock, groups: int) -> None:
+    The rows stay in their order: a row of scores for each group has -1e4 where a position belongs to another, and the weighted
+    sums of all groups are one matrix product. ``groups [L]`` are the rows' groups, from 0; ``bands``: the rows are
+    those of an image of as many bands of 2x2 patches, which are the groups' places.
+    """
+
+    def __init__(self, block: AttentionBlock, groups: Tensor, bands: int = 0) -> None:
         super().__init__()
         norm, attention = block.pre_norm_attn[0], block.pre_norm_attn[1]
         dim = attention.dim
@@ -119,7 +124,12 @@ class Attention(nn.Module):
             Affine(every.weight[part], every.bias[part])
             for part in (slice(0, 1), slice(1, 1 + dim), slice(1 + dim, 1 + 2 * dim))
         )
-        self.groups = groups
+        self.count, self.bands = int(groups.max()) + 1, bands
+        if self.count > 1:
+            own = groups == torch.arange(self.count)[:, None]
+            self.register_buffer("others", torch.where(own, 0.0, -1e4)[None])  # the exponential of -1e4 is 0
+        if self.count > 1 and not bands:
+            self.register_buffer("groups", groups)
         self.query, self.key, self.value = Linear(query), Linear(key), Linear(value, relu=True)
         self.out = Linear(matrix(layer(attention.out_proj)))
         self.wide = Linear(matrix(layer(block.pre_norm_ffn[1])).normed(block.pre_norm_ffn[0]), relu=True)
@@ -127,52 +137,78 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         normed = standardise(x)
-        count, dim = x.shape[0] // self.groups, x.shape[1]
-        scores = F.softmax(self.query(normed).reshape(self.groups, 1, count), dim=-1)
-        pooled = torch.bmm(scores, normed.reshape(self.groups, count, dim))
-        context = self.key(pooled.reshape(self.groups, dim))
-        weighed = self.value(normed).reshape(self.groups, count, dim) * context.reshape(self.groups, 1, dim)
-        x = x + self.out(weighed.reshape(x.shape))
+        scores = self.query(normed).reshape(1, 1, -1)
+        if self.count > 1:
+            scores = scores + self.others
+        context = self.key(torch.matmul(F.softmax(scores, dim=-1), normed))
+        weighed = self._times(self.value(normed), context)
+        x = x + self.out(weighed)
         return x + self.narrow(self.wide(standardise(x)))
 
+    def _times(self, values: Tensor, context: Tensor) -> Tensor:
+        """``values [1, L, d]`` times their group's row of ``context [1, groups, d]``."""
+        if self.count == 1:
+            return values * context
+        if not self.bands:
+            return values * context[:, self.groups]
+        inner = PATCH * values.shape[2]  # the positions of a patch that lie on one line
+        lines = values.reshape(self.bands, PATCH, -1, inner)
+        return (lines * context.reshape(1, PATCH, 1, inner)).reshape(values.shape)
 
-def to_tokens(x: Tensor, patch: int) -> Tensor:
-    """``[1, C, H, W]`` to ``[patch^2, H W / patch^2, C]``: place in the patch, then patch, both row-major."""
-    _, channels, height, width = x.shape
-    rows = x.permute(0, 2, 3, 1)
-    if patch == 1:
-        return rows.reshape(1, height * width, channels)
-    rows = rows.reshape(height // patch, patch, width // patch, patch, channels)
-    return rows.permute(1, 3, 0, 2, 4).reshape(patch * patch, -1, channels)
+
+def places(height: int, width: int) -> Tensor:
+    """``[H W]``: the place of each position in its patch, 0 to 3."""
+    rows, columns = torch.arange(height) % PATCH, torch.arange(width) % PATCH
+    return (rows[:, None] * PATCH + columns).reshape(-1)
 
 
-def to_image(tokens: Tensor, side: int, patch: int) -> Tensor:
-    """The inverse of ``to_tokens`` for a square image."""
-    channels = tokens.shape[2]
-    if patch > 1:
-        small = side // patch
-        tokens = tokens.reshape(patch, patch, small, small, channels).permute(2, 0, 3, 1, 4)
-    return tokens.reshape(1, side, side, channels).permute(0, 3, 1, 2)
+def to_rows(x: Tensor) -> Tensor:
+    """``[1, C, H, W]`` to ``[1, H W, C]``, row-major."""
+    return x.permute(0, 2, 3, 1).reshape(1, -1, x.shape[1])
+
+
+def to_image(rows: Tensor, side: int) -> Tensor:
+    """The inverse of ``to_rows`` for a square image."""
+    return rows.reshape(1, side, side, -1).permute(0, 3, 1, 2)
 
 
 class Mixing(nn.Module):
-    """Attention over search and template tokens together, patches of 2x2; the last norm without its scale and shift."""
+    """Attention over search and template together, patches of 2x2; the last norm without its scale and shift.
 
-    def __init__(self, blocks: nn.Sequential) -> None:
+    Where it fits, the two are one image: the template's bands of patches (two lines each) are laid side by side below the search
+    region. Every patch stays whole, and the search region's rows are neither moved to be joined nor to be parted.
+    Else the template's rows follow as they are.
+    """
+
+    def __init__(self, blocks: nn.Sequential, search: int, template: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Attention(block, PATCH * PATCH) for block in list(blocks)[:-1])
+        self.searched, self.width = search**2, template
+        self.beside = search // template
+        fits = search % template == 0 and template // PATCH % self.beside == 0
+        below = places(template // self.beside, search) if fits else places(template, template)
+        self.beside = self.beside if fits else 1
+        bands = (search + template // self.beside) // PATCH if fits else 0
+        groups = torch.cat([places(search, search), below])
+        self.blocks = nn.ModuleList(Attention(block, groups, bands) for block in list(blocks)[:-1])
 
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """``x [1, C, H, W]``, ``z [1, C, h, w]`` to tokens ``[4, (H W + h w) / 4, C]``, search first."""
-        both = torch.cat([to_tokens(x, PATCH), to_tokens(z, PATCH)], dim=1)
-        tokens = both.reshape(-1, both.shape[2])
+    def forward(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """``x [1, C, S, S]``, ``z [1, C, T, T]`` to rows ``[1, S S, C]`` and ``[1, T T, C]``."""
+        rows = torch.cat([to_rows(x), self._bands(to_rows(z), self.beside, PATCH)], dim=1)
         for block in self.blocks:
-            tokens = block(tokens)
-        return standardise(tokens).reshape(both.shape)
+            rows = block(rows)
+        rows = standardise(rows)
+        return rows[:, : self.searched], self._bands(rows[:, self.searched :], PATCH, self.beside)
+
+    def _bands(self, rows: Tensor, outer: int, inner: int) -> Tensor:
+        """Swaps ``outer`` and ``inner``: the bands that share a line, and the lines of a band."""
+        if self.beside == 1:
+            return rows
+        parts = rows.reshape(-1, outer, inner, self.width * rows.shape[2])
+        return parts.transpose(1, 2).reshape(rows.shape)
 
 
 class Correlation(nn.Module):
-    """conv_proj, neck and pixel-wise correlation over tokens, then channel attention: ``[1, h w, H, W]``."""
+    """conv_proj, neck and pixel-wise correlation over rows, then channel attention: ``[1, h w, H, W]``."""
 
     def __init__(self, network: SMAT) -> None:
         super().__init__()
@@ -189,11 +225,9 @@ class Correlation(nn.Module):
         self.excite = Conv(folded(attention.fc2, None), relu=False)
 
     def forward(self, x: Tensor, z: Tensor, side: int) -> Tensor:
-        """``x [4, H W / 4, C]`` in patch order and ``z [h w, C]`` in row-major order."""
+        """``x [1, H W, C]`` and ``z [1, h w, C]``, row-major."""
         kernels, constant = self.kernels(z), self.constant(z)
-        search = to_image(x, side, PATCH).permute(0, 2, 3, 1).reshape(side * side, -1)
-        tokens = torch.matmul(search, kernels.transpose(0, 1)) + constant.transpose(0, 1)
-        maps = tokens.reshape(1, side, side, -1).permute(0, 3, 1, 2)
+        maps = to_image(torch.matmul(x, kernels.transpose(1, 2)) + constant.transpose(1, 2), side)
         # as convolutions: OpenVINO 2026.4.1 crashes on a mean over tokens followed by matrix products
         return maps * torch.sigmoid(self.excite(self.squeeze(maps.mean(dim=(2, 3), keepdim=True))))
 
@@ -216,20 +250,19 @@ class HeadEntry(nn.Module):
 class HeadAttention(nn.Module):
     """A first convolution, attention blocks over all positions, and the last norm: ``[1, C, H, W]``."""
 
-    def __init__(self, entry: HeadEntry, blocks: nn.Sequential) -> None:
+    def __init__(self, entry: HeadEntry, blocks: nn.Sequential, side: int) -> None:
         super().__init__()
         self.entry = entry
-        self.blocks = nn.ModuleList(Attention(block, 1) for block in list(blocks)[:-1])
+        self.blocks = nn.ModuleList(Attention(block, torch.zeros(side**2)) for block in list(blocks)[:-1])
         self.register_buffer("scale", blocks[-1].weight.detach().clone())
         self.register_buffer("shift", blocks[-1].bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.entry(x)
-        tokens = to_tokens(x, 1)[0]
+        rows = to_rows(x)
         for block in self.blocks:
-            tokens = block(tokens)
-        tokens = standardise(tokens) * self.scale + self.shift
-        return to_image(tokens[None], x.shape[2], 1)
+            rows = block(rows)
+        return to_image(standardise(rows) * self.scale + self.shift, x.shape[2])
 
 
 def branch(head: nn.Module, name: str) -> nn.Sequential:
@@ -258,13 +291,16 @@ class Stem(nn.Module):
         super().__init__()
         backbone = network.backbone
         first = layer(backbone.conv_1)
-        narrow, wide = backbone.layer_1[0].block, backbone.layer_2[0].block
-        joined = matrix(layer(wide.exp_1x1)).after(matrix(layer(narrow.red_1x1)))
+        self.start = Conv(Affine(first.weight / 255, first.bias), stride=2)
+        narrow, wide = backbone.layer_1[0], backbone.layer_2[0].block
+        expand = matrix(layer(wide.exp_1x1))
+        # narrow networks add layer_1's input to its output; then the projection cannot be joined with the expansion behind it
+        self.lifted = residual(narrow) if narrow.residual else None
+        if self.lifted is None:
+            expand = expand.after(matrix(layer(narrow.block.red_1x1)))
         self.entry = nn.Sequential(
-            Conv(Affine(first.weight / 255, first.bias), stride=2),
-            Conv(layer(narrow.exp_1x1)),
-            Conv(layer(narrow.conv_3x3), depthwise=True),
-            Conv(joined),
+            *([] if narrow.residual else residual(narrow)[:-1]),
+            Conv(expand),
             Conv(layer(wide.conv_3x3), stride=2, depthwise=True),
             Conv(layer(wide.red_1x1), relu=False),
         )
@@ -277,33 +313,32 @@ class Stem(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        x = self.entry(image)
+        x = self.start(image)
+        if self.lifted is not None:
+            x = x + self.lifted(x)
+        x = self.entry(x)
         return self.exit(x + self.added(x))  # type: ignore[no-any-return]
 
 
 class Descent(nn.Module):
-    """From the first mixing's tokens to the second's input: stride 2, ``[1, C, H / 2, W / 2]``, 192 channels."""
+    """From rows of the first mixing to an input of the second: stride 2, ``[1, 192, H / 2, W / 2]``."""
 
     def __init__(self, network: SMAT) -> None:
         super().__init__()
         first, second = network.backbone.layer_3[1], network.backbone.layer_4[1]
         parts = network.backbone.layer_4[0].block
         project = matrix(layer(first.conv_proj)).normed(first.global_rep[-1])
-        self.expand = Linear(matrix(layer(parts.exp_1x1)).after(project), relu=True)
         self.convolve = nn.Sequential(
+            Conv(matrix(layer(parts.exp_1x1)).after(project)),
             Conv(layer(parts.conv_3x3), stride=2, depthwise=True),
             Conv(layer(parts.red_1x1), relu=False),
             Conv(layer(second.local_rep[0]), depthwise=True),
             Conv(layer(second.local_rep[1]), relu=False),
         )
 
-    def forward(self, tokens: Tensor, sides: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """``[4, (H W + h w) / 4, C]`` and the two sides to search and template features."""
-        groups, count, _ = tokens.shape
-        wide = self.expand(tokens.reshape(groups * count, -1)).reshape(groups, count, -1)
-        searched = sides[0] ** 2 // groups
-        x = self.convolve(to_image(wide[:, :searched], sides[0], PATCH))
-        return x, self.convolve(to_image(wide[:, searched:], sides[1], PATCH))
+    def forward(self, rows: Tensor, side: int) -> Tensor:
+        """``rows [1, side^2, C]``."""
+        return self.convolve(to_image(rows, side))  # type: ignore[no-any-return]
 
 
 class FusedTemplate(nn.Module):
@@ -324,15 +359,15 @@ class FusedSearch(nn.Module):
         super().__init__()
         head = network.box_head
         self.side = network.search_size // 16
-        self.sides = (network.search_size // 8, network.template_size // 8)
+        search, template = self.sides = (network.search_size // 8, network.template_size // 8)
         self.stem = Stem(network)
-        self.first = Mixing(network.backbone.layer_3[1].global_rep)
+        self.first = Mixing(network.backbone.layer_3[1].global_rep, search, template)
         self.descent = Descent(network)
-        self.second = Mixing(network.backbone.layer_4[1].global_rep)
+        self.second = Mixing(network.backbone.layer_4[1].global_rep, search // 2, template // 2)
         self.correlation = Correlation(network)
         adjust = network.feature_fusor.adj_layer
-        self.cls = HeadAttention(HeadEntry(adjust, head.pre_ssat_cls, self.side), head.global_rep_cls)
-        self.reg = HeadAttention(HeadEntry(adjust, head.pre_ssat_reg, self.side), head.global_rep_reg)
+        self.cls = HeadAttention(HeadEntry(adjust, head.pre_ssat_cls, self.side), head.global_rep_cls, self.side)
+        self.reg = HeadAttention(HeadEntry(adjust, head.pre_ssat_reg, self.side), head.global_rep_reg, self.side)
         self.score, self.size, self.offset = (branch(head, name) for name in ("ctr", "size", "offset"))
 
     def forward(self, template_features: Tensor, search: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -340,12 +375,9 @@ class FusedSearch(nn.Module):
 
     def maps(self, template_features: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The maps of a crop ``[1, 3, S, S]`` in 0 to 255."""
-        x, z = self.descent(self.first(self.stem(pixels), template_features), self.sides)
-        tokens = self.second(x, z)
-        searched = self.side**2 // (PATCH * PATCH)
-        template = to_image(tokens[:, searched:], self.sides[1] // 2, PATCH)
-        rows = template.permute(0, 2, 3, 1).reshape(-1, template.shape[1])
-        fused = self.correlation(tokens[:, :searched], rows, self.side)
+        x, z = self.first(self.stem(pixels), template_features)
+        x, z = self.second(self.descent(x, self.sides[0]), self.descent(z, self.sides[1]))
+        fused = self.correlation(x, z, self.side)
         cls, reg = self.cls(fused), self.reg(fused)
         score, size = torch.sigmoid(self.score(cls)), torch.sigmoid(self.size(reg))
         low, high = MAP_MARGIN, 1 - MAP_MARGIN
