@@ -6,7 +6,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from harness.backends.openvino.quantize import halve_weights, show_depthwise_weights, single_rows
+from harness.backends.openvino.quantize import halve_weights, share_quantised, show_depthwise_weights, single_rows
 
 
 def test_depthwise_weights_come_out_from_behind_their_reshape() -> None:
@@ -46,3 +46,18 @@ def test_weights_that_stay_float_are_stored_in_half() -> None:
     assert [node.data.dtype for node in model.get_ordered_ops() if node.get_type_name() == "Constant"] == [np.float16]
     given = np.ones((1, 8), np.float32)
     np.testing.assert_allclose(ov.compile_model(model, "CPU")(given)[0], given @ weights.T, rtol=0.01, atol=0.01)
+
+
+def test_a_residual_sum_takes_the_form_that_is_quantised_for_the_next_layer() -> None:
+    """Else the layer before writes float for the sum alone. A sum with a constant, a bias, keeps its float."""
+    given = ops.parameter([1, 4], np.float32, name="given")
+    start = ops.relu(given)
+    levels = [ops.constant(np.float32(value)) for value in (0, 255, 0, 255)]
+    quantised = ops.fake_quantize(start, *levels, 256)
+    total = ops.add(start, ops.multiply(quantised, ops.constant(np.float32(10))))
+    biased = ops.add(start, ops.constant(np.float32(0.25)))
+    model = ov.Model([total, biased], [given])
+    share_quantised(model)
+    found = ov.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(np.array([[-3, 0.4, 1.6, 7]], np.float32))
+    np.testing.assert_allclose(found[0], [[0, 0, 22, 77]], atol=1e-4)  # 0.4 is rounded to 0, 1.6 to 2
+    np.testing.assert_allclose(found[1], [[0.25, 0.65, 1.85, 7.25]], atol=1e-4)
