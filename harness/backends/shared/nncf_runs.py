@@ -25,8 +25,9 @@ def nncf_arguments(settings: Mapping[str, Any], ignored: Seq[str], subset: int) 
             settings["overflow_fix"]
         ]
     }
-    alpha = -1.0 if settings["smooth_quant"] is None else float(settings["smooth_quant"])  # negative: off
-    advanced["smooth_quant_alphas"] = AdvancedSmoothQuantParameters(convolution=alpha, matmul=alpha)
+    if settings["smooth_quant"] is not None:
+        alpha = float(settings["smooth_quant"])
+        advanced["smooth_quant_alphas"] = AdvancedSmoothQuantParameters(convolution=alpha, matmul=alpha)
     return {
         "preset": nncf.QuantizationPreset(settings["preset"]),
         "model_type": nncf.ModelType.TRANSFORMER if settings["model_type"] == "transformer" else None,
