@@ -17,6 +17,13 @@ from harness.present import theme
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LEFT, RIGHT, BELOW, ABOVE = 0.72, 0.15, 0.46, 0.3
+"""Inches around the panels of ``new_panels``: for numbers of up to five digits with a label, and for a title."""
+GAP, NUMBERS = 0.5, 0.2
+"""Inches between two panels, and the part of them for the numbers of the x axis."""
+PACKING = 3
+"""zlib's level for PNG: half of the usual level's time for a few percent more bytes."""
+
 
 @dataclass
 class Picture:
@@ -65,13 +72,39 @@ def _fonts() -> list[str]:
 
 def new_figure(height: float, width: float = theme.WIDTH, **layout: Any) -> tuple[Figure, Any]:
     """Makes a figure with a size in inches, and its axes by ``Figure.subplots(**layout)``."""
+    figure = _blank(height, width)
+    return figure, figure.subplots(**layout)
+
+
+def _blank(height: float, width: float, **options: Any) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     from harness.present.drawing import Drawing
 
-    figure = Drawing(figsize=(width, height))
+    figure = Drawing(figsize=(width, height), **options)
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(**layout)
+    return figure
+
+
+def new_panels(count: int, height: float, width: float = theme.WIDTH, sharex: bool = False) -> tuple[Figure, Any]:
+    """Makes a figure of panels one below the other, each with a title and axes of numbers.
+
+    Its margins are fixed, so that no layout is computed, which takes half of the time of a picture.
+
+    Args:
+        count: The number of panels.
+        height: The figure's height in inches.
+        width: The figure's width in inches.
+        sharex: Whether the lowest panel alone shows the numbers of the x axis.
+
+    Returns:
+        The figure and its axes ``[count]``.
+    """
+    figure = _blank(height, width, layout="none")
+    gap = GAP - NUMBERS if sharex else GAP
+    panel = (height - BELOW - ABOVE - gap * (count - 1)) / count
+    figure.subplots_adjust(LEFT / width, BELOW / height, 1 - RIGHT / width, 1 - ABOVE / height, hspace=gap / panel)
+    return figure, figure.subplots(count, sharex=sharex, squeeze=False)[:, 0]
 
 
 def png(figure: Figure) -> bytes:
@@ -80,7 +113,7 @@ def png(figure: Figure) -> bytes:
 
     buffer = io.BytesIO()
     with _settled(figure):
-        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_level": PACKING})
     return buffer.getvalue()
 
 

@@ -39,8 +39,11 @@ FPS = 25.0
 SHEET_FRAMES = 12
 SHEET_COLUMNS = 4
 TILE = 400
-PACKED = (cv2.IMWRITE_PNG_COMPRESSION, 2, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
-"""How sheets are packed: photographs have no repetitions that a longer search would find, and it takes a sixth of the time."""
+PACKED = {
+    ".png": (cv2.IMWRITE_PNG_COMPRESSION, 2, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 90),
+}
+"""How sheets are packed, by suffix. For PNG: photographs have no repetitions that a longer search would find, and it takes a sixth of the time."""
 
 Color = tuple[int, int, int]
 
@@ -75,7 +78,7 @@ def render(jobs: list[Job], sequence: str, out: Path) -> list[Path]:
 
 
 def contact_sheet(job: Job, sequence: str, out: Path) -> Path:
-    """Writes the contact sheet of one job and sequence to the file ``out`` (PNG)."""
+    """Writes the contact sheet of one job and sequence to the file ``out`` (PNG or JPEG, by its suffix)."""
     give_labels([job])
     source = find_sequence(job, sequence)
     return write_sheet(source, _layers([job], source), out)
@@ -97,13 +100,13 @@ def notable(job: Job) -> dict[str, str]:
 
 
 def job_sheets(job: Job, place: Path) -> list[Path]:
-    """Draws contact sheets of a job's worst and median sequence to files in ``place``.
+    """Draws contact sheets of a job's worst and median sequence to JPEG files in ``place``, which are small and quickly written.
 
     None without scores.
 
     Raises DataError if the frames are gone.
     """
-    return [contact_sheet(job, name, place / f"{word}_{_safe(name)}.png") for word, name in notable(job).items()]
+    return [contact_sheet(job, name, place / f"{word}_{_safe(name)}.jpg") for word, name in notable(job).items()]
 
 
 # ------------------------------------------------------------------------------------ frames and boxes
@@ -220,7 +223,10 @@ def _write(canvas: Image, lines: list[tuple[str, Color | None]]) -> None:
 
 
 def write_sheet(source: Sequence, layers: list[Layer], path: Path, count: int = SHEET_FRAMES) -> Path:
-    """Writes a contact sheet: ``count`` frames at even distances over the sequence, including first and last."""
+    """Writes a contact sheet: ``count`` frames at even distances over the sequence, including first and last.
+
+    The suffix of ``path`` chooses between PNG and JPEG.
+    """
     last = min(len(source.frames), max(len(layer.boxes) for layer in layers)) - 1
     frames = sorted({round(index) for index in np.linspace(0, last, min(count, last + 1))})
     tiles = list(_pictures(source, layers, frames, TILE))
@@ -228,9 +234,9 @@ def write_sheet(source: Sequence, layers: list[Layer], path: Path, count: int = 
     tiles += [blank] * (-len(tiles) % min(SHEET_COLUMNS, len(tiles)))
     columns = min(SHEET_COLUMNS, len(tiles))
     rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    done, data = cv2.imencode(".png", np.vstack(rows), list(PACKED))
+    done, data = cv2.imencode(path.suffix, np.vstack(rows), list(PACKED[path.suffix]))
     if not done:
-        raise StoreError(f"{path} could not be encoded as PNG.")
+        raise StoreError(f"{path} could not be encoded as {path.suffix[1:].upper()}.")
     return write_bytes(path, data.tobytes())
 
 

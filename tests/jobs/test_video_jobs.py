@@ -28,7 +28,7 @@ def test_a_clip_is_tracked(tmp_path, prepared):
     assert found.dataset["frames"] == 12
     frames = read_frames(tmp_path / "run")
     assert (frames[["x", "y", "w", "h"]].to_numpy() == [10, 12, 20, 16]).all()
-    assert [path.name for path in (tmp_path / "run/plots").glob("boxes_*.png")] == ["boxes_clip.png"]  # drawn without a truth
+    assert [path.name for path in (tmp_path / "run/plots").glob("boxes_*")] == ["boxes_clip.jpg"]  # drawn without a truth
     assert len(list((tmp_path / "outputs/cache/video").glob("*/*.png"))) == 12
 
 

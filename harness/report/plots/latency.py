@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from harness.present import theme
 from harness.present.charts import legend_below, wrapped
-from harness.present.picture import Picture, drawing, new_figure
+from harness.present.picture import Picture, drawing, new_figure, new_panels
 from harness.present.theme import Style
 from harness.report.looks import styles
 from harness.scoring.compared import Job
@@ -35,8 +35,8 @@ def latency_histograms(jobs: list[Job]) -> Picture | None:
     logarithmic = max(medians) > FAR_APART * min(medians)
     bins = np.geomspace(least, edge, 91) if logarithmic else np.linspace(0.0, edge, 91)
     with drawing():
-        figure, axes = new_figure(0.6 + 1.25 * len(own) + (1.2 if len(own) == 1 else 0), nrows=len(own), sharex=True, squeeze=False)
-        for axis, (job, values) in zip(axes[:, 0], own, strict=True):
+        figure, axes = new_panels(len(own), 0.6 + 1.25 * len(own) + (1.2 if len(own) == 1 else 0), sharex=True)
+        for axis, (job, values) in zip(axes, own, strict=True):
             style = look[job.folder]
             share = np.full(len(values), 100.0 / len(values))
             axis.hist(np.clip(values, least, edge), bins=list(bins), weights=share, color=style.color, histtype="stepfilled")
@@ -49,11 +49,11 @@ def latency_histograms(jobs: list[Job]) -> Picture | None:
             axis.set_title(job.shown)
             axis.set_title(", ".join(words) + " ms", loc="right", fontsize=8.5, fontweight="normal")
             axis.set_ylabel("frames (%)")
-        axes[-1, 0].set_xlabel(f"time a frame (ms{', logarithmic' if logarithmic else ''})")
+        axes[-1].set_xlabel(f"time a frame (ms{', logarithmic' if logarithmic else ''})")
         if logarithmic:
-            axes[-1, 0].set_xscale("log")
-            axes[-1, 0].xaxis.set_major_formatter(lambda value, _place: f"{value:g}")
-        axes[-1, 0].set_xlim(bins[0], edge)
+            axes[-1].set_xscale("log")
+            axes[-1].xaxis.set_major_formatter(lambda value, _place: f"{value:g}")
+        axes[-1].set_xlim(bins[0], edge)
     caption = (
         "How long frames took (crop, inference, postprocessing, no decoding), in milliseconds; further left is better. Lines: "
         "median (solid), 90th (dashed) and 99th (dotted) percentile; frames beyond the right edge are counted in the last bar."
@@ -68,14 +68,14 @@ def latency_traces(jobs: list[Job]) -> Picture | None:
         return None
     look = styles(jobs)
     with drawing():
-        figure, axes = new_figure(0.6 + 1.25 * len(own) + (0.8 if len(own) == 1 else 0), nrows=len(own), squeeze=False)
-        for axis, (job, timed) in zip(axes[:, 0], own, strict=True):
+        figure, axes = new_panels(len(own), 0.6 + 1.25 * len(own) + (0.8 if len(own) == 1 else 0))
+        for axis, (job, timed) in zip(axes, own, strict=True):
             assert timed is not None
             values = timed["seconds"].to_numpy(float) * 1e3
             _trace(axis, values, _starts(timed), look[job.folder])
             axis.set_title(job.shown)
             axis.set_ylabel("ms")
-        axes[-1, 0].set_xlabel("frame, in the order measured (grey lines: a new sequence or round)")
+        axes[-1].set_xlabel("frame, in the order measured (grey lines: a new sequence or round)")
     caption = (
         "Every frame's time in milliseconds, left to right as measured; lower and flatter is better. Steps and slopes are the "
         "machine's doing (other load, heat), not the tracker's. The dark line is a running median over 25 frames. The axis "

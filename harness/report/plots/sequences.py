@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.present.charts import wrapped
-from harness.present.picture import Picture, drawing, new_figure
+from harness.present.picture import Picture, drawing, new_figure, new_panels
 from harness.report.looks import styles
 from harness.scoring.agreement import PARTING, Agreement
 from harness.scoring.compared import Comparison, Job
@@ -29,7 +29,7 @@ def success_curves(jobs: list[Job]) -> Picture | None:
         return None
     look = styles(jobs)
     with drawing():
-        figure, axis = new_figure(4.0, 7.5 if len(jobs) > 1 else 6.0)
+        figure, (axis,) = new_panels(1, 4.0, 7.5 if len(jobs) > 1 else 6.0)
         for index, (job, curve) in enumerate(curves):
             style = look[job.folder]
             width = max(1.4, 3.6 - 0.8 * index)  # later ones are thinner, so that equal curves all stay visible

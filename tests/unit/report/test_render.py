@@ -111,7 +111,7 @@ def test_worst_and_median(runs: list[Path]) -> None:
 def test_a_jobs_own_pictures(runs: list[Path], tmp_path: Path) -> None:
     names = sorted(load(runs[0]).results.sequences.items(), key=lambda item: item[1]["ao"])
     found = render.job_sheets(load(runs[0]), tmp_path / "here")
-    assert found == [tmp_path / f"here/worst_{names[0][0]}.png", tmp_path / f"here/median_{names[1][0]}.png"]
+    assert found == [tmp_path / f"here/worst_{names[0][0]}.jpg", tmp_path / f"here/median_{names[1][0]}.jpg"]
     assert all(cv2.imread(str(path)) is not None for path in found)
 
 
