@@ -9,8 +9,8 @@ VENV := $(shell if [ ! -x .venv/bin/python ] || .venv/bin/python -c 'import sys;
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-# tests run in a worker per core, each worker on its own core
-PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+# tests run in a worker per core, each worker on its own core; those of a file stay in one, which makes their fixtures once
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 CHECK := $(MAKE) --no-print-directory check
 

@@ -1,7 +1,7 @@
 """Fixtures of all tests, and how they are shared out to pytest-xdist's workers (``make test``).
 
 Each worker keeps to cores of its own, and so do the processes that it starts: nothing that measures shares a core with another
-test. The tests of a file stay together, since they share its fixtures; files that take long begin first.
+test. The tests of a file stay together (``--dist loadfile``), since they share its fixtures; tiers whose files take long begin first.
 """
 
 from __future__ import annotations
@@ -135,19 +135,14 @@ def chromium() -> str:
     return found
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook, and runs before a conftest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what needs a POSIX system where there is none. In a worker: groups the tests of a file for ``--dist loadgroup``, and starts the long tiers first."""
+    """Skips what needs a POSIX system where there is none; in a worker, starts the long tiers first."""
     if os.name == "nt" or os.environ.get("HARNESS_WITHOUT_POSIX") == "1":
         for item in items:
             if item.get_closest_marker("posix") is not None:
                 item.add_marker(pytest.mark.skip(reason="needs what Windows lacks"))
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return
-    items.sort(key=lambda item: _rank(item.path))  # stable: within a tier the order stays
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: _rank(item.path))  # stable: within a tier the order stays
 
 
 def pytest_collection_finish() -> None:
