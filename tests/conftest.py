@@ -76,9 +76,10 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def unhurried() -> Iterator[None]:
-    """What tests write need not outlive a power cut: this process leaves the disk its time."""
+    """What tests write need not outlive a power cut: this process leaves the disk its time. What was frozen below stays so."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda file: None)
+        patch.setattr(gc, "unfreeze", lambda: None)
         yield
 
 

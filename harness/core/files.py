@@ -181,9 +181,15 @@ def at_home(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
-def write_json(path: Path, value: Any) -> Path:
-    """Writes JSON atomically, keys in the given order; NaN and infinity become null, which strict readers accept."""
-    return write_text(path, json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+def write_json(path: Path, value: Any, indent: int | None = 1) -> Path:
+    """Writes JSON atomically, keys in the given order; NaN and infinity become null, which strict readers accept.
+
+    Args:
+        path: The file.
+        value: What it will hold; ``plain`` makes JSON's types of it.
+        indent: Spaces a level; None for a single line, which is written many times faster.
+    """
+    return write_text(path, json.dumps(plain(value), indent=indent, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 LARGEST_TEXT = 256 << 20

@@ -104,8 +104,8 @@ class State:
     answer: dict[str, Any] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Writes the state atomically."""
-        write_json(folder / STATE_FILE, {"schema": 1, **vars(self), "entries": [vars(entry) for entry in self.entries]})
+        """Writes the state atomically; on a single line, because it is written after every step."""
+        write_json(folder / STATE_FILE, {"schema": 1, **vars(self), "entries": [vars(entry) for entry in self.entries]}, indent=None)
 
     @classmethod
     def load(cls, folder: Path, request: Request) -> State | None:
