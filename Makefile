@@ -44,11 +44,15 @@ test: env  ## lint, types, import rules and all tests
 test-unit: env  ## the fast tests, which run in process: those to wait for at each edit
 	$(PYTEST) tests/unit
 
-test-products: env  ## every product held to its interface (contracts), networks to their published versions (parity)
+test-products: env  ## every product held to its interface (contracts), networks and scores to the published ones (parity)
 	$(PYTEST) tests/contracts tests/parity
 
-test-portable: env  ## the unit tests with all calls removed that Windows lacks
-	HARNESS_WITHOUT_POSIX=1 $(PYTEST) tests/unit
+# of the other tiers what holds parts of harness/ rather than whole jobs
+PORTABLE := $(addprefix tests/jobs/test_,$(addsuffix .py,backends_with_models benchmark_task damaged_cache demo_split doctor_trials mlflow_log mlflow_runs \
+	native_devices native_process openvino_blobs openvino_cache openvino_models parallel_boxes profiles ray_worker sources_on_backends training))
+
+test-portable: env  ## the unit tests, and those of parts with models, with all calls removed that Windows lacks
+	HARNESS_WITHOUT_POSIX=1 $(PYTEST) tests/unit $(PORTABLE) tests/system/test_children.py
 
 docs: env  ## the documentation as a site in build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file tools/mkdocs.yml

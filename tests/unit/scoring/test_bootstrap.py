@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from harness.scoring.bootstrap import bootstrap_interval
 
@@ -37,6 +36,8 @@ def test_bootstrap_without_enough_sequences_is_nan():
 def test_bootstrap_equals_scipys_to_the_digit():
     generator = np.random.default_rng(2)
     values, frames = generator.uniform(0, 1, 23), generator.integers(1, 300, 23).astype(float)
+    from scipy import stats  # here: every worker imports every file of tests
+
     theirs = stats.bootstrap(
         (values * frames, frames),
         lambda top, bottom, axis: top.sum(axis=axis) / bottom.sum(axis=axis),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
-from sklearn.metrics import f1_score, roc_auc_score
 
 from harness.core.interfaces import Track
 from harness.core.results import confidence_path, read_numbers, track_paths, write_tracks
@@ -16,6 +14,8 @@ from harness.scoring.frames import frames_table
 
 @pytest.mark.parametrize("seed", range(20))
 def test_auroc_is_scikit_learns_also_with_ties(seed: int) -> None:
+    from sklearn.metrics import roc_auc_score  # here: every worker imports every file of tests
+
     generator = np.random.default_rng(seed)
     tracked = generator.random(200) < generator.uniform(0.1, 0.9)
     values = generator.normal(size=200) + tracked
@@ -25,6 +25,8 @@ def test_auroc_is_scikit_learns_also_with_ties(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_threshold_has_a_larger_f1_than_the_best_one(seed: int) -> None:
+    from sklearn.metrics import f1_score
+
     generator = np.random.default_rng(seed)
     tracked = generator.random(60) < 0.6
     values = np.round(generator.normal(size=60) + 0.7 * tracked, 1)
@@ -36,6 +38,8 @@ def test_no_threshold_has_a_larger_f1_than_the_best_one(seed: int) -> None:
 
 
 def test_an_oracle_is_perfect_and_noise_is_chance() -> None:
+    from scipy import stats
+
     generator = np.random.default_rng(4)
     overlap = generator.random(2000)
     tracked = overlap > 0.5

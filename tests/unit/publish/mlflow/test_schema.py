@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from importlib.metadata import version
 from pathlib import Path
 
-import mlflow
 import pytest
 
 from harness.publish import mlflow as mlflow_log
 from harness.publish.mlflow import Target, schema
+
+VERSION = version("mlflow")
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +69,11 @@ def test_a_damaged_copy_and_one_of_another_version_are_not_used(kept: Path, tmp_
     data = bytearray(kept.read_bytes())
     data[5000] ^= 1
     (schema.folder() / kept.name).write_bytes(data)
-    assert not schema.begin(tmp_path / "mlflow.db", mlflow.__version__)
+    assert not schema.begin(tmp_path / "mlflow.db", VERSION)
     (schema.folder() / kept.name).write_bytes(kept.read_bytes())
     assert not schema.begin(tmp_path / "mlflow.db", "0.0.1")
-    assert schema.begin(tmp_path / "mlflow.db", mlflow.__version__)
-    assert not schema.begin(tmp_path / "mlflow.db", mlflow.__version__)  # a store is never replaced
+    assert schema.begin(tmp_path / "mlflow.db", VERSION)
+    assert not schema.begin(tmp_path / "mlflow.db", VERSION)  # a store is never replaced
 
 
 def test_a_database_with_runs_is_not_kept(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,5 +89,5 @@ def test_a_database_with_runs_is_not_kept(kept: Path, tmp_path: Path, monkeypatc
 def test_a_folder_that_cannot_be_written_only_costs_time(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "caches").write_text("a file")
     monkeypatch.setattr(schema.platformdirs, "user_cache_path", lambda _: tmp_path / "caches")
-    assert not schema.begin(tmp_path / "mlflow.db", mlflow.__version__)
-    schema.keep(kept, mlflow.__version__)
+    assert not schema.begin(tmp_path / "mlflow.db", VERSION)
+    schema.keep(kept, VERSION)

@@ -175,7 +175,7 @@ def test_another_python_needs_numpy_alone_and_sees_nothing_of_ours(tmp_path: Pat
         "        return [len(ours), sys.prefix != sys.base_prefix, 1, 1]\n"
     )
     python = python_with_numpy_alone(tmp_path / "venv")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[4]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
     spec = native("elsewhere:Elsewhere", path=[], cwd=str(tmp_path / "code"), python=str(python))
     backend, session = session_of(spec, tmp_path / "cache")
     session.run({"image": frame(), "box": BOX})
