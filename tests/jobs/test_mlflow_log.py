@@ -222,6 +222,18 @@ def test_targets_are_checked() -> None:
     assert target_of({"mlflow": {"name": "off"}}).kind == "off"
 
 
+def test_half_a_character_in_a_name_is_logged_as_its_escape(sweep: Path) -> None:
+    results = Results.load(sweep / "0")
+    results.name, results.overrides = "half \udcff", ["dataset.root=\udcff"]
+    results.config["dataset"] = {"name": "folder", "root": "/data/\udcff"}
+    results.dataset["name"] = "\udcff"
+    results.save(sweep / "0")
+    log_folder(sweep / "0", parent=sweep, target=target(sweep))
+    run = records(target(sweep))[results.id]
+    assert run["params"]["dataset.root"] == "/data/\\udcff"
+    assert run["tags"]["overrides"] == "dataset.root=\\udcff"
+
+
 def test_params_leave_out_what_is_not_set(sweep: Path) -> None:
     results = Results.load(sweep / "0")
     results.config = {"tracker": {"name": "x", "a": {"b": 1}, "c": None, "d": "y" * 900}, "seed": 0, "resume": "off"}

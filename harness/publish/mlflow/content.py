@@ -38,6 +38,11 @@ UNLOGGED = ("resume", "mlflow")
 STAMP = (1980, 1, 1, 0, 0, 0)
 
 
+def storable(text: str) -> str:
+    """Returns ``text`` as a database takes it: half a character, as in a name that is not UTF-8, becomes its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def milliseconds(moment: str) -> int:
     """Returns an ISO time in milliseconds since 1970.
 
@@ -73,7 +78,7 @@ def params_of(results: Results) -> dict[str, str]:
                 found[group] = section["name"]
         else:
             found[group] = section
-    return {key: str(value)[:PARAM_LIMIT] for key, value in found.items() if value is not None and str(value)}
+    return {storable(key): storable(str(value))[:PARAM_LIMIT] for key, value in found.items() if value is not None and str(value)}
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -142,7 +147,7 @@ def tags_of(folder: Path, results: Results, report: str = "") -> dict[str, str]:
         found = read_record(folder / IMPORTED_FILE)
         tags |= {"harness.bundle": str(found.get("bundle", "")), "harness.recomputed": str(found.get("recomputed", ""))}
     tags["mlflow.note.content"] = "\n\n".join([*_verdict(folder, report), *_notes(results, (folder / VERDICT_FILE).is_file())])
-    return {key: value[:TAG_LIMIT] for key, value in tags.items() if value}
+    return {key: storable(value)[:TAG_LIMIT] for key, value in tags.items() if value}
 
 
 def _verdict(folder: Path, report: str) -> list[str]:
@@ -189,7 +194,7 @@ def sweep_tags(sweep: Path, record: Mapping[str, Any], state: str) -> dict[str, 
     tags |= {"mlflow.source.name": "python -m harness", "mlflow.source.type": "LOCAL"}
     if (sweep / "summary.md").is_file():
         tags["mlflow.note.content"] = (sweep / "summary.md").read_text(encoding="utf-8")
-    return {key: value[:TAG_LIMIT] for key, value in tags.items() if value}
+    return {key: storable(value)[:TAG_LIMIT] for key, value in tags.items() if value}
 
 
 # ------------------------------------------------------------------------------------------- files

@@ -95,7 +95,7 @@ def _log_job(store: Any, folder: Path, results: Results, parent: Path | None, ta
     above = _parent_run(store, parent, experiment) if parent else None
     stamp = content.digest_of(folder)
     run = stores.open_run(
-        store, experiment, results.id, results.name, content.milliseconds(results.started), above, {}
+        store, experiment, results.id, content.storable(results.name), content.milliseconds(results.started), above, {}
     )
     logged = Logged(run.info.run_id, experiment, target.tracking_uri)
     files = _known_files(folder, run, target)
@@ -199,10 +199,10 @@ def _log_dataset(store: Any, run: Any, results: Results) -> None:
     found = results.dataset
     section = results.config.get("dataset", {})
     dataset = Dataset(
-        name=f"{found['name']}-{found['split']}".strip("-"),
+        name=content.storable(f"{found['name']}-{found['split']}".strip("-")),
         digest=str(found["digest"])[:36],
         source_type="local",
-        source=str(section.get("root") or section.get("path") or found["name"]),
+        source=content.storable(str(section.get("root") or section.get("path") or found["name"])),
         profile=f'{{"sequences": {found.get("sequences", 0)}, "frames": {found.get("frames", 0)}}}',
     )
     store.log_inputs(run.info.run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "evaluation")])])
@@ -213,7 +213,7 @@ def _log_dataset(store: Any, run: Any, results: Results) -> None:
 
 def _parent_run(store: Any, sweep: Path, experiment: str) -> str:
     record = read_sweep(sweep)
-    name = str(record.get("name") or f"sweep {sweep.name}")
+    name = content.storable(str(record.get("name") or f"sweep {sweep.name}"))
     with FileLock(sweep / ".mlflow.parent.lock", timeout=FOLDER_SECONDS):  # jobs of a sweep may log at the same time
         run = stores.open_run(
             store, experiment, record["id"], name, content.milliseconds(record["created"]), None, {"sweep": "true"}
