@@ -17,7 +17,7 @@ from harness.present import theme
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEFT, RIGHT, BELOW, ABOVE = 0.72, 0.15, 0.46, 0.3
+LEFT, RIGHT, BELOW, ABOVE = 0.78, 0.24, 0.5, 0.3
 """Inches around the panels of ``new_panels``: for numbers of up to five digits with a label, and for a title."""
 GAP, NUMBERS = 0.5, 0.2
 """Inches between two panels, and the part of them for the numbers of the x axis."""
