@@ -50,7 +50,7 @@ class Int8(Quantizer):
         at_least(self.compare_seconds, 0.0, "quantization.compare_seconds")
         if self.smooth_quant is not None and not 0 <= self.smooth_quant <= 1:
             raise ConfigError(
-                f"quantization.smooth_quant is {self.smooth_quant}; accepted: 0 to 1, or null for NNCF's own choice."
+                f"quantization.smooth_quant is {self.smooth_quant}; accepted: 0 to 1, or null for no smoothing."
             )
         for pattern in self.ignored_patterns:
             try:

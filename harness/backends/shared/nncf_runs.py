@@ -14,6 +14,7 @@ from nncf.quantization.advanced_parameters import (
     AdvancedSmoothQuantParameters,
     OverflowFix,
 )
+from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from harness.core.interfaces import Arrays
 
@@ -25,9 +26,10 @@ def nncf_arguments(settings: Mapping[str, Any], ignored: Seq[str], subset: int) 
             settings["overflow_fix"]
         ]
     }
-    if settings["smooth_quant"] is not None:
-        alpha = float(settings["smooth_quant"])
-        advanced["smooth_quant_alphas"] = AdvancedSmoothQuantParameters(convolution=alpha, matmul=alpha)
+    alpha = -1.0 if settings["smooth_quant"] is None else float(settings["smooth_quant"])  # negative: off
+    advanced["smooth_quant_alphas"] = AdvancedSmoothQuantParameters(convolution=alpha, matmul=alpha)
+    # the range with the least error of rounding, not the extremes, which few values reach (docs/int8.md has the figures)
+    advanced["activations_range_estimator_params"] = RangeEstimatorParametersSet.HISTOGRAM
     return {
         "preset": nncf.QuantizationPreset(settings["preset"]),
         "model_type": nncf.ModelType.TRANSFORMER if settings["model_type"] == "transformer" else None,
