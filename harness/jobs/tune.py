@@ -132,7 +132,7 @@ class Work:
     def save(self) -> None:
         """Keeps all trials."""
         record = {"schema": 1, "wish": _comparable(self.wish), "trials": self.trials, "own": self.own, "spent_s": self.spent_s}
-        write_json(self.folder / STATE_FILE, record)
+        write_json(self.folder / STATE_FILE, record, indent=None)
 
     def load(self) -> bool:
         """Loads the state in the folder.

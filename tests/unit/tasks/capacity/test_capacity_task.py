@@ -57,7 +57,7 @@ def test_a_job_that_was_cut_makes_no_step_twice(tmp_path: Path, dataset: Dataset
 def test_a_resumed_search_begins_where_the_first_start_did_however_fast_the_machine_is_now(tmp_path: Path, dataset: Dataset) -> None:
     pause = threading.Event()
     slow = DriftingSpec(on_update=lambda: pause.wait(0.03) and None)
-    keys = {"fps": 10.0, "most": 24, "least_s": 0.1, "most_s": 0.15}
+    keys = {"fps": 10.0, "most": 16, "least_s": 0.1, "most_s": 0.15}
     quick(**keys).run(stub_context(tmp_path / "job", dataset, slow))
     record = json.loads((tmp_path / "job" / FILE).read_text())
     record["steps"] = [{**step, "p50_ms": 0.125} for step in record["steps"]]
