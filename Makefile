@@ -38,8 +38,9 @@ demo: env  ## the first sweep: the demo tracker on the demo data, three backends
 test: env  ## lint, types, import rules and all tests
 	@# the checks take what the tests leave of the processors, and say at the end what they found
 	@mkdir -p build; nice -n 19 $(CHECK) >build/check.log 2>&1 & checks=$$!; \
-	trap "kill $$checks" INT TERM; $(PYTEST); tests=$$?; wait $$checks; checked=$$?; cat build/check.log; \
-	test $$checked -eq 0 || echo "error: make check failed, see above."; exit $$((tests ? tests : checked))
+	trap "kill $$checks" INT TERM; $(PYTEST); tests=$$?; wait $$checks; checked=$$?; \
+	if test $$checked -eq 0; then echo "lint, types and import rules: passed (build/check.log)"; \
+	else cat build/check.log; echo "error: make check failed, see above."; fi; exit $$((tests ? tests : checked))
 
 test-unit: env  ## the fast tests, which run in process: those to wait for at each edit
 	$(PYTEST) tests/unit
