@@ -6,6 +6,7 @@ drawn by a fixed seed, those that cost no process of their own first. A kind is 
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import sys
@@ -22,15 +23,16 @@ SETTINGS_TRIED = 15
 """Keys of each group with a value each."""
 
 
-def inputs(seed: int = 1) -> list[Case]:
-    """All hostile inputs."""
+@functools.cache
+def inputs(seed: int) -> list[Case]:
+    """All hostile inputs; making them takes a second."""
     generators = (lines.values(), lines.settings(), lines.commands(), people.yaml_files(), people.modules(), files.run_files(seed, 150),
                   files.data_sets(), files.archives(), files.weights(), files.places(), files.stores(), bundles.bundles(), models.models(),
                   samples.samples(), damages.damaged(), others.others())  # fmt: skip
     return [case for generator in generators for case in generator]
 
 
-KINDS = sorted({case.kind for case in inputs()})
+KINDS = sorted({case.kind for case in inputs(1)})
 
 
 def chosen(kind: str) -> list[Case]:
@@ -53,7 +55,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> World:
 
 
 def test_there_are_at_least_five_hundred_inputs_of_every_kind() -> None:
-    found = inputs()
+    found = inputs(1)
     titles = [case.title for case in found]
     assert not {title for title in titles if titles.count(title) > 1}
     assert len(found) >= 500
