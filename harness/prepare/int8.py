@@ -32,7 +32,7 @@ class Int8(Quantizer):
     root: str | None = None
     split: str | None = None
     graphs: Literal["per_frame", "all"] = "per_frame"
-    preset: Literal["performance", "mixed"] = "mixed"
+    preset: Literal["performance", "mixed"] = "performance"
     model_type: Literal["none", "transformer"] = "transformer"
     subset_size: int = 300
     ignored_names: list[str] = field(default_factory=list)

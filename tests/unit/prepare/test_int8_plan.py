@@ -148,7 +148,7 @@ def test_the_key_follows_what_the_result_depends_on(tmp_path: Path) -> None:
     assert made(tmp_path, {**ONE, "compare_seconds": 1.0}, **APART).step().key == key
     assert made(tmp_path, ONE, dataset={"exclude": ["seq_1", "seq_2"]}).step().key == key
     others = [
-        made(tmp_path, {**ONE, "preset": "performance"}, **APART),
+        made(tmp_path, {**ONE, "preset": "mixed"}, **APART),
         made(tmp_path, {**ONE, "subset_size": 10}, **APART),
         made(tmp_path, {**ONE, "ignored_types": ["MatMul"]}, **APART),
         made(tmp_path, {**INT8, "sequences": ["seq_2"]}, dataset={"exclude": ["seq_2"]}),
