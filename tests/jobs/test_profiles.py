@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from small_jobs import context_of, small_experiment
 
+from harness.backends.torch.profile import name_modules
 from harness.core.interfaces import TaskResult
 
 BACKENDS = ("openvino", "onnx", "torch")
@@ -54,3 +56,26 @@ def test_operations_are_the_same_whichever_runtime_tells_them(profiled):
         assert (layers["bytes"].dropna() > 0).all()
     assert found["openvino"] == pytest.approx(found["onnx"], rel=0.02)  # which pads channels
     assert found["openvino"] == pytest.approx(found["torch"], rel=0.05)  # whose products of attention are in no module
+
+
+class Twice(torch.nn.Module):
+    """Applies one layer to two inputs of different sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 5, bias=False)
+
+    def forward(self, one: torch.Tensor, other: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.layer(one), self.layer(other)
+
+
+def test_module_that_is_called_twice_has_the_work_of_both_calls() -> None:
+    module, work = Twice(), dict[str, tuple[float, float]]()
+    hooks = name_modules(module, work)
+    with torch.profiler.profile():
+        module(torch.zeros(2, 3), torch.zeros(7, 3))
+    for hook in hooks:
+        hook.remove()
+    operations, size = work["layer"]
+    assert operations == 2 * (2 + 7) * 3 * 5  # a multiplication and an addition for each row, input and output
+    assert size == 4 * ((2 + 7) * 3 + (2 + 7) * 5 + 2 * 3 * 5)  # float32: inputs, outputs, and the weight at each call

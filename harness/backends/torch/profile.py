@@ -30,6 +30,7 @@ def layer_times(
     hooks = name_modules(module, work)
     for _ in range(warmup):
         session.run(inputs[0])
+    work.clear()
     activities = [torch.profiler.ProfilerActivity.CPU]
     if driver.device == "cuda":
         activities.append(torch.profiler.ProfilerActivity.CUDA)
@@ -42,7 +43,8 @@ def layer_times(
     averages = profiler.key_averages()
     rows = tuple(
         LayerTime(
-            name, type(leaves[name]).__name__, event.cpu_time_total / 1e3 / len(inputs), "f32", computes_products(leaves[name]), *work[name]
+            name, type(leaves[name]).__name__, event.cpu_time_total / 1e3 / len(inputs), "f32", computes_products(leaves[name]),
+            *(value / len(inputs) for value in work[name]),
         )
         for event in averages
         if event.key.startswith(MODULE) and (name := event.key.removeprefix(MODULE))
@@ -69,7 +71,7 @@ MODULE = "module:"
 
 
 def name_modules(module: Any, work: dict[str, tuple[float, float]]) -> list[Any]:
-    """Adds hooks that mark each leaf module in the profiler's record and put operations and bytes into ``work``."""
+    """Adds hooks that mark each leaf module in the profiler's record and add operations and bytes of each call to ``work``."""
     hooks: list[Any] = []
     for name, leaf in module.named_modules():
         if not name or any(True for _ in leaf.children()):
@@ -84,7 +86,8 @@ def name_modules(module: Any, work: dict[str, tuple[float, float]]) -> list[Any]
         def leave(leaf: Any, given: Any, made: Any, name: str = name, marks: list[Any] = open_marks) -> None:
             if marks:
                 marks.pop().__exit__(None, None, None)
-            work[name] = work_of(leaf, given, made)
+            before, own = work.get(name, (0.0, 0.0)), work_of(leaf, given, made)
+            work[name] = before[0] + own[0], before[1] + own[1]
 
         hooks += [leaf.register_forward_pre_hook(enter), leaf.register_forward_hook(leave)]
     return hooks
