@@ -36,7 +36,8 @@ def test_eight_jobs_at_once_over_postgresql_and_s3(tmp_path: Path) -> None:
             log_sweep(sweep, there, "ok")
             found = records(there)
             back = reading.runs(fetched(replace(there, experiment=""), tmp_path / "kept", print), print)
-            models = client(there).search_logged_models(["1"])
+            experiment = client(there).get_experiment_by_name(there.experiment)  # its number differs if several began to make it
+            models = client(there).search_logged_models([experiment.experiment_id])
         finally:
             stop(server)
     here = Target(root=str(tmp_path / "mlruns"))
