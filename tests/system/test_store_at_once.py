@@ -37,4 +37,5 @@ def test_eight_processes_log_at_once(tmp_path: Path) -> None:
         assert run["parent"] == parent
         assert run["status"] == "FINISHED"
         assert {key: run["metrics"][key][0][2] for key in results.metrics} == results.metrics
-    assert len(client(there).search_logged_models(["1"])) == 1
+    experiment = client(there).get_experiment_by_name(there.experiment)
+    assert len(client(there).search_logged_models([experiment.experiment_id])) == 1
