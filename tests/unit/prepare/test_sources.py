@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import own_tracker
 import pytest
+from own_graphs import check_numbers, prepared, run, words
 from own_tracker import GRAPH, Own, save_ir
 
 from harness.artifacts.store import REFERENCE_FILE
@@ -14,33 +15,9 @@ from harness.backends.onnx.backend import Onnx
 from harness.backends.openvino.backend import OpenVino
 from harness.backends.torch.backend import Torch
 from harness.core.errors import ConfigError, DataError, HarnessError, SkipJob, WeightsError
-from harness.core.interfaces import Artifact, Backend, GraphSpec, Source, TensorSpec
-from harness.machine.progress import Silent
+from harness.core.interfaces import Backend, GraphSpec, Source, TensorSpec
 from harness.prepare import specification
 from harness.prepare.plan import Settings, plan
-from harness.prepare.steps import realise
-
-PATCH = np.arange(192, dtype=np.uint8).reshape(1, 8, 8, 3)
-
-
-def words(value: object) -> str:
-    """A short name for a backend in a test's name."""
-    return f"{value.name}-{getattr(value, 'source', '')}" if isinstance(value, Backend) else ""
-
-
-def prepared(spec: Own, backend: Backend, cache: Path) -> Artifact:
-    return realise(plan(spec, backend, Settings(cache=str(cache)), 0), cache, Silent(), 1)
-
-
-def run(backend: Backend, artifact: Artifact) -> dict[str, np.ndarray]:
-    return backend.open(artifact)["search"].run({"patch": PATCH})
-
-
-def check_numbers(found: dict[str, np.ndarray]) -> None:
-    assert list(found) == ["mean", "most"]
-    np.testing.assert_allclose(found["mean"][0], [94.5, 95.5, 96.5])
-    np.testing.assert_allclose(found["most"][0], [189, 190, 191])
-
 
 # ------------------------------------------------------------------------------------------------ IR
 
