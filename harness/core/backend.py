@@ -79,6 +79,10 @@ class Backend(ABC):
         """Raises DeviceError if this machine lacks the device; cheap, called before models are prepared."""
         return
 
+    def load_runtime(self) -> None:
+        """Imports what ``open`` needs, so that it is there when a job begins; opens nothing and touches no device."""
+        return
+
     def warnings(self) -> list[str]:
         """Returns sentences on settings that the runtime did not apply as requested.
 

@@ -162,7 +162,7 @@ METRICS: tuple[Metric, ...] = (
     _timing("latency", "stage_ms/tracker", "tracker", "median time of a frame by the clock of a tracker that runs as it is", digits=2),
     _timing("start", "load_ms/read", "read", "time to read the model files", sequences=""),
     _timing("start", "load_ms/compile", "compile", "time to compile the graphs for the device", sequences=""),
-    _timing("start", "fixed_s/start", "start", "from the start of the process to the first tracked frame",
+    _timing("start", "fixed_s/start", "start", "from the moment when its process gets the job to the first tracked frame",
             unit="s", digits=2, sequences=""),
     _timing("start", "fixed_s/*", "{}", "fixed cost of a job, part '{}'", unit="s", digits=2, sequences=""),
 

@@ -301,6 +301,8 @@ class Context:
     seed: int
     progress: Progress
     round: int = 1
+    measured: Callable[[], None] = lambda: None
+    """A task may call it as soon as it times nothing more, before it scores and writes; when a task has ended, it is called in any case."""
 
 
 @dataclass

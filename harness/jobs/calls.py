@@ -6,6 +6,7 @@ process.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from harness.core.errors import ConfigError, HarnessError, SkipJob, reason, tole
 from harness.core.files import new_folder
 from harness.core.results import RESULTS_FILE, Results
 from harness.jobs import compose, ending, finishing, folders, launchers, resume, rounds, runner, sweep as sweeps, turns
+from harness.jobs.ahead import Ahead
 from harness.jobs.compose import Plan
 from harness.jobs.ending import Show
 from harness.jobs.experiment import build_experiment
@@ -164,7 +166,12 @@ def execute(call: Call, show: Show | None = None, recorder: Recorder | None = No
         if not resumes(wanted):
             folders.check_unused(Path(plan.folder))
         resume.record(call, Path(plan.folder), plan.multirun)
-        return _sweep(plan, task, show, alone) if plan.multirun else _single(plan, task, show)
+        with contextlib.closing(Ahead()) as ahead:
+            if not launchers.elsewhere(plan.launcher):
+                task.ahead = ahead
+            if task.ahead is not None and 0 in task.built and not resumes(wanted):
+                ahead.start(task.built[0][0])
+            return _sweep(plan, task, show, alone) if plan.multirun else _single(plan, task, show)
 
 
 def resumes(call: Call) -> bool:

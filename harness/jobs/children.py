@@ -11,13 +11,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import DataError, HarnessError, StoreError
 from harness.core.files import read_record, read_regular, write_json
+from harness.jobs.ahead import Ahead, measuring_variables
 from harness.jobs.experiment import Experiment
-from harness.jobs.worker import FAILURE_FILE, JOB_FILE, outcome_file
+from harness.jobs.worker import FAILURE_FILE, JOB_FILE, MEASURED, outcome_file
 from harness.machine import children, environment
 
 TAIL_LINES = 20
@@ -46,36 +48,49 @@ def ensure_prepared(experiment: Experiment, folder: Path) -> None:
         spawn(["prepare", str(folder)], folder)
 
 
-def measure(folder: Path, round_: int) -> None:
-    """Runs one round of a job's measurement in a child. Raises JobFailed."""
+def measure(folder: Path, round_: int, ahead: Ahead | None = None, measured: Callable[[], None] = lambda: None) -> None:
+    """Runs one round of a job's measurement in a child.
+
+    Args:
+        folder: The job's folder.
+        round_: The round, from 1.
+        ahead: May hold a process that was started for this job.
+        measured: Called as soon as nothing more is timed, while the child still scores and writes.
+
+    Raises:
+        JobFailed: The child ended without an outcome.
+    """
     (folder / outcome_file(round_)).unlink(missing_ok=True)
     watch = environment.LoadWatch()
     watch.start()
-    spawn(["measure", str(folder), str(round_)], folder)
+    spawn(["measure", str(folder), str(round_)], folder, ahead, measured)
     path = folder / outcome_file(round_)
     if not path.is_file():
         raise JobFailed("NoOutcome", "the measuring process ended without an outcome.", tail_of(folder))
     outcome = read_record(path)
-    outcome["details"]["other_load_cores"] = round(watch.stop(), 3)
+    outcome["details"]["other_load_cores"] = round(watch.stop(ahead.uncounted() if ahead is not None else 0.0), 3)
     write_json(path, outcome)
 
 
-def spawn(arguments: list[str], folder: Path) -> None:
-    """Runs ``harness.jobs.worker`` with ``arguments`` and relays its output. Raises JobFailed, KeyboardInterrupt."""
+def spawn(arguments: list[str], folder: Path, ahead: Ahead | None = None, measured: Callable[[], None] = lambda: None) -> None:
+    """Runs ``harness.jobs.worker`` with ``arguments`` and relays its output; ``ahead`` and ``measured`` as in ``measure``.
+
+    Raises JobFailed, KeyboardInterrupt.
+    """
     (folder / FAILURE_FILE).unlink(missing_ok=True)
     job = read_record(folder / JOB_FILE)["config"]
-    threads = job.get("threads") or environment.thread_budget()
-    variables = children.variables(
-        threads,
+    variables = measuring_variables(
+        job,
         HARNESS_SPAWNED=repr(time.time()),
         HARNESS_PROGRESS=os.environ.get("HARNESS_PROGRESS") or ("bar" if sys.stderr.isatty() else "lines"),
     )
     command = children.module_words("harness.jobs.worker", *arguments)
     check_log(folder / "worker.log")
     with open(folder / "worker.log", "ab") as log:
-        child = children.start(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        child = ahead.take(job, arguments, variables) if ahead is not None else None
+        child = child or children.start(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
-            _relay(child, log)
+            _relay(child, log, measured)
             code = child.wait()
         except BaseException:
             children.end(child, ENDING_SECONDS)
@@ -84,23 +99,30 @@ def spawn(arguments: list[str], folder: Path) -> None:
         raise _failure(folder, code)
 
 
-def _relay(child: subprocess.Popen[bytes], log: Any) -> None:
-    """Copies the child's output until it ends; Ctrl-C interrupts it."""
+def _relay(child: subprocess.Popen[bytes], log: Any, measured: Callable[[], None]) -> None:
+    """Copies the child's output until it ends; Ctrl-C interrupts it. Calls ``measured`` when the child says so."""
     if sys.platform != "win32":
-        _copy(child, log)
+        _copy(child, log, measured)
         return
-    copying = threading.Thread(target=_copy, args=(child, log), daemon=True)  # a read cannot be interrupted there
+    told = threading.Event()
+    copying = threading.Thread(target=_copy, args=(child, log, told.set), daemon=True)  # a read cannot be interrupted there
     copying.start()
     while copying.is_alive():
         copying.join(0.2)
+        if told.is_set():  # in this thread: a child ends with the thread that started it
+            told.clear()
+            measured()
 
 
-def _copy(child: subprocess.Popen[bytes], log: Any) -> None:
+def _copy(child: subprocess.Popen[bytes], log: Any, measured: Callable[[], None]) -> None:
     """Copies the child's output to the log, and all of it except tracebacks to the terminal."""
     assert child.stdout is not None
     verbose = bool(os.environ.get("HARNESS_VERBOSE"))
     hiding = False
     while chunk := os.read(child.stdout.fileno(), 65536):
+        if MEASURED in chunk:
+            chunk = chunk.replace(MEASURED, b"")
+            measured()
         log.write(chunk)
         log.flush()
         text = chunk.decode("utf-8", "replace")

@@ -13,6 +13,7 @@ from typing import Any
 from harness.core.errors import DataError, HarnessError, SkipJob, StoreError, exit_code_of
 from harness.core.files import plain, read_record, write_json
 from harness.core.results import RESULTS_FILE, Results
+from harness.jobs.ahead import Ahead
 from harness.jobs.children import JobFailed, ensure_prepared, measure, tail_of
 from harness.jobs.experiment import Experiment, build_experiment
 from harness.jobs.folders import start_over
@@ -51,6 +52,7 @@ class Job:
         call: Which start of its sweep it belongs to (``sweep.json``'s ``call``).
         chdir: Whether it works in its own folder (``hydra.job.chdir``).
         built: Its parts, if they were built before the sweep began.
+        following: The configuration of the job that is run after it, if that is known.
         resumed: Whether its results already existed and nothing was measured.
     """
 
@@ -63,6 +65,7 @@ class Job:
     call: str = ""
     chdir: bool = False
     built: Experiment | None = field(default=None, repr=False)
+    following: Mapping[str, Any] | None = field(default=None, repr=False)
     resumed: bool = False
 
     @property
@@ -92,8 +95,13 @@ class Job:
         }
 
 
-def run_job(job: Job) -> Results:
-    """Runs a job and writes its ``results.json``; does not raise if the job fails, except SkipJob in a single run."""
+def run_job(job: Job, ahead: Ahead | None = None) -> Results:
+    """Runs a job and writes its ``results.json``; does not raise if the job fails, except SkipJob in a single run.
+
+    Args:
+        job: The job.
+        ahead: May hold a process that was started for this job; gets that of the following one as soon as this one is measured.
+    """
     make_folder(job.folder)
     resumed = finished(job)
     if resumed is not None:
@@ -115,7 +123,9 @@ def run_job(job: Job) -> Results:
         results.environment = environment.describe()
         experiment = job.experiment()
         ensure_prepared(experiment, job.folder)
-        measure(job.folder, 1)
+        if ahead is not None and job.chdir:
+            ahead.close()  # what it loaded may have depended on the folder
+        measure(job.folder, 1, ahead, lambda: _start_following(job, ahead))
         complete(results, job.folder, 1, experiment)
     except SkipJob as error:
         if not job.sweep:
@@ -128,6 +138,11 @@ def run_job(job: Job) -> Results:
     results.ended = now()
     results.save(job.folder)
     return results
+
+
+def _start_following(job: Job, ahead: Ahead | None) -> None:
+    if ahead is not None and job.following is not None:
+        ahead.start(job.following)
 
 
 def record_lost(job: Job, error: Exception) -> Results:

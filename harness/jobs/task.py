@@ -15,6 +15,7 @@ from harness.core.errors import ConfigError, HarnessError, StoreError, in_words,
 from harness.core.results import Results, read_sweep
 from harness.core.words import shown
 from harness.jobs import compose, launchers, recording, rounds, runner
+from harness.jobs.ahead import Ahead
 from harness.jobs.children import check_log
 from harness.jobs.experiment import Experiment
 from harness.jobs.paths import anchored
@@ -37,6 +38,7 @@ class JobTask:
         left: Folders of the sweep's jobs that ended in this process and are not logged yet.
         logged: When jobs were last logged (``time.monotonic``).
         recorder: The process that logs for this one, if there is one.
+        ahead: Starts the processes of jobs before their turn; None if their turn is not this process's to know.
     """
 
     built: dict[int, tuple[Mapping[str, Any], Experiment]] = field(default_factory=dict)
@@ -44,9 +46,10 @@ class JobTask:
     left: list[Path] = field(default_factory=list)
     logged: float = field(default_factory=time.monotonic)
     recorder: Recorder | None = None
+    ahead: Ahead | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"built": {}, "errors": [], "left": [], "logged": 0.0, "recorder": None}
+        return {"built": {}, "errors": [], "left": [], "logged": 0.0, "recorder": None, "ahead": None}
 
     def __call__(self, composed: Any) -> float | tuple[float, ...] | None:
         """Runs the job.
@@ -63,9 +66,10 @@ class JobTask:
             config = anchored(config, place.base) if place.chdir else config
             job = make_job(config, place.folder, place.overrides, place.sweep, place.number)
             job.chdir, job.built = place.chdir, self._built(place.number, config)
+            job.following = self.built[place.number + 1][0] if place.number + 1 in self.built else None
             results: Results | None
             try:
-                results = one_job(job, place)
+                results = one_job(job, place, self.ahead)
                 self._keep_logged(job, place)
             except Exception as error:
                 results = self._ended(job, place, error)
@@ -140,14 +144,14 @@ def make_job(
     return runner.Job(config, folder, list(overrides), varied, sweep is not None, number, str(record.get("call", "")))
 
 
-def one_job(job: runner.Job, place: compose.Place) -> Results:
-    """Runs, saves and logs one job. Raises the error that prevents it from writing a result."""
+def one_job(job: runner.Job, place: compose.Place, ahead: Ahead | None) -> Results:
+    """Runs, saves and logs one job; ``ahead`` as in ``run_job``. Raises the error that prevents it from writing a result."""
     sweep = place.sweep
     record = read_sweep(sweep) if sweep else {}
     of = f"/{record['count']}" if record.get("count") else ""
     say(f"[{job.number + 1}{of}] {job.name}: {job.folder}" if sweep else f"{job.name}: {job.folder}")
     with launchers.own_cores(place.launcher if _apart(place) else {}, job.config.get("threads"), job.name):
-        results = runner.run_job(job)
+        results = runner.run_job(job, ahead)
         if _whole(place) and rounds_of(job.config) > 1:
             rounds.more_rounds([job.folder], rounds_of(job.config))
             results = Results.load(job.folder)

@@ -2,12 +2,16 @@
 
 ``python -m harness.jobs.worker prepare|measure FOLDER [ROUND]`` reads ``FOLDER/job.json``. It ends with an outcome file, or with
 a failure file that states in one sentence why not. The parent turns any other end into a failed job.
+
+``python -m harness.jobs.worker ahead`` gets two lines of JSON on its standard input: the configuration of a job, for which it
+loads, and later the arguments above, with which it goes on.
 """
 
 from __future__ import annotations
 
 import contextlib
 import faulthandler
+import json
 import os
 import sys
 import traceback
@@ -30,6 +34,8 @@ JOB_FILE = "job.json"
 FAILURE_FILE = "failure.json"
 LOCK_FILE = ".job.lock"
 LOCK_SECONDS = 10.0
+MEASURED = b"\x1e"
+"""ASCII's record separator in the output of a measuring process: from here on it times nothing."""
 
 
 def outcome_file(round_: int) -> str:
@@ -41,6 +47,11 @@ def main(arguments: list[str]) -> int:
     """Runs one phase; returns the exit code."""
     faulthandler.enable()
     keep_freed_memory()
+    built = None
+    if arguments == ["ahead"]:
+        arguments, built = _loaded_ahead()
+        if not arguments:
+            return 0  # the job was not wanted
     phase, folder = arguments[0], Path(arguments[1])
     round_ = int(arguments[2]) if len(arguments) > 2 else 1
     try:
@@ -49,7 +60,7 @@ def main(arguments: list[str]) -> int:
         if record.get("chdir"):
             os.chdir(record["chdir"])
         with alone(folder):
-            experiment = build_experiment(record["config"])
+            experiment = built if built is not None and built.config == record["config"] else build_experiment(record["config"])
             if phase == "prepare":
                 prepare(experiment)
             else:
@@ -65,6 +76,25 @@ def main(arguments: list[str]) -> int:
         return _fail(folder, "MemoryError", "the job ran out of memory; use a smaller data set, model or mode.", 1)
     except Exception as error:
         return _fail(folder, type(error).__name__, unexpected(error), 1)
+
+
+def _loaded_ahead() -> tuple[list[str], Experiment | None]:
+    """Loads for the job whose configuration comes first, and waits for the job itself.
+
+    Returns:
+        The arguments, empty if the parent disconnected instead; the job's parts, None if they could not be built, which is
+        reported when the job is run.
+    """
+    built = None
+    config = json.loads(sys.stdin.readline() or "{}").get("config")
+    with contextlib.suppress(Exception):
+        built = build_experiment(config)
+        built.backend.load_runtime()
+    order = json.loads(sys.stdin.readline() or "{}")
+    os.environ.update(order.get("environment", {}))
+    with open(os.devnull, "rb") as nothing:  # what the user's own code may read
+        os.dup2(nothing.fileno(), 0)
+    return list(order.get("arguments", [])), built
 
 
 @contextlib.contextmanager
@@ -123,11 +153,13 @@ def measure(experiment: Experiment, folder: Path, round_: int) -> None:
         experiment.seed,
         progress.make(),
         round_,
+        tell_measured,
     )
     watch = LoadWatch()
     watch.start()
     try:
         result = experiment.task.run(context)
+        context.measured()
         add_submission(context, result)
     finally:
         context.progress.close()
@@ -135,6 +167,12 @@ def measure(experiment: Experiment, folder: Path, round_: int) -> None:
     found = outcome(experiment, artifact, result)
     found["details"]["other_load_cores"] = round(watch.stop(), 3)
     write_json(folder / outcome_file(round_), found)
+
+
+def tell_measured() -> None:
+    """Tells the parent that nothing more is timed."""
+    sys.stdout.flush()
+    os.write(1, MEASURED)
 
 
 def add_submission(context: Context, result: TaskResult) -> None:

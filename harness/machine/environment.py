@@ -232,9 +232,14 @@ class LoadWatch:
         """Takes the counters from which ``stop`` measures."""
         self._busy, self._wall, self._own = self._read()
 
-    def stop(self) -> float:
-        """Returns the average number of cores used by processes other than this one and its ended children."""
+    def stop(self, more_s: float = 0.0) -> float:
+        """Returns the average number of cores used by processes other than this one and its ended children.
+
+        Args:
+            more_s: Processor seconds of further processes that count as this one's.
+        """
         busy, wall, own = self._read()
+        own += more_s
         elapsed = (wall - self._wall) / max(1, os.cpu_count() or 1)
         if elapsed <= 0:
             return 0.0

@@ -84,6 +84,9 @@ class Onnx(Backend):
         opened = self._sessions[artifact.key]
         return {name: session.OnnxSession(artifact.graphs[name], made) for name, made in opened.items()}
 
+    def load_runtime(self) -> None:
+        _heavy("session")
+
     def check_device(self) -> None:
         _heavy("session").check_device(self)
 

@@ -75,6 +75,9 @@ class OpenVino(Backend):
 
     # ------------------------------------------------------------------------------------ opening
 
+    def load_runtime(self) -> None:
+        _heavy("session")
+
     def check_device(self) -> None:
         self.core()
 

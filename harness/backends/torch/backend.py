@@ -60,6 +60,9 @@ class Torch(Backend):
     def pins_callers(self) -> bool:
         return bool(self.pinning)
 
+    def load_runtime(self) -> None:
+        _heavy("session")
+
     def check_device(self) -> None:
         if self.device != "cpu":
             _heavy("session").check_device(self)

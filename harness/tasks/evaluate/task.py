@@ -111,6 +111,8 @@ class Evaluate(Task):
             repetitions=self.count_repetitions(context),
         )
         first = self._track(context, missing, _Ledger(store, done, record))
+        if not _has_own_fp32(context):  # else both are timed against each other, after the scores
+            context.measured()
         return self._result(context, sequences, done, first, record)
 
     def takes_turns(self) -> bool:
@@ -243,7 +245,7 @@ class Evaluate(Task):
             record.intervals = told.get("intervals")
         warnings = context.dataset.notes() + (list(scores.warnings) if accurate else [])
         warnings += (record.cluster or {}).get("warnings", [])
-        if context.artifact.precision == "int8" and "fp32" in context.artifact.info and context.round == 1:
+        if _has_own_fp32(context):
             found["rss_mb/peak"] = peak_rss_mb()  # before a second model is opened beside this one
             first_tracks = {item.name: done[item.name].tracks[0] for item in sequences}
             truthful = self.truth_feedback(context.tracker)
@@ -270,6 +272,11 @@ class _Ledger:
     def started(self) -> None:
         if self.record.start_s is None:
             self.record.start_s = since_spawn()
+
+
+def _has_own_fp32(context: Context) -> bool:
+    """Whether int8 is compared with the fp32 model that it was made from."""
+    return context.artifact.precision == "int8" and "fp32" in context.artifact.info and context.round == 1
 
 
 def since_spawn() -> float | None:
