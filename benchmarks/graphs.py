@@ -3,7 +3,8 @@
 Each file is compiled with the threads and the precision of a tracking job (``FILE.xml@bf16`` names another precision) and gets
 the same seeded images. In a round every graph runs ``--runs`` times, and each round begins with another graph. Prints each
 graph's median time, and the first graph's time over its own, within a round: median [quartiles]. ``--profile`` lists the
-layers of the last file instead, by type and by time. ``ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI`` (or ``AVX2``) takes instructions
+layers of the last file instead, by type and by time; ``--products`` compares only the time in products (convolutions, projections,
+matrix products), which is the most that any change of the other layers can reach. ``ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI`` (or ``AVX2``) takes instructions
 away from all of them. Do not use the machine meanwhile.
 """
 
@@ -25,6 +26,9 @@ from benchmarks.bars import is_quiet, quartiles
 from benchmarks.run import Watch
 from harness.machine.environment import cpu_info
 
+PRODUCTS = ("Convolution", "GroupConvolution", "FullyConnected", "MatMul")
+"""OpenVINO's types of layers that multiply."""
+
 
 def main(words: list[str]) -> int:
     """Measures and prints; returns 1 if another process disturbed a round."""
@@ -33,11 +37,13 @@ def main(words: list[str]) -> int:
     parser.add_argument("--runs", type=int, default=25, help="of each graph in a round")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--profile", action="store_true", help="the layers of the last file")
+    parser.add_argument("--products", action="store_true", help="compare the time in products alone, as the runtime reports it")
     parser.add_argument("files", nargs="+", help="FILE.xml, or FILE.xml@PRECISION (f32, bf16)")
     asked = parser.parse_args(words)
     if asked.profile:
         return profile(asked.files[-1], asked.threads)
-    requests = {name: opened(name, asked.threads) for name in asked.files}
+    requests = {name: opened(name, asked.threads, **({"PERF_COUNT": True} if asked.products else {})) for name in asked.files}
+    measure = products_of if asked.products else seconds_of
     spent: dict[str, list[float]] = {name: [] for name in requests}
     loads = []
     for request in requests.values():
@@ -46,7 +52,7 @@ def main(words: list[str]) -> int:
         watch = Watch()
         shift = number % len(requests)
         for name in [*asked.files[shift:], *asked.files[:shift]]:
-            spent[name].append(seconds_of(requests[name], asked.runs))
+            spent[name].append(measure(requests[name], asked.runs))
         loads.append(watch.other())
     print(f"{cpu_info()['model']}, {asked.threads} threads, instructions: {os.environ.get('ONEDNN_MAX_CPU_ISA', 'all')}")
     for name in asked.files:
@@ -84,6 +90,15 @@ def seconds_of(request: Any, runs: int) -> float:
         request.start_async()
         request.wait()
     return (perf_counter() - begin) / runs
+
+
+def products_of(request: Any, runs: int) -> float:
+    """Seconds that one inference spends in layers that multiply, mean over ``runs``."""
+    spent = 0.0
+    for _ in range(runs):
+        seconds_of(request, 1)
+        spent += sum(node.real_time.total_seconds() for node in request.profiling_info if node.node_type in PRODUCTS)
+    return spent / runs
 
 
 def profile(name: str, threads: int, runs: int = 40, warmup: int = 10) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,15 @@ def folder_of(config: dict[str, Any], folder: Path) -> Path:
 
 def measuring_process(folder: Path) -> int:
     return int(read_json(folder / outcome_file(1))["pid"])
+
+
+def ended(pid: int | None) -> None:
+    """Waits until the process has ended."""
+    for _ in range(1000):
+        if pid is None or not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"process {pid} still runs")
 
 
 def test_a_job_is_measured_by_the_process_that_was_started_for_it(ahead: Ahead, config: dict[str, Any], tmp_path: Path) -> None:
@@ -83,6 +93,7 @@ def test_a_job_whose_process_died_before_it_was_needed_is_measured_anyway(ahead:
     ahead.start(config)
     waiting = ahead.pid
     os.kill(waiting, signal.SIGKILL)
+    ended(waiting)
     job = folder_of(config, tmp_path / "job")
     measure(job, 1, ahead)
     assert measuring_process(job) != waiting
