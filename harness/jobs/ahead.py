@@ -12,8 +12,6 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-import psutil
-
 from harness.core.files import plain
 from harness.machine import children, environment
 
@@ -87,7 +85,7 @@ class Ahead:
         if found is None:
             return None
         if plain(found.config) == plain(config) and found.variables == _lasting(variables) and found.child.poll() is None:
-            self._loaded_s = _cpu_seconds(found.child)
+            self._loaded_s = children.cpu_seconds(found.child.pid)
             if found.told({"arguments": arguments, "environment": dict(variables)}):
                 assert found.child.stdin is not None
                 found.child.stdin.close()
@@ -101,7 +99,7 @@ class Ahead:
         A watch over a job must add them to this process's own: it counts the whole of a child when that has ended, and nothing before.
         """
         taken, self._loaded_s = self._loaded_s, 0.0
-        return (_cpu_seconds(self._loading.child) if self._loading is not None else 0.0) - taken
+        return (children.cpu_seconds(self._loading.child.pid) if self._loading is not None else 0.0) - taken
 
     def close(self) -> None:
         """Ends the process if there is one."""
@@ -118,11 +116,3 @@ def measuring_variables(config: Mapping[str, Any], **more: str) -> dict[str, str
 def _lasting(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables that libraries may read while they load: all but those by which each child is told of its start."""
     return {name: value for name, value in variables.items() if name not in ("HARNESS_SPAWNED", "HARNESS_PROGRESS", "HARNESS_ADDRESSES")}
-
-
-def _cpu_seconds(child: subprocess.Popen[bytes]) -> float:
-    try:
-        times = psutil.Process(child.pid).cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)

@@ -17,7 +17,7 @@ from harness.core.errors import ConfigError, HarnessError, SkipJob, reason, tole
 from harness.core.files import new_folder
 from harness.core.results import RESULTS_FILE, Results
 from harness.jobs import compose, ending, finishing, folders, launchers, resume, rounds, runner, sweep as sweeps, turns
-from harness.jobs.ahead import Ahead
+from harness.jobs.beside import Beside
 from harness.jobs.compose import Plan
 from harness.jobs.ending import Show
 from harness.jobs.experiment import build_experiment
@@ -166,11 +166,13 @@ def execute(call: Call, show: Show | None = None, recorder: Recorder | None = No
         if not resumes(wanted):
             folders.check_unused(Path(plan.folder))
         resume.record(call, Path(plan.folder), plan.multirun)
-        with contextlib.closing(Ahead()) as ahead:
-            if not launchers.elsewhere(plan.launcher):
-                task.ahead = ahead
-            if task.ahead is not None and 0 in task.built and not resumes(wanted):
-                ahead.start(task.built[0][0])
+        with contextlib.closing(Beside(chosen_recorder(plan, task))) as beside:
+            if launchers.elsewhere(plan.launcher):
+                await_recorder(task)  # others measure, and do not say when
+            else:
+                task.beside = beside
+                if 0 in task.built and not resumes(wanted):
+                    beside.ahead.start(task.built[0][0])
             return _sweep(plan, task, show, alone) if plan.multirun else _single(plan, task, show)
 
 
@@ -212,13 +214,13 @@ def check_plan(plan: Plan, task: JobTask) -> None:
 def _single(plan: Plan, task: JobTask, show: Show | None) -> JobRecord:
     folder = Path(plan.folder).resolve()
     finishing.load()  # all that the end needs, before anything is measured: then only the work is left
-    await_recorder(plan, task)
     compose.launch(plan, task)
     if task.errors:
         first = task.errors[0]
         raise JobsFailed(str(first) if isinstance(first, HarnessError) else unexpected(first)) from first
     results = Results.load(folder)
     if rounds_of(results.config) > 1:
+        await_recorder(task)
         rounds.more_rounds([folder], rounds_of(results.config))
         results = Results.load(folder)
     target = mlflow_log.target_of(results.config)
@@ -234,7 +236,6 @@ def _single(plan: Plan, task: JobTask, show: Show | None) -> JobRecord:
 def _sweep(plan: Plan, task: JobTask, show: Show | None, alone: bool) -> SweepRecord:
     place = Path(plan.folder)
     sweeps.begin(plan, place)
-    await_recorder(plan, task)
     error = None
     try:
         compose.launch(plan, task)
@@ -257,6 +258,7 @@ def _sweep(plan: Plan, task: JobTask, show: Show | None, alone: bool) -> SweepRe
     if not places:
         raise JobsFailed(f"no job of the sweep left a result in {place}; see the messages above.")
     repeats = 1 if launchers.elsewhere(plan.launcher) else max(rounds_of(Results.load(item).config) for item in places)
+    await_recorder(task)
     rounds.more_rounds(places, repeats)
     if not launchers.elsewhere(plan.launcher):
         take_turns(place, places, plan.config.get("turns") or {})
@@ -275,10 +277,18 @@ def take_turns(sweep: Path, jobs: Sequence[Path], settings: Mapping[str, Any]) -
         turns.of_sweep(sweep, jobs, settings, say)
 
 
-def await_recorder(plan: Plan, task: JobTask) -> None:
-    """Waits until the recorder sleeps, so that it disturbs no measurement; one that will have nothing to log is ended."""
-    if task.recorder is not None and mlflow_log.target_of(plan.config).kind == "off":
+def chosen_recorder(plan: Plan, task: JobTask) -> Recorder | None:
+    """The recorder with the store that it will be needed for; one that will have nothing to log is ended."""
+    target = mlflow_log.target_of(plan.config)
+    if task.recorder is not None and target.kind == "off":
         task.recorder.close()
         task.recorder = None
+    if task.recorder is not None:
+        task.recorder.target = target
+    return task.recorder
+
+
+def await_recorder(task: JobTask) -> None:
+    """Waits until the recorder sleeps, so that it disturbs no measurement."""
     if task.recorder is not None:
         task.recorder.wait()

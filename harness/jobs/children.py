@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import DataError, HarnessError, StoreError
 from harness.core.files import read_record, read_regular, write_json
-from harness.jobs.ahead import Ahead, measuring_variables
+from harness.jobs.ahead import measuring_variables
+from harness.jobs.beside import Beside
 from harness.jobs.experiment import Experiment
 from harness.jobs.worker import FAILURE_FILE, JOB_FILE, MEASURED, outcome_file
 from harness.machine import children, environment
@@ -48,14 +49,14 @@ def ensure_prepared(experiment: Experiment, folder: Path) -> None:
         spawn(["prepare", str(folder)], folder)
 
 
-def measure(folder: Path, round_: int, ahead: Ahead | None = None, measured: Callable[[], None] = lambda: None) -> None:
+def measure(folder: Path, round_: int, beside: Beside | None = None, following: Mapping[str, Any] | None = None) -> None:
     """Runs one round of a job's measurement in a child.
 
     Args:
         folder: The job's folder.
         round_: The round, from 1.
-        ahead: May hold a process that was started for this job.
-        measured: Called as soon as nothing more is timed, while the child still scores and writes.
+        beside: The processes beside this command, which must not run while the job is timed.
+        following: The configuration of the job that is run next, if that is known.
 
     Raises:
         JobFailed: The child ended without an outcome.
@@ -63,17 +64,19 @@ def measure(folder: Path, round_: int, ahead: Ahead | None = None, measured: Cal
     (folder / outcome_file(round_)).unlink(missing_ok=True)
     watch = environment.LoadWatch()
     watch.start()
-    spawn(["measure", str(folder), str(round_)], folder, ahead, measured)
+    if beside is not None:
+        beside.hush()
+    spawn(["measure", str(folder), str(round_)], folder, beside, following)
     path = folder / outcome_file(round_)
     if not path.is_file():
         raise JobFailed("NoOutcome", "the measuring process ended without an outcome.", tail_of(folder))
     outcome = read_record(path)
-    outcome["details"]["other_load_cores"] = round(watch.stop(ahead.uncounted() if ahead is not None else 0.0), 3)
+    outcome["details"]["other_load_cores"] = round(watch.stop(beside.uncounted() if beside is not None else 0.0), 3)
     write_json(path, outcome)
 
 
-def spawn(arguments: list[str], folder: Path, ahead: Ahead | None = None, measured: Callable[[], None] = lambda: None) -> None:
-    """Runs ``harness.jobs.worker`` with ``arguments`` and relays its output; ``ahead`` and ``measured`` as in ``measure``.
+def spawn(arguments: list[str], folder: Path, beside: Beside | None = None, following: Mapping[str, Any] | None = None) -> None:
+    """Runs ``harness.jobs.worker`` with ``arguments`` and relays its output; ``beside`` and ``following`` as in ``measure``.
 
     Raises JobFailed, KeyboardInterrupt.
     """
@@ -87,10 +90,10 @@ def spawn(arguments: list[str], folder: Path, ahead: Ahead | None = None, measur
     command = children.module_words("harness.jobs.worker", *arguments)
     check_log(folder / "worker.log")
     with open(folder / "worker.log", "ab") as log:
-        child = ahead.take(job, arguments, variables) if ahead is not None else None
+        child = beside.take(job, arguments, variables) if beside is not None else None
         child = child or children.start(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
-            _relay(child, log, measured)
+            _relay(child, log, lambda: beside.wake(following) if beside is not None else None)
             code = child.wait()
         except BaseException:
             children.end(child, ENDING_SECONDS)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,7 +35,8 @@ class Helper:
     """
 
     def __init__(self, module: str) -> None:
-        self._loaded = False
+        self._loaded = self._suspended = False
+        self._asked = 0
         self._child: subprocess.Popen[bytes] | None = children.start(
             children.module_words(module),
             env={**os.environ, "PYTHONPATH": python_path()},
@@ -42,28 +45,52 @@ class Helper:
         )
 
     def wait(self) -> None:
-        """Waits until the process has loaded, so that it does not run during a measurement."""
+        """Waits until the process has loaded and obeyed, so that it does not run during a measurement."""
+        self.wake()
         if not self._loaded:
             self._loaded = True
             self._answered()
+        while self._asked:
+            self._asked -= 1
+            self._answered()
+
+    def hush(self) -> None:
+        """Returns when the process does not run: it waits for one that obeys, and suspends one that still loads until ``wake``.
+
+        One that obeys may hold locks that others need. Where processes cannot be suspended, loading is waited for too.
+        """
+        if sys.platform == "win32":
+            self.wait()
+            return
+        if self._child is None or self._suspended:
+            return
+        if self._loaded or self._asked or self._has_answered():
+            self.wait()
+            return
+        self._suspended = True
+        self._signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Lets a suspended process continue."""
+        self._resume()
+
+    def ask(self, **order: Any) -> None:
+        """Sends an order whose answer nobody needs; the process obeys when it can."""
+        if self._child is not None and self._sent(order):
+            self._asked += 1
+
+    def cpu_seconds(self) -> float:
+        """The processor seconds that the process has used; 0 if it has ended."""
+        return children.cpu_seconds(self._child.pid) if self._child is not None else 0.0
 
     def order(self, **order: Any) -> Answer | None:
         """Sends an order and waits for the answer; None if the process has died."""
         self.wait()
-        if self._child is None:
-            return None
-        assert self._child.stdin is not None
-        order["addresses"] = os.environ.get(secrets.VARIABLE, "")
-        try:
-            self._child.stdin.write(json.dumps(order).encode() + b"\n")
-            self._child.stdin.flush()
-        except OSError:
-            self.close()
-            return None
-        return self._answered()
+        return self._answered() if self._child is not None and self._sent(order) else None
 
     def close(self) -> None:
         """Ends the process in any state."""
+        self._resume()  # a suspended one would take no notice of being asked to end
         if self._child is not None:
             child, self._child = self._child, None
             children.end(child, ENDING_SECONDS)
@@ -71,6 +98,32 @@ class Helper:
                 assert pipe is not None
                 with contextlib.suppress(OSError):  # it did not read the order
                     pipe.close()
+
+    def _sent(self, order: dict[str, Any]) -> bool:
+        """Writes an order; if the process has died, it is closed."""
+        assert self._child is not None and self._child.stdin is not None
+        order["addresses"] = os.environ.get(secrets.VARIABLE, "")
+        try:
+            self._child.stdin.write(json.dumps(order).encode() + b"\n")
+            self._child.stdin.flush()
+        except OSError:
+            self.close()
+            return False
+        return True
+
+    def _has_answered(self) -> bool:
+        """Whether there is something to read, if nothing was read before."""
+        assert self._child is not None and self._child.stdout is not None
+        return bool(select.select([self._child.stdout], [], [], 0)[0])
+
+    def _resume(self) -> None:
+        if self._suspended and sys.platform != "win32":
+            self._suspended = False
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if self._child is not None and self._child.poll() is None:
+            os.kill(self._child.pid, number)
 
     def _answered(self) -> Answer | None:
         """Waits for the next answer. If none comes, the process is ended."""

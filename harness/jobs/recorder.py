@@ -1,7 +1,7 @@
 """MLflow in a separate process beside a command: it loads while the command composes, then waits for runs to log.
 
 MLflow takes longer to load than everything else in a short job. Loaded here, it takes no time after the last frame, and
-it sleeps during measurements.
+it does not run during measurements: if it still loads when the first one begins, it is suspended until that is over.
 """
 
 from __future__ import annotations
@@ -25,6 +25,15 @@ class Recorder(Helper):
 
     def __init__(self) -> None:
         super().__init__("harness.jobs.recording")
+        self.target: Target | None = None
+        self._opened = False
+
+    def wake(self) -> None:
+        """Lets it continue, and has it open the store in ``target`` while nothing is to be logged yet."""
+        super().wake()
+        if self.target is not None and not self._opened:
+            self._opened = True
+            self.ask(folder=None, target=asdict(self.target))
 
     def log(self, folder: Path, sweep: Path | None) -> bool:
         """Orders to log a job.

@@ -47,6 +47,9 @@ def main() -> int:
 
 
 def _obey(order: dict[str, Any]) -> Answer:
+    if order["folder"] is None:
+        mlflow_log.open_ahead(mlflow_log.Target(**order["target"]))
+        return {}
     folder = Path(order["folder"])
     if order["target"] is not None:
         log_sweep(folder, mlflow_log.Target(**order["target"]), order["state"])

@@ -13,7 +13,7 @@ from typing import Any
 from harness.core.errors import DataError, HarnessError, SkipJob, StoreError, exit_code_of
 from harness.core.files import plain, read_record, write_json
 from harness.core.results import RESULTS_FILE, Results
-from harness.jobs.ahead import Ahead
+from harness.jobs.beside import Beside
 from harness.jobs.children import JobFailed, ensure_prepared, measure, tail_of
 from harness.jobs.experiment import Experiment, build_experiment
 from harness.jobs.folders import start_over
@@ -95,12 +95,12 @@ class Job:
         }
 
 
-def run_job(job: Job, ahead: Ahead | None = None) -> Results:
+def run_job(job: Job, beside: Beside | None = None) -> Results:
     """Runs a job and writes its ``results.json``; does not raise if the job fails, except SkipJob in a single run.
 
     Args:
         job: The job.
-        ahead: May hold a process that was started for this job; gets that of the following one as soon as this one is measured.
+        beside: The processes beside this command.
     """
     make_folder(job.folder)
     resumed = finished(job)
@@ -123,9 +123,9 @@ def run_job(job: Job, ahead: Ahead | None = None) -> Results:
         results.environment = environment.describe()
         experiment = job.experiment()
         ensure_prepared(experiment, job.folder)
-        if ahead is not None and job.chdir:
-            ahead.close()  # what it loaded may have depended on the folder
-        measure(job.folder, 1, ahead, lambda: _start_following(job, ahead))
+        if beside is not None and job.chdir:
+            beside.ahead.close()  # what it loaded may have depended on the folder
+        measure(job.folder, 1, beside, job.following)
         complete(results, job.folder, 1, experiment)
     except SkipJob as error:
         if not job.sweep:
@@ -138,11 +138,6 @@ def run_job(job: Job, ahead: Ahead | None = None) -> Results:
     results.ended = now()
     results.save(job.folder)
     return results
-
-
-def _start_following(job: Job, ahead: Ahead | None) -> None:
-    if ahead is not None and job.following is not None:
-        ahead.start(job.following)
 
 
 def record_lost(job: Job, error: Exception) -> Results:

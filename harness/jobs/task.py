@@ -15,7 +15,7 @@ from harness.core.errors import ConfigError, HarnessError, StoreError, in_words,
 from harness.core.results import Results, read_sweep
 from harness.core.words import shown
 from harness.jobs import compose, launchers, recording, rounds, runner
-from harness.jobs.ahead import Ahead
+from harness.jobs.beside import Beside
 from harness.jobs.children import check_log
 from harness.jobs.experiment import Experiment
 from harness.jobs.paths import anchored
@@ -38,7 +38,7 @@ class JobTask:
         left: Folders of the sweep's jobs that ended in this process and are not logged yet.
         logged: When jobs were last logged (``time.monotonic``).
         recorder: The process that logs for this one, if there is one.
-        ahead: Starts the processes of jobs before their turn; None if their turn is not this process's to know.
+        beside: The processes beside a command whose jobs run one after the other; None if others run them.
     """
 
     built: dict[int, tuple[Mapping[str, Any], Experiment]] = field(default_factory=dict)
@@ -46,10 +46,10 @@ class JobTask:
     left: list[Path] = field(default_factory=list)
     logged: float = field(default_factory=time.monotonic)
     recorder: Recorder | None = None
-    ahead: Ahead | None = None
+    beside: Beside | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"built": {}, "errors": [], "left": [], "logged": 0.0, "recorder": None, "ahead": None}
+        return {"built": {}, "errors": [], "left": [], "logged": 0.0, "recorder": None, "beside": None}
 
     def __call__(self, composed: Any) -> float | tuple[float, ...] | None:
         """Runs the job.
@@ -69,7 +69,7 @@ class JobTask:
             job.following = self.built[place.number + 1][0] if place.number + 1 in self.built else None
             results: Results | None
             try:
-                results = one_job(job, place, self.ahead)
+                results = one_job(job, place, self.beside)
                 self._keep_logged(job, place)
             except Exception as error:
                 results = self._ended(job, place, error)
@@ -144,14 +144,14 @@ def make_job(
     return runner.Job(config, folder, list(overrides), varied, sweep is not None, number, str(record.get("call", "")))
 
 
-def one_job(job: runner.Job, place: compose.Place, ahead: Ahead | None) -> Results:
-    """Runs, saves and logs one job; ``ahead`` as in ``run_job``. Raises the error that prevents it from writing a result."""
+def one_job(job: runner.Job, place: compose.Place, beside: Beside | None) -> Results:
+    """Runs, saves and logs one job; ``beside`` as in ``run_job``. Raises the error that prevents it from writing a result."""
     sweep = place.sweep
     record = read_sweep(sweep) if sweep else {}
     of = f"/{record['count']}" if record.get("count") else ""
     say(f"[{job.number + 1}{of}] {job.name}: {job.folder}" if sweep else f"{job.name}: {job.folder}")
     with launchers.own_cores(place.launcher if _apart(place) else {}, job.config.get("threads"), job.name):
-        results = runner.run_job(job, ahead)
+        results = runner.run_job(job, beside)
         if _whole(place) and rounds_of(job.config) > 1:
             rounds.more_rounds([job.folder], rounds_of(job.config))
             results = Results.load(job.folder)

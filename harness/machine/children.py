@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import psutil
+
 from harness.core.config import python_path
 from harness.machine.environment import limit_threads
 from harness.machine.tied import PATIENCE_SECONDS, end_tree
@@ -48,6 +50,15 @@ def start(words: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     """
     options.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.Popen(list(words), start_new_session=True, creationflags=OWN_GROUP, **options)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Returns the processor seconds that a process has used; 0 if there is none."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def end(child: subprocess.Popen[Any], patience: float = PATIENCE_SECONDS) -> None:

@@ -54,9 +54,9 @@ def test_a_job_is_measured_by_the_process_that_was_started_for_it(ahead: Ahead, 
     ahead.start(config)
     waiting = ahead.pid
     job = folder_of(config, tmp_path / "job")
-    measure(job, 1, ahead)
+    measure(job, 1, beside)
     assert measuring_process(job) == waiting
-    measure(job, 1, ahead)
+    measure(job, 1, beside)
     assert measuring_process(job) != waiting  # each process measures once
 
 
@@ -72,7 +72,7 @@ def test_another_job_gets_a_process_of_its_own(ahead: Ahead, config: dict[str, A
     ahead.start(config)
     waiting = ahead.pid
     job = folder_of(small_config(prepared, "backend=onnx", "threads=1", word), tmp_path / "job")
-    measure(job, 1, ahead)
+    measure(job, 1, beside)
     assert measuring_process(job) != waiting
     assert not psutil.pid_exists(waiting)
 
@@ -84,7 +84,7 @@ def test_libraries_that_were_loaded_for_other_variables_are_not_used(
     waiting = ahead.pid
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     job = folder_of(config, tmp_path / "job")
-    measure(job, 1, ahead)
+    measure(job, 1, beside)
     assert measuring_process(job) != waiting
 
 
@@ -95,7 +95,7 @@ def test_a_job_whose_process_died_before_it_was_needed_is_measured_anyway(ahead:
     os.kill(waiting, signal.SIGKILL)
     ended(waiting)
     job = folder_of(config, tmp_path / "job")
-    measure(job, 1, ahead)
+    measure(job, 1, beside)
     assert measuring_process(job) != waiting
 
 
@@ -118,7 +118,7 @@ def test_processor_time_of_loading_is_told_apart_from_that_of_others(ahead: Ahea
     """What the taken process used before its job is taken off; what the next one uses meanwhile is added."""
     ahead.start(config)
     job = folder_of(config, tmp_path / "job")
-    measure(job, 1, ahead, lambda: None)
+    measure(job, 1, beside)
     assert ahead.uncounted() == 0.0  # reported once
     ahead.start(config)
     used = psutil.Process(ahead.pid).cpu_times()

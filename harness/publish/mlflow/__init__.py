@@ -13,7 +13,7 @@ from harness.publish.mlflow.folders import Pending, log_folder, log_sweep, pendi
 from harness.publish.mlflow.place import Repaired, check_database, moved_from, repair
 from harness.publish.mlflow.reach import wait_until_ready
 from harness.publish.mlflow.runs import fetched
-from harness.publish.mlflow.store import client, compare_page, load, page_of
+from harness.publish.mlflow.store import client, compare_page, load, open_ahead, page_of
 from harness.publish.mlflow.target import (
     DATABASE,
     STATE_FILE,
@@ -43,6 +43,7 @@ __all__ = [
     "log_folder",
     "log_sweep",
     "moved_from",
+    "open_ahead",
     "page_of",
     "pending",
     "repair",

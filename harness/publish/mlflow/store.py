@@ -92,6 +92,16 @@ def client(target: Target) -> Any:
     return found
 
 
+def open_ahead(target: Target) -> None:
+    """Opens a local store that exists and asks it for a run, which takes long the first time in a process. Reports no errors: logging will."""
+    if target.kind == "local" and (Path(target.root) / DATABASE).is_file():
+        with contextlib.suppress(Exception), exclusive(target):
+            store = client(target)
+            found = store.get_experiment_by_name(target.experiment)
+            if found is not None:
+                find_runs(store, str(found.experiment_id), "none")
+
+
 def _opened(database: Path, address: str) -> Any:
     """Returns a client on a local store, whose database is made if it is missing."""
     import mlflow
