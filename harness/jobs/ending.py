@@ -67,26 +67,34 @@ def finish_sweep(sweep: Path, jobs: Sequence[Path], redraw: bool, show: Show | N
 
 
 def _finish_apart(sweep: Path, jobs: Sequence[Path], undrawn: Sequence[Path], show: Show | None, recorder: Recorder | None) -> None:
-    """Logs each job as soon as it is drawn: the summary, which a job's record needs, is ordered first."""
+    """Logs each job as soon as it is judged and drawn, while the report is still made."""
     finishers = Finishers(len(undrawn))
     try:
-        summary = finishers.summarise(sweep, jobs)
+        judged, report = finishers.summarise(sweep, jobs)
         pictures = {job: finishers.draw(job) for job in undrawn}
-        _await_summary(summary, sweep, jobs, show)
+        if judged.result() is None:  # its process died
+            _concluded(sweep, jobs, "sweep", show)
+        shown = judged.result() is None
         for job in jobs:
             if job in pictures:
                 _await_pictures(pictures[job], job)
+            if not shown and report.done():
+                shown = _await_report(report, sweep, jobs, show)
             log_job(job, sweep, recorder)
+        if not shown:
+            _await_report(report, sweep, jobs, show)
     finally:
         finishers.close()
 
 
-def _await_summary(ordered: Future[Answer | None], sweep: Path, jobs: Sequence[Path], show: Show | None) -> None:
+def _await_report(ordered: Future[Answer | None], sweep: Path, jobs: Sequence[Path], show: Show | None) -> bool:
+    """Shows the summary, which is made here if the process that was to make it has died; returns True."""
     answer = ordered.result()
     if answer is None:  # its process died
         _concluded(sweep, jobs, "sweep", show)
     elif answer:
         _shown(sweep, answer["table"], answer["warnings"], show)
+    return True
 
 
 def _await_pictures(ordered: Future[Answer | None], job: Path) -> None:

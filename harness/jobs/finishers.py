@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,13 +34,19 @@ class Finishers:
             self._idle.put(helper)
         self._threads = ThreadPoolExecutor(count)
 
-    def summarise(self, sweep: Path, jobs: Sequence[Path]) -> Future[Answer | None]:
-        """Orders the summary of a sweep: its ``table`` and ``warnings``, nothing if it could not be made, None if the process died."""
-        return self._threads.submit(self._obeyed, sweep, jobs)
+    def summarise(self, sweep: Path, jobs: Sequence[Path]) -> tuple[Future[Answer | None], Future[Answer | None]]:
+        """Orders the verdicts on a sweep's jobs, and its report.
+
+        Returns:
+            What has an answer as soon as the verdicts are written, and what has the report's ``table`` and ``warnings``. An answer
+            is None if the process died; the report's is empty if it could not be made.
+        """
+        judged: Future[Answer | None] = Future()
+        return judged, self._threads.submit(self._summarised, sweep, jobs, judged)
 
     def draw(self, job: Path) -> Future[Answer | None]:
         """Orders the pictures of a job; the answer is None if the process died."""
-        return self._threads.submit(self._obeyed, job, None)
+        return self._threads.submit(self._obeyed, lambda helper: helper.order(kind="draw", folder=str(job)))
 
     def close(self) -> None:
         """Ends the processes."""
@@ -48,13 +54,26 @@ class Finishers:
             helper.close()
         self._threads.shutdown(cancel_futures=True)
 
-    def _obeyed(self, folder: Path, jobs: Sequence[Path] | None) -> Answer | None:
-        """Gives the order to the next helper that is idle. One that dies by it gets no more; None in the queue says that none lives."""
+    def _summarised(self, sweep: Path, jobs: Sequence[Path], judged: Future[Answer | None]) -> Answer | None:
+        """Both orders to one process, which keeps the comparison between them."""
+
+        def orders(helper: Helper) -> Answer | None:
+            judged.set_result(helper.order(kind="judge", folder=str(sweep), jobs=[str(job) for job in jobs]))
+            return helper.order(kind="report", folder=str(sweep))
+
+        try:
+            return self._obeyed(orders)
+        finally:
+            if not judged.done():
+                judged.set_result(None)
+
+    def _obeyed(self, orders: Callable[[Helper], Answer | None]) -> Answer | None:
+        """Gives orders to the next helper that is idle. One that dies by it gets no more; None in the queue says that none lives."""
         helper = self._idle.get()
         if helper is None:
             self._idle.put(None)
             return None
-        answer = helper.order(folder=str(folder), jobs=None if jobs is None else [str(job) for job in jobs])
+        answer = orders(helper)
         if answer is not None:
             self._idle.put(helper)
             return answer

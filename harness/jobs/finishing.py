@@ -48,11 +48,20 @@ def conclude(sweep: Path, jobs: Sequence[Path]) -> Summary:
         sweep: The sweep's folder.
         jobs: The folders of its jobs that left results.
     """
-    from harness.report.summary import summarise
+    from harness.report.summary import write_sweep
 
-    found = summarise(sweep)
-    keep_agreement(jobs, found.agreement)
-    keep_verdicts(sweep, found.comparison)
+    return write_sweep(judge(sweep, jobs), sweep)
+
+
+def judge(sweep: Path, jobs: Sequence[Path]) -> Comparison:
+    """Compares a sweep's jobs and writes agreements and verdicts: all that a job's record needs of the others."""
+    from harness.report.comparison import compare
+    from harness.report.sources import jobs_of
+    from harness.report.summary import agreement_of
+
+    found = compare(jobs_of(sweep))
+    keep_agreement(jobs, agreement_of(found))
+    keep_verdicts(sweep, found)
     return found
 
 
@@ -111,7 +120,7 @@ def main() -> int:
     """Serves orders; returns the exit code. If it is ended, what is half-made is removed."""
     signal.signal(signal.SIGTERM, _stop)
     with contextlib.suppress(SystemExit):
-        serve(_load, _obey)
+        serve(_load, Finisher().obey)
     sys.stderr.flush()
     os._exit(0)  # the interpreter's own end would take a while for nothing
 
@@ -130,17 +139,31 @@ def _load() -> None:
     gc.freeze()
 
 
-def _obey(order: dict[str, Any]) -> Answer:
-    folder = Path(order["folder"])
-    answer: Answer = {}
-    if order["jobs"] is None:
-        draw(folder)
-    else:
-        with tolerated("warning: the sweep could not be summarised", say):
-            found = conclude(folder, [Path(job) for job in order["jobs"]])
-            answer = {"table": found.table, "warnings": found.warnings}
-    gc.collect()  # figures are full of cycles, which would stay for long
-    return answer
+class Finisher:
+    """Obeys orders: ``judge`` a sweep, ``report`` on the one that was judged, ``draw`` a job."""
+
+    def __init__(self) -> None:
+        self._judged: Comparison | None = None
+
+    def obey(self, order: dict[str, Any]) -> Answer:
+        """Returns the table and the warnings of a report, else nothing."""
+        folder, answer = Path(order["folder"]), Answer()
+        if order["kind"] == "draw":
+            draw(folder)
+        else:
+            with tolerated("warning: the sweep could not be summarised", say):
+                if order["kind"] == "judge":
+                    self._judged = judge(folder, [Path(job) for job in order["jobs"]])
+                elif self._judged is not None:
+                    answer = self._report(folder, self._judged)
+        gc.collect()  # figures are full of cycles, which would stay for long
+        return answer
+
+    def _report(self, folder: Path, judged: Comparison) -> Answer:
+        from harness.report.summary import write_sweep
+
+        found = write_sweep(judged, folder)
+        return {"table": found.table, "warnings": found.warnings}
 
 
 if __name__ == "__main__":

@@ -40,11 +40,16 @@ def summarise(sweep: Path) -> Summary:
 
     Writes ``summary.csv``, ``summary.md``, ``report.html`` and ``plots/*.png`` there. Raises DataError if there are no jobs.
     """
-    jobs = jobs_of(sweep)
+    return write_sweep(comparing.compare(jobs_of(sweep)), sweep)
+
+
+def write_sweep(found: Comparison, sweep: Path) -> Summary:
+    """Writes all files of the comparison of the jobs under ``sweep``, as ``summarise``."""
+    jobs = [row.job for row in found.rows]
     record = read_sweep(sweep) if (sweep / SWEEP_FILE).is_file() else {}
     place = "/".join(sweep.resolve().parts[-2:])
     title = f"{record.get('name') or (jobs[0].results.name if len(jobs) == 1 else 'Report')} ({place})"
-    return write(jobs, sweep, title=title, command=_command(record, jobs))
+    return write_comparison(found, sweep, title, _command(record, jobs))
 
 
 def write(jobs: list[Job], folder: Path, baseline: Job | None = None, title: str = "", command: str = "") -> Summary:
@@ -67,9 +72,13 @@ def write_comparison(found: Comparison, folder: Path, title: str = "", command: 
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     with tolerated("The page could not be made", found.warnings.append):
         files.append(write_text(folder / PAGE_FILE, page.html(found, drawn, title or "Comparison", made, command, own)))
-    agreed = {row.job.id: row.agreement.metrics() | row.sureness for row in found.rows if row.agreement is not None}
     text = "\n".join([tables.text(found), *(section.text() for section in own)])
-    return Summary(text, found, agreed, found.warnings, files)
+    return Summary(text, found, agreement_of(found), found.warnings, files)
+
+
+def agreement_of(found: Comparison) -> dict[str, dict[str, float]]:
+    """Returns each job's ``agreement/*`` metrics, by its id."""
+    return {row.job.id: row.agreement.metrics() | row.sureness for row in found.rows if row.agreement is not None}
 
 
 def _command(record: dict[str, Any], jobs: list[Job]) -> str:

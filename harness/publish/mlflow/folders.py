@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from harness.core import secrets
 from harness.core.errors import HarnessError, StoreError, first_words
-from harness.core.results import RESULTS_FILE, Results, read_sweep
+from harness.core.results import RESULTS_FILE, VERDICT_FILE, Results, read_sweep
 from harness.publish.mlflow import content, store as stores
 from harness.publish.mlflow.models import log_model
 from harness.publish.mlflow.store import COMPLETE_TAG
@@ -110,10 +110,13 @@ def _log_job(store: Any, folder: Path, results: Results, parent: Path | None, ta
 
 
 def _report_page(experiment: str, folder: Path, run_id: str, sweep: Path | None, parent_id: str | None) -> str:
-    """Returns the address of the report on a job: its own, else its sweep's; empty if there is none."""
+    """Returns the address of the report on a job: its own, else its sweep's; empty if there is none.
+
+    A sweep's report is made while its jobs are logged, after its verdict.
+    """
     if (folder / REPORT_FILE).is_file():
         return stores.artifact_page(experiment, run_id, REPORT_FILE)
-    if sweep is not None and parent_id is not None and (sweep / REPORT_FILE).is_file():
+    if sweep is not None and parent_id is not None and any((sweep / name).is_file() for name in (REPORT_FILE, VERDICT_FILE)):
         return stores.artifact_page(experiment, parent_id, REPORT_FILE)
     return ""
 
