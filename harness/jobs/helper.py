@@ -101,7 +101,8 @@ class Helper:
 
     def _sent(self, order: dict[str, Any]) -> bool:
         """Writes an order; if the process has died, it is closed."""
-        assert self._child is not None and self._child.stdin is not None
+        assert self._child is not None
+        assert self._child.stdin is not None
         order["addresses"] = os.environ.get(secrets.VARIABLE, "")
         try:
             self._child.stdin.write(json.dumps(order).encode() + b"\n")
@@ -113,7 +114,8 @@ class Helper:
 
     def _has_answered(self) -> bool:
         """Whether there is something to read, if nothing was read before."""
-        assert self._child is not None and self._child.stdout is not None
+        assert self._child is not None
+        assert self._child.stdout is not None
         return bool(select.select([self._child.stdout], [], [], 0)[0])
 
     def _resume(self) -> None:

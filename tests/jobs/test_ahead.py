@@ -15,15 +15,21 @@ from small_jobs import small_config
 
 from harness.core.files import read_json, write_json
 from harness.jobs.ahead import Ahead
+from harness.jobs.beside import Beside
 from harness.jobs.children import measure
 from harness.jobs.worker import JOB_FILE, outcome_file
 
 
 @pytest.fixture
-def ahead() -> Iterator[Ahead]:
-    found = Ahead()
+def beside() -> Iterator[Beside]:
+    found = Beside(None)
     yield found
     found.close()
+
+
+@pytest.fixture
+def ahead(beside: Beside) -> Ahead:
+    return beside.ahead
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ def ended(pid: int | None) -> None:
     raise AssertionError(f"process {pid} still runs")
 
 
-def test_a_job_is_measured_by_the_process_that_was_started_for_it(ahead: Ahead, config: dict[str, Any], tmp_path: Path) -> None:
+def test_a_job_is_measured_by_the_process_that_was_started_for_it(beside: Beside, ahead: Ahead, config: dict[str, Any], tmp_path: Path) -> None:
     ahead.start(config)
     waiting = ahead.pid
     job = folder_of(config, tmp_path / "job")
@@ -68,7 +74,7 @@ def test_the_same_config_is_loaded_for_once(ahead: Ahead, config: dict[str, Any]
 
 
 @pytest.mark.parametrize("word", ["backend=openvino", "task.warmup=3"])
-def test_another_job_gets_a_process_of_its_own(ahead: Ahead, config: dict[str, Any], prepared: Path, tmp_path: Path, word: str) -> None:
+def test_another_job_gets_a_process_of_its_own(beside: Beside, ahead: Ahead, config: dict[str, Any], prepared: Path, tmp_path: Path, word: str) -> None:
     ahead.start(config)
     waiting = ahead.pid
     job = folder_of(small_config(prepared, "backend=onnx", "threads=1", word), tmp_path / "job")
@@ -78,7 +84,7 @@ def test_another_job_gets_a_process_of_its_own(ahead: Ahead, config: dict[str, A
 
 
 def test_libraries_that_were_loaded_for_other_variables_are_not_used(
-    ahead: Ahead, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    beside: Beside, ahead: Ahead, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ahead.start(config)
     waiting = ahead.pid
@@ -89,7 +95,7 @@ def test_libraries_that_were_loaded_for_other_variables_are_not_used(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
-def test_a_job_whose_process_died_before_it_was_needed_is_measured_anyway(ahead: Ahead, config: dict[str, Any], tmp_path: Path) -> None:
+def test_a_job_whose_process_died_before_it_was_needed_is_measured_anyway(beside: Beside, ahead: Ahead, config: dict[str, Any], tmp_path: Path) -> None:
     ahead.start(config)
     waiting = ahead.pid
     os.kill(waiting, signal.SIGKILL)
@@ -99,10 +105,20 @@ def test_a_job_whose_process_died_before_it_was_needed_is_measured_anyway(ahead:
     assert measuring_process(job) != waiting
 
 
-def test_the_parent_is_told_before_the_outcome_is_there_that_nothing_more_is_timed(config: dict[str, Any], tmp_path: Path) -> None:
+def test_the_next_process_starts_when_nothing_more_is_timed_and_before_the_outcome_is_there(
+    beside: Beside, ahead: Ahead, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job, seen = folder_of(config, tmp_path / "job"), []
-    measure(job, 1, None, lambda: seen.append((job / outcome_file(1)).is_file()))
+    start = ahead.start
+
+    def noted(following: Any) -> None:
+        seen.append((job / outcome_file(1)).is_file())
+        start(following)
+
+    monkeypatch.setattr(ahead, "start", noted)
+    measure(job, 1, beside, config)
     assert seen[0] is False
+    assert ahead.pid is not None
     assert b"\x1e" not in (job / "worker.log").read_bytes()
 
 
@@ -114,7 +130,7 @@ def test_closing_ends_a_process_that_waits(config: dict[str, Any]) -> None:
     assert not psutil.pid_exists(waiting)
 
 
-def test_processor_time_of_loading_is_told_apart_from_that_of_others(ahead: Ahead, config: dict[str, Any], tmp_path: Path) -> None:
+def test_processor_time_of_loading_is_told_apart_from_that_of_others(beside: Beside, ahead: Ahead, config: dict[str, Any], tmp_path: Path) -> None:
     """What the taken process used before its job is taken off; what the next one uses meanwhile is added."""
     ahead.start(config)
     job = folder_of(config, tmp_path / "job")
