@@ -103,6 +103,12 @@ def imports(common: Path) -> Iterator[ready_children.Ready]:
     ready.stop()
 
 
+@pytest.fixture(scope="session")
+def ready_path(imports: ready_children.Ready, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """PYTHONPATH of a process that starts as a person's does, and whose children begin ready."""
+    return f"{imports.passed_on(tmp_path_factory.mktemp('start'))}{os.pathsep}{command_line.PATH}"
+
+
 @pytest.fixture(scope="module")
 def ready(imports: ready_children.Ready, common: Path) -> Iterator[None]:
     """Within a module that uses it, children begin with their imports made, and MLflow's stores with their tables.

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from command_line import PATH, ROOT, harness, process, with_cache
+from command_line import PATH, ROOT, harness, with_cache
 from fakes import standing_conf, tiny_dataset
+from ready_children import Ready
 
 
 def words(folder: Path, cache: Path | None = None) -> list[str]:
@@ -31,9 +32,9 @@ def rows(store: Path, query: str) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sweep(tmp_path_factory: pytest.TempPathFactory, imports: Ready) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
-    done = process(*words(folder), "-m", "backend=torch,onnx,openvino", "hydra.sweep.dir=outputs/it", cwd=folder)
+    done = imports.run(*words(folder), "-m", "backend=torch,onnx,openvino", "hydra.sweep.dir=outputs/it", cwd=folder, pictures=True)
     assert done.returncode == 0, done.stderr
     assert "speed-up" in done.stdout and "openvino" in done.stdout
     return folder
@@ -160,9 +161,9 @@ def test_a_broken_sequence_is_named(tmp_path: Path, prepared: Path, damage: str,
     assert "Traceback" not in done.stderr
 
 
-def test_a_store_that_cannot_be_written_is_reported_before_the_work(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_is_reported_before_the_work(tmp_path: Path, imports: Ready) -> None:
     (tmp_path / "mlruns").write_text("a file")
-    done = process(*words(tmp_path), "backend=onnx", cwd=tmp_path)
+    done = imports.run(*words(tmp_path), "backend=onnx", cwd=tmp_path)
     assert done.returncode == 2
     assert "mlruns cannot be written" in done.stderr
     assert not list(tmp_path.glob("outputs/*/*/results.json"))

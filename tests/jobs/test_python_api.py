@@ -136,16 +136,16 @@ print(run.status, len(run.frames))
 """
 
 
-def script(folder: Path, text: str) -> subprocess.Popen[str]:
+def script(folder: Path, text: str, path: str = PATH) -> subprocess.Popen[str]:
     (folder / "script.py").write_text(text)
-    environment = {**os.environ, "PYTHONPATH": PATH}
+    environment = {**os.environ, "PYTHONPATH": path}
     return subprocess.Popen(
         [sys.executable, "script.py"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def test_a_script_needs_no_guard(place: Path) -> None:
-    out, err = script(place, SCRIPT).communicate(timeout=300)
+def test_a_script_needs_no_guard(place: Path, ready_path: str) -> None:
+    out, err = script(place, SCRIPT, ready_path).communicate(timeout=300)
     assert out == "ok 10\n", err
 
 

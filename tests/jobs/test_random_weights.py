@@ -5,43 +5,25 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import PATH
 from fakes import tiny_dataset
-
-PREPARE = """
-import json, sys
-from pathlib import Path
-from harness.jobs.compose import make_plan
-from harness.jobs.experiment import build_experiment
-from harness.machine.progress import Silent
-from harness.prepare.steps import realise
-
-cache, root, exporter = Path(sys.argv[1]), *sys.argv[2:]
-found = {}
-for version in ("v1", "v2", "v3"):
-    for backend in ("torch", "onnx", "openvino"):
-        words = ["tracker=nanotrack", f"tracker.version={version}", "tracker.weights=random", f"backend={backend}", "mlflow=off"]
-        words += ["dataset=folder", f"dataset.root={root}", "dataset.split=val", f"prepare.cache={cache}", "threads=1", f"prepare.exporter={exporter}"]
-        experiment = build_experiment(make_plan(words, False, None, []).jobs[0][1])
-        artifact = realise(experiment.step(), cache, Silent(), 1)
-        experiment.backend.open(artifact)
-        found[f"{version} {backend}"] = artifact.info.get("parity", {})
-print(json.dumps(found))
-"""
+from ready_children import Ready
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("isa", "exporter"), [("", "dynamo"), ("AVX2", "torchscript")])
-def test_nanotrack_is_prepared_for_every_backend_whatever_the_instructions(isa: str, exporter: str, tmp_path: Path) -> None:
+def test_nanotrack_is_prepared_for_every_backend_whatever_the_instructions(isa: str, exporter: str, tmp_path: Path, imports: Ready) -> None:
+    """In a process of its own: oneDNN takes its instructions when it is first used."""
     root = tiny_dataset(tmp_path / "data")
-    variables = dict(os.environ) | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
-    words = [sys.executable, "-c", PREPARE, str(tmp_path / "cache"), str(root), exporter]
-    done = subprocess.run(words, capture_output=True, text=True, env=variables, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout.strip().splitlines()[-1])
+    variables = {**os.environ, "PYTHONPATH": PATH} | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    child = imports.module("prepare_all", str(tmp_path / "cache"), str(root), exporter, cwd=tmp_path, env=variables, **pipes)
+    out, error = child.communicate(timeout=900)
+    assert child.returncode == 0, error[-2000:]
+    found = json.loads(out.strip().splitlines()[-1])
     assert len(found) == 9
     rows = [row for key, graphs in found.items() if "torch" not in key for outputs in graphs.values() for row in outputs.values()]
     assert len(rows) == 3 * 2 * 3

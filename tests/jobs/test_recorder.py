@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command_line import PATH, SUPPORT, harness, process, with_cache
+from command_line import SUPPORT, harness, process, with_cache
 from patch_sequences import patch_split
 
 from harness.jobs import task
@@ -43,10 +43,10 @@ def job(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place / "it"
 
 
-def python(code: str, *words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+def python(code: str, *words: object, cwd: Path, path: str) -> subprocess.CompletedProcess[str]:
     """``python -c CODE WORDS``, finished."""
     command = [sys.executable, "-c", code, *map(str, words)]
-    return subprocess.run(command, cwd=cwd, env={**os.environ, "PYTHONPATH": PATH}, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
 
 
 def names(store: Path) -> list[str]:
@@ -58,24 +58,24 @@ def names(store: Path) -> list[str]:
         return [name for (name,) in database.execute(query)]
 
 
-def test_a_command_logs_a_job_and_a_sweep_without_loading_mlflow_and_draws_a_sweep_in_other_processes(place: Path) -> None:
+def test_a_command_logs_a_job_and_a_sweep_without_loading_mlflow_and_draws_a_sweep_in_other_processes(place: Path, ready_path: str) -> None:
     sweep = ("-m", "task.warmup=1,2", "turns.seconds=0")
     for more, loaded, logged in (("hydra.run.dir=it",), " matplotlib pandas", ["onnx standing"]), (sweep, "", ["onnx standing", "warmup=1", "warmup=2"]):
-        done = python(TOLD, *OWN, *more, cwd=place)
+        done = python(TOLD, *OWN, *more, cwd=place, path=ready_path)
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == f"loaded:{loaded}"
         assert [name for name in names(place / "mlruns/mlflow.db") if not name.startswith("evaluate")] == logged
 
 
-def test_a_command_that_logs_nothing_starts_no_recorder(place: Path) -> None:
+def test_a_command_that_logs_nothing_starts_no_recorder(place: Path, ready_path: str) -> None:
     code = f"import harness.jobs.recorder as found\nfound.Recorder.__init__ = lambda self: sys.exit('started')\n{TOLD}"
-    done = python(f"import sys\n{code}", *OWN, "mlflow=off", cwd=place)
+    done = python(f"import sys\n{code}", *OWN, "mlflow=off", cwd=place, path=ready_path)
     assert done.returncode == 0, done.stderr
     assert not (place / "mlruns").exists()
 
 
-def test_a_store_that_cannot_be_reached_is_told_by_the_recorder_too(place: Path) -> None:
-    done = process(*OWN, "mlflow=server", "mlflow.uri=http://someone:s3cret@127.0.0.1:9", "hydra.run.dir=it", cwd=place)
+def test_a_store_that_cannot_be_reached_is_told_by_the_recorder_too(place: Path, ready_path: str) -> None:
+    done = process(*OWN, "mlflow=server", "mlflow.uri=http://someone:s3cret@127.0.0.1:9", "hydra.run.dir=it", cwd=place, PYTHONPATH=ready_path)
     assert done.returncode == 0, done.stderr
     assert "cannot reach the MLflow server http://127.0.0.1:9" in done.stderr and "s3cret" not in done.stderr
     assert (place / "it/results.json").is_file()

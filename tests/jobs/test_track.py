@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from command_line import PATH, harness
+from command_line import harness
 from mjpeg_stream import Stream, clip, jpegs_of, serving
 
 from harness.core.results import read_frames
@@ -98,13 +98,13 @@ def test_what_goes_wrong_is_one_sentence(place, track, words, code, message):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl-C cannot be sent to one process on Windows")
 @pytest.mark.parametrize(("sign", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_ctrl_c_or_being_told_to_end_writes_what_there_is(place, prepared, sign, code):
+def test_ctrl_c_or_being_told_to_end_writes_what_there_is(place, prepared, ready_path, sign, code):
     cut = f"cut-{sign}"
     command = [sys.executable, "-m", "harness", "track", "", "--box", BOX, "--json", "--record", cut, *FAST, f"prepare.cache={prepared}"]
     with serving(Stream(jpegs_of(place / "clip.avi") * 200, pause=0.05)) as address:
         command[4] = address
         child = subprocess.Popen(
-            command, cwd=place, env={**os.environ, "PYTHONPATH": PATH}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, cwd=place, env={**os.environ, "PYTHONPATH": ready_path}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         first = [child.stdout.readline() for _ in range(5)]
         child.send_signal(getattr(signal, sign))
@@ -115,10 +115,10 @@ def test_ctrl_c_or_being_told_to_end_writes_what_there_is(place, prepared, sign,
     assert "stopped" in errors and "Traceback" not in errors
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(place, prepared):
+def test_a_reader_that_goes_away_ends_it_quietly(place, prepared, ready_path):
     command = [sys.executable, "-m", "harness", "track", "clip.avi", "--box", BOX, "--json", *FAST, f"prepare.cache={prepared}"]
     child = subprocess.Popen(
-        command, cwd=place, env={**os.environ, "PYTHONPATH": PATH}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=place, env={**os.environ, "PYTHONPATH": ready_path}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     child.stdout.readline()
     child.stdout.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,31 +46,38 @@ def test_the_trained_network_gives_the_golden_outputs(shared: Path, case: str) -
             np.testing.assert_allclose(found.numpy(), kept[f"{case}_{name}"], atol=tolerance)
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models of each of the two files of weights are made once."""
+    return tmp_path_factory.mktemp("models")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("run", "weights", "smooth", "step"),
+    ("run", "weights", "smooth", "step", "exporter"),
     [
-        ("plain", "fear_xs", False, 1),
-        ("smooth", "fear_xs", True, 3),
-        ("noembs_plain", "fear_xs_noembs", False, 3),
-        ("noembs_smooth", "fear_xs_noembs", True, 3),
+        ("plain", "fear_xs", False, 1, "dynamo"),
+        ("smooth", "fear_xs", True, 3, "dynamo"),
+        ("noembs_plain", "fear_xs_noembs", False, 3, "torchscript"),
+        ("noembs_smooth", "fear_xs_noembs", True, 3, "torchscript"),
     ],
 )
 def test_the_first_boxes_of_every_step_th_sequence_are_the_references(
-    shared: Path, tmp_path: Path, run: str, weights: str, smooth: bool, step: int
+    shared: Path, cache: Path, run: str, weights: str, smooth: bool, step: int, exporter: Any
 ) -> None:
     spec = Fear(weights=str(shared / "fear" / f"{weights}.safetensors"), smooth=smooth)
     backend = Onnx(threads=2)
-    artifact = realise(plan(spec, backend, Settings(cache=str(tmp_path)), 0), tmp_path, Silent(), 2)
+    artifact = realise(plan(spec, backend, Settings(exporter, cache=str(cache)), 0), cache, Silent(), 2)
     folders = sorted(path for path in (shared / "real" / "val").iterdir() if path.is_dir())
     assert len(folders) == 12
+    sessions = backend.open(artifact)
     for folder in folders[::step]:
         frames = sorted(folder.glob("*.jpg"))[:FRAMES]
         reference = np.loadtxt(
             shared / "fear" / "reference" / run / folder.name / f"{folder.name}_001.txt", delimiter=","
         )
         first = np.loadtxt(folder / "groundtruth.txt", delimiter=",")[0]
-        tracker = spec.start(backend.open(artifact))
+        tracker = spec.start(sessions)
         boxes = [first]
         for index, frame in enumerate(frames):
             image = cv2.cvtColor(cv2.imread(str(frame)), cv2.COLOR_BGR2RGB)

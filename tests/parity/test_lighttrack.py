@@ -103,10 +103,19 @@ def first_boxes(spec: LightTrack, sessions: dict[str, Session], folder: Path) ->
     return np.array(boxes)
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is prepared for one test is there for the next."""
+    return tmp_path_factory.mktemp("models")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("settings", "weights", "step"), [("default", "torch", 1), ("default", "ir", 3), ("vot2019", "torch", 3)])
+@pytest.mark.parametrize(
+    ("settings", "weights", "step", "exporter"),
+    [("default", "torch", 1, "dynamo"), ("default", "ir", 3, "dynamo"), ("vot2019", "torch", 3, "torchscript")],
+)
 def test_the_first_boxes_of_every_step_th_sequence_are_the_references(
-    shared: Path, tmp_path: Path, settings: Any, weights: str, step: int
+    shared: Path, cache: Path, settings: Any, weights: str, step: int, exporter: Any
 ) -> None:
     own = (
         [str(path) for path in ir_paths(shared)]
@@ -115,11 +124,12 @@ def test_the_first_boxes_of_every_step_th_sequence_are_the_references(
     )
     spec = LightTrack(settings=settings, weights=own)
     backend: Any = OpenVino(threads=2, model_cache=False) if weights == "ir" else Onnx(threads=2)
-    artifact = realise(plan(spec, backend, Settings(cache=str(tmp_path)), 0), tmp_path, Silent(), 2)
+    artifact = realise(plan(spec, backend, Settings(exporter, cache=str(cache)), 0), cache, Silent(), 2)
     folders = sorted(path for path in (shared / "real" / "val").iterdir() if path.is_dir())
     assert len(folders) == 12
+    sessions = backend.open(artifact)
     for folder in folders[::step]:
         reference_file = shared / "lighttrack" / "reference" / settings / folder.name / f"{folder.name}_001.txt"
-        found = first_boxes(spec, backend.open(artifact), folder)
+        found = first_boxes(spec, sessions, folder)
         reference = np.loadtxt(reference_file, delimiter=",")[: len(found)]
         assert np.abs(found - reference).max() < 0.05, folder.name

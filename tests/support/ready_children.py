@@ -113,6 +113,21 @@ class Ready:
             return subprocess.Popen(command, **options)
         return self._fork(command, "harness", command[3:], options, {"stores": str(self.stores), "pictures": pictures})
 
+    def module(self, name: str, *words: str, **options: Any) -> Any:
+        """``python -m NAME WORDS``, running, with a session of its own; ``options`` are those of ``subprocess.Popen``."""
+        command = [sys.executable, "-m", name, *words]
+        if not possible():
+            return subprocess.Popen(command, start_new_session=True, **options)
+        return self._fork(command, name, list(words), options, None)
+
+    def passed_on(self, folder: Path) -> Path:
+        """Makes ``folder`` one for PYTHONPATH: processes that start with it have children that begin ready."""
+        if possible():
+            self._wait()
+            own = f"Ready({self.address!r})"
+            (folder / "sitecustomize.py").write_text(f"from harness.machine import children\nfrom ready_children import Ready\n\nchildren.start = {own}.start\n")
+        return folder
+
     def run(self, *words: object, cwd: Path, timeout: float = 300, pictures: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
         """``python -m harness WORDS``, finished; see ``begin``."""
         child = self.begin(*words, cwd=cwd, pictures=pictures, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **environment)
@@ -123,7 +138,8 @@ class Ready:
         self._wait()
         folder = os.path.abspath(options.get("cwd") or Path.cwd())
         environment = dict(options.get("env") or os.environ)
-        wanted = {"module": module, "arguments": arguments, "environment": environment, "folder": folder, "command": command}
+        cores = sorted(os.sched_getaffinity(0))  # a child takes over those of its parent
+        wanted = {"module": module, "arguments": arguments, "environment": environment, "folder": folder, "command": command, "cores": cores}
         asker = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             asker.connect(self.address)
@@ -150,7 +166,7 @@ class Ready:
         environment = {**os.environ, "PYTHONPATH": PATH, **dict.fromkeys(THREADS, "1")}
         command = [sys.executable, str(SUPPORT / "ready_server.py"), self.address]
         with open(Path(self.address).with_name("log"), "wb") as log:
-            self._server = subprocess.Popen(command, env=environment, cwd=self._folder.name, stdin=subprocess.DEVNULL, stderr=log)
+            self._server = subprocess.Popen(command, env=environment, cwd=self._folder.name, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def _wait(self) -> None:
         """Until the imports are made."""

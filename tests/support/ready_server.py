@@ -31,6 +31,12 @@ MODULES = (
     "harness.backends.openvino.session", "harness.cli.main", "harness.jobs.sweep", "harness.jobs.finishing", "harness.report.render", "harness.publish.mlflow",
 )  # fmt: skip
 """What is imported. None of it starts a thread by being imported."""
+LATER = ("harness", "nncf", "onnx", "onnxscript", "onnx_ir", "onnxruntime", "openvino", "torch", "sympy", "networkx", "scipy", "pandas", "mlflow", "matplotlib")
+"""Packages of which what a child has imported is imported here, too, before the next child begins."""
+NEVER = ("mlflow.server", "torch._inductor")
+"""What asks, when it is imported, which process it is in; what starts threads."""
+FURTHER = ".further"
+"""What the name of the file ends in to which children write what they have imported."""
 UNDRAWN = "HARNESS_TESTS_UNDRAWN"
 """The variable by which a command that draws nothing tells its children so."""
 MOST = 1 << 17
@@ -48,6 +54,7 @@ class Server:
             end.setblocking(False)
         self.selector = selectors.DefaultSelector()
         self.running: dict[int, socket.socket] = {}
+        self.tried: set[str] = set()
 
     def serve(self) -> None:
         """Listens; a signal of a child's end wakes it."""
@@ -73,6 +80,7 @@ class Server:
                 os.close(file)
             asker.close()
             return
+        self._adopt()
         child = os.fork()
         if child == 0:
             self._leave(asker)
@@ -85,6 +93,21 @@ class Server:
             asker.send(json.dumps({"pid": child}).encode())
         except OSError:  # whoever asked was killed meanwhile
             self._asker_ended(child)
+
+    def _adopt(self) -> None:
+        """Imports what children have imported that have ended."""
+        told = Path(f"{self.address}{FURTHER}")
+        if not told.is_file():
+            return
+        names = [name for name in dict.fromkeys(told.read_text().split()) if name not in self.tried]
+        told.unlink()
+        self.tried.update(names)
+        for name in names:
+            with contextlib.suppress(Exception):  # what others put among the modules cannot be imported by its name
+                importlib.import_module(name)
+        if names:
+            gc.collect()
+            gc.freeze()
 
     def _leave(self, asker: socket.socket) -> None:
         """In a child: is no longer this server, and ends with it."""
@@ -121,8 +144,11 @@ class Server:
 def _become(wanted: dict[str, Any], files: list[int], address: str) -> None:
     """Runs a module as ``python -m`` would; does not return."""
     code = 1
+    begun = set(sys.modules)
     try:
         os.setsid()
+        with contextlib.suppress(OSError):  # cores that a test has made up
+            os.sched_setaffinity(0, wanted["cores"])
         for number, file in enumerate(files):
             os.dup2(file, number)
             os.close(file)
@@ -146,10 +172,20 @@ def _become(wanted: dict[str, Any], files: list[int], address: str) -> None:
         with contextlib.suppress(BaseException):
             threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the interpreter's end does
             atexit._run_exitfuncs()
+        with contextlib.suppress(BaseException):
+            _tell(begun, Path(f"{address}{FURTHER}"))
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(code)
+
+
+def _tell(begun: set[str], path: Path) -> None:
+    """Writes what this process has imported since it began."""
+    names = [name for name in sys.modules if name not in begun and name.partition(".")[0] in LATER and not name.startswith(NEVER)]
+    if names:
+        with path.open("a") as file:
+            file.write("\n".join(names) + "\n")
 
 
 def _give(around: contextlib.ExitStack, address: str, stores: Path, pictures: bool) -> None:

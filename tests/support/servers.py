@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -18,6 +17,8 @@ from pathlib import Path
 
 import pytest
 import ready_store
+from command_line import PATH
+from ready_children import Ready
 
 START_SECONDS = 240
 
@@ -37,7 +38,7 @@ def wait_for(address: str, child: subprocess.Popen[bytes], log: Path) -> None:
             break
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
             return
-        time.sleep(0.3)
+        time.sleep(0.1)
     raise AssertionError(f"{address} did not come up: {log.read_text()[-2000:]}")
 
 
@@ -52,22 +53,20 @@ def stop(child: subprocess.Popen[bytes]) -> None:
 
 
 def start_mlflow(
-    folder: Path, port: int, store: str, artifacts: str, empty: Path | None = None, **environment: str
+    folder: Path, port: int, store: str, artifacts: str, python: Ready, empty: Path | None = None, **environment: str
 ) -> subprocess.Popen[bytes]:
     """A tracking server that hands artifacts through, as the one in deploy/ does; returns when it answers.
 
-    A new SQLite store begins as a copy of the empty one in the folder ``empty`` (``ready_store``), if given.
+    It is ``mlflow server`` in one process (``serve_mlflow``), forked from ``python``. A new SQLite store begins as a copy of the
+    empty one in the folder ``empty`` (``ready_store``), if given.
     """
     if empty is not None and not Path(store.removeprefix("sqlite:///")).exists():
         ready_store.fill(Path(store.removeprefix("sqlite:///")), empty)
     log = folder / f"server-{port}.log"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--artifacts-destination", artifacts]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    found = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    words = ["--backend-store-uri", store, "--artifacts-destination", artifacts, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    found = {**os.environ, "PYTHONPATH": PATH, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with log.open("ab") as output:
-        child = subprocess.Popen(
-            command, cwd=folder, env={**found, **environment}, stdout=output, stderr=output, start_new_session=True
-        )
+        child = python.module("serve_mlflow", *words, cwd=folder, env={**found, **environment}, stdout=output, stderr=output)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", child, log)
     except BaseException:

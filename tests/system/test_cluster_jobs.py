@@ -37,12 +37,15 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
+    # what a cluster shows and writes of itself is not looked at: no dashboard, no autoscaler, no log of all workers, no worker in reserve
+    os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
     made = Cluster()
+    bare = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
 
     def add() -> Any:
         for left in reversed(range(NODE_TRIES)):
             try:
-                return made.add_node(num_cpus=1, node_ip_address="127.0.0.2", object_store_memory=80 * 2**20)
+                return made.add_node(num_cpus=1, node_ip_address="127.0.0.2", object_store_memory=80 * 2**20, **bare)
             except Exception as error:
                 if not left or "timed out" not in str(error):  # on a busy machine a node starts too slowly for Ray
                     raise

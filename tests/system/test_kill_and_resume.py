@@ -33,7 +33,7 @@ class Slow(Standing):
 
 class SlowTracker(StandingTracker):
     def update(self, image):
-        time.sleep(0.02)
+        time.sleep(0.01)
         return super().update(image) + self._box[2:3].repeat(4) * 1e-3
 '''
 
@@ -129,7 +129,7 @@ def killed_once(python: Ready, place: Path, command: list[str], enough: Callable
 def test_a_killed_soak_goes_on_with_the_seconds_that_are_left(place: Path, imports: Ready) -> None:
     out = place / "outputs/soak"
     samples = out / "soak.csv"
-    soak = [*words(place, str(out)), "task=soak", "task.minutes=0.2"]
+    soak = [*words(place, str(out)), "task=soak", "task.minutes=0.15"]
     killed_once(imports, place, soak, lambda: samples.is_file() and samples.read_text().count("\n") > 4)
     whole = samples.read_text().rpartition("\n")[0]
     left = time.time()
@@ -139,7 +139,7 @@ def test_a_killed_soak_goes_on_with_the_seconds_that_are_left(place: Path, impor
     assert samples.read_text().startswith(whole + "\n")
     rows = [line.split(",") for line in samples.read_text().splitlines()]
     seconds = [float(row[rows[0].index("seconds")]) for row in rows[1:]]
-    assert all(before < after for before, after in pairwise(seconds)) and 11 <= seconds[-1] <= 13
+    assert all(before < after for before, after in pairwise(seconds)) and 8 <= seconds[-1] <= 10
     results = json.loads((out / "results.json").read_text())
     [cut] = results["details"]["soak"]["interruptions"]
     assert cut["second"] == seconds[whole.count("\n") - 1]
@@ -151,7 +151,7 @@ def test_a_killed_soak_goes_on_with_the_seconds_that_are_left(place: Path, impor
 def test_a_killed_search_for_the_capacity_makes_no_step_twice(place: Path, imports: Ready) -> None:
     out = place / "outputs/capacity"
     steps = out / "capacity.json"
-    quick = ["task=capacity", "task.fps=2", "task.deadline_ms=5000", "task.most=2", "task.least_s=2", "task.most_s=3"]
+    quick = ["task=capacity", "task.fps=2", "task.deadline_ms=5000", "task.most=2", "task.least_s=1", "task.most_s=1.5"]
     killed_once(imports, place, [*words(place, str(out)), *quick], steps.is_file)
     before = json.loads(steps.read_text())["steps"]
     done = harness("resume=last", cwd=place, PYTHONPATH=f"{PATH}:{place}")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command_line import PATH, harness
+from command_line import PATH, harness, with_cache
 from fakes import tiny_dataset
 from small_jobs import SMALL
 
@@ -32,9 +32,9 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
     """A folder with data and an unbroken run of every variant."""
-    folder = tmp_path_factory.mktemp("kills")
+    folder = with_cache(tmp_path_factory.mktemp("kills"), prepared)
     tiny_dataset(folder / "data", sequences=5, frames=20, size=(160, 120))
     for name in VARIANTS:
         done = harness(*words(folder, name, f"outputs/whole-{name}"), cwd=folder)

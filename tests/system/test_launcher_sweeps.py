@@ -64,29 +64,33 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Sweeper:
-    """Runs sweeps in folders of their own: the command begins ready, what a launcher starts is started anew."""
+    """Runs sweeps in folders of their own: the command begins ready, what a launcher starts is started anew, its children begin ready.
+
+    With ``anew`` these are started anew, too.
+    """
 
     place: Path
     cache: Path
     python: Ready
+    path: str
 
-    def __call__(self, name: str, *words: str) -> Ended:
-        return swept(self, name, *words)
+    def __call__(self, name: str, *words: str, anew: bool = False) -> Ended:
+        return swept(self, name, *words, path=PATH if anew else self.path)
 
 
 @pytest.fixture(scope="module")
-def sweep(place: Path, prepared: Path, imports: Ready) -> Sweeper:
-    return Sweeper(place, prepared, imports)
+def sweep(place: Path, prepared: Path, imports: Ready, ready_path: str) -> Sweeper:
+    return Sweeper(place, prepared, imports, ready_path)
 
 
-def swept(sweep: Sweeper, name: str, *words: str) -> Ended:
+def swept(sweep: Sweeper, name: str, *words: str, path: str) -> Ended:
     place = sweep.place
     home = place / name
     home.mkdir()
     done = sweep.python.run(
         "--config-dir", place / "conf", "-m", "tracker=standing", "dataset=folder", f"dataset.root={place / 'data'}",
         "dataset.split=val", "task.warmup=1", f"prepare.cache={sweep.cache}", "hydra.sweep.dir=outputs/it", *words,
-        cwd=home, timeout=560, PYTHONPATH=f"{PATH}{os.pathsep}{place}", TMPDIR=str(home),
+        cwd=home, timeout=560, PYTHONPATH=f"{path}{os.pathsep}{place}", TMPDIR=str(home),
     )
     out = home / "outputs" / "it"
     summary = list(csv.DictReader((out / "summary.csv").open()))
@@ -134,7 +138,7 @@ def test_the_sweep_ends_as_with_the_basic_launcher(basic: Ended, sweep: Sweeper,
 @pytest.mark.slow
 def test_a_job_whose_launcher_dies_is_a_failed_job(sweep: Sweeper) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="extra [cluster] is not installed")
-    found = sweep("dying", "backend=torch", "tracker.fault=launcher,none", "hydra/launcher=submitit_local")
+    found = sweep("dying", "backend=torch", "tracker.fault=launcher,none", "hydra/launcher=submitit_local", anew=True)
     assert found.code == 1, found.stderr
     assert [row["status"] for row in found.summary] == ["failed", "ok"]
     assert found.errors == ["Lost", ""]

@@ -25,7 +25,8 @@ def shown(cell: dict) -> dict[str, str]:
     return found
 
 
-LESS = {"dataset__limit=3": "dataset__limit=1", "turns__seconds=1": "turns__seconds=0.3", "minutes=1": "minutes=0.3"}
+LESS = {"dataset__limit=3": "dataset__limit=1", "turns__seconds=1": "turns__seconds=0.3", "minutes=1": "minutes=0.1",
+        "*answer.overrides, ": "*answer.overrides, dataset__limit=1, "}  # fmt: skip
 """The amount of work that the notebook asks for, and what is enough here."""
 
 

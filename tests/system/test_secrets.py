@@ -115,7 +115,7 @@ def test_no_file_database_log_or_message_holds_the_password_of_a_server(tmp_path
     served.mkdir()
     conf, data = standing_conf(tmp_path / "conf"), tiny_dataset(tmp_path / "data", 2, 4)
     port = free_port()
-    server = start_mlflow(served, port, f"sqlite:///{served}/mlflow.db", str(served / "artifacts"), common)
+    server = start_mlflow(served, port, f"sqlite:///{served}/mlflow.db", str(served / "artifacts"), imports, common)
     said = []
 
     def ended(done: subprocess.CompletedProcess[str], code: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from command_line import PATH, ROOT
+from ready_children import Ready
 from scored_jobs import give_model, scored_sweep
 from servers import free_port, postgres, s3, start_mlflow, stop
 from store_records import records
@@ -22,14 +23,14 @@ from harness.report.history import reading
 
 
 @pytest.mark.slow
-def test_eight_jobs_at_once_over_postgresql_and_s3(tmp_path: Path) -> None:
+def test_eight_jobs_at_once_over_postgresql_and_s3(tmp_path: Path, imports: Ready) -> None:
     sweep = scored_sweep(tmp_path, jobs=8, sequences=2, frames=8)
     for number in range(8):
         give_model(sweep / str(number), tmp_path / "cache")
         _follow_one_tracker(sweep / str(number))
     with postgres(tmp_path) as store, s3("mlflow") as reach:
         port = free_port()
-        server = start_mlflow(tmp_path, port, store, "s3://mlflow/artifacts", **reach)
+        server = start_mlflow(tmp_path, port, store, "s3://mlflow/artifacts", imports, **reach)
         try:
             there = Target("server", uri=f"http://127.0.0.1:{port}")
             _log_at_once(sweep, str(there.uri))

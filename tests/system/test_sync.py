@@ -41,7 +41,7 @@ def test_a_server_that_dies_during_a_sweep(tmp_path: Path, prepared: Path, commo
     words = ["-m", "--config-dir", conf, "tracker=standing", "dataset=folder", f"dataset.root={root}",
              "dataset.split=val", "backend=torch", "seed=0,1,2", "mlflow=server", f"mlflow.uri={uri}",
              f"prepare.cache={prepared}", "hydra.sweep.dir=outputs/it"]  # fmt: skip
-    server = start_mlflow(tmp_path, port, store, kept, common)
+    server = start_mlflow(tmp_path, port, store, kept, imports, common)
     try:
         sweep = imports.begin(*words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         until = time.monotonic() + 900
@@ -61,7 +61,7 @@ def test_a_server_that_dies_during_a_sweep(tmp_path: Path, prepared: Path, commo
     assert away.returncode == 1
     assert "cannot reach the MLflow server" in away.stderr
 
-    server = start_mlflow(tmp_path, port, store, kept)
+    server = start_mlflow(tmp_path, port, store, kept, imports)
     try:
         first = harness("sync", cwd=tmp_path)
         assert first.returncode == 0, first.stderr

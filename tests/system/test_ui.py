@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import PATH, harness
+from command_line import harness
+from ready_children import Ready
 from scored_jobs import scored_sweep
 from servers import free_port, wait_for
 
@@ -47,20 +44,17 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pages(logged: Path) -> Iterator[dict[str, str]]:
+def pages(logged: Path, imports: Ready) -> Iterator[dict[str, str]]:
     """The addresses that ``ui`` prints, by their names, while it runs."""
     port = free_port()
     log = logged / "ui.log"
     with log.open("wb") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "harness", "ui", "--no-browser", "--port", str(port)],
-            cwd=logged, env={**os.environ, "PYTHONPATH": PATH}, stdout=output, stderr=output, start_new_session=True,
-        )  # fmt: skip
+        child = imports.begin("ui", "--no-browser", "--port", port, cwd=logged, stdout=output, stderr=output)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", child, log)
         yield dict(re.findall(r"^(compared|all runs): (\S+)$", log.read_text(), re.MULTILINE))
     finally:
-        os.killpg(child.pid, signal.SIGTERM)
+        child.terminate()
         child.wait(30)
 
 
@@ -73,6 +67,11 @@ def speeds(folder: Path) -> dict[str, str]:
 def text_with(page: Any, address: str, wanted: list[str]) -> str:
     """The page's text once all of ``wanted`` stand in it."""
     page.goto(address, timeout=PATIENCE_MS)
+    return wait_for_text(page, wanted)
+
+
+def wait_for_text(page: Any, wanted: list[str]) -> str:
+    """The text of a page that is open, once all of ``wanted`` stand in it."""
     condition = "words => words.every(word => document.body.innerText.includes(word))"
     page.wait_for_function(condition, arg=wanted, timeout=PATIENCE_MS)
     return str(page.inner_text("body"))
@@ -87,21 +86,26 @@ def test_the_comparison_shows_names_and_speeds(browser: Any, pages: dict[str, st
     page.close()
 
 
-def test_the_experiment_shows_the_columns_that_matter(browser: Any, pages: dict[str, str], logged: Path) -> None:
+@pytest.fixture(scope="module")
+def experiment(browser: Any, pages: dict[str, str]) -> Iterator[Any]:
+    """The page of the experiment, once its runs are there."""
     page = browser.new_page(viewport={"width": 2600, "height": 1200})
-    text_with(page, pages["all runs"], ["drawn runs", "fps", "ao", "latency_ms/p50", "agreement/mean_iou"])
+    text_with(page, pages["all runs"], ["drawn runs", "fps", "ao"])
+    yield page
     page.close()
 
 
-def test_the_settings_of_runs_come_before_their_metrics(browser: Any, pages: dict[str, str]) -> None:
-    page = browser.new_page(viewport={"width": 2600, "height": 1200})
-    text_with(page, pages["all runs"], ["drawn runs", "fps", "ao"])
+def test_the_experiment_shows_the_columns_that_matter(experiment: Any) -> None:
+    wait_for_text(experiment, ["drawn runs", "fps", "ao", "latency_ms/p50", "agreement/mean_iou"])
+
+
+def test_the_settings_of_runs_come_before_their_metrics(experiment: Any) -> None:
+    page = experiment
     heads = "[...document.querySelectorAll('.ag-header-cell')].map(cell => [cell.innerText.trim(), cell.getBoundingClientRect().x])"
     shown = [text for text, _ in sorted(page.evaluate(heads), key=lambda item: item[1])]
     settings = ["backend", "device", "hint", "quantization", "threads", "task", "tracker"]
     assert [text for text in shown if text in settings] == settings
     assert shown.index("tracker") < min(shown.index(name) for name in ("ao", "fps"))
-    page.close()
 
 
 def test_the_report_needs_no_network(browser: Any, logged: Path) -> None:
