@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --
 
 CHECK := $(MAKE) --no-print-directory check
 
-.PHONY: demo test test-unit test-products test-jobs test-system test-portable check lint docs bench ui env system clean help
+.PHONY: bytecode demo test test-unit test-products test-jobs test-system test-portable check lint docs bench ui env system clean help
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -32,36 +32,40 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 env: $(VENV)/ready  ## make the environment in .venv
 
+# hundreds of processes import this: compiled once, also where PYTHONDONTWRITEBYTECODE keeps each of them from doing so
+bytecode: env
+	@$(BIN)/python -m compileall -q harness tests/support
+
 demo: env  ## the first sweep: the demo tracker on the demo data, three backends
 	$(BIN)/python -m harness -m backend=torch,onnx,openvino
 
-test: env  ## lint, types, import rules and all tests
+test: bytecode  ## lint, types, import rules and all tests
 	@# the checks take what the tests leave of the processors, and say at the end what they found
 	@mkdir -p build; nice -n 19 $(CHECK) >build/check.log 2>&1 & checks=$$!; \
 	trap "kill $$checks" INT TERM; $(PYTEST); tests=$$?; wait $$checks; checked=$$?; \
 	if test $$checked -eq 0; then echo "lint, types and import rules: passed (build/check.log)"; \
 	else cat build/check.log; echo "error: make check failed, see above."; fi; exit $$((tests ? tests : checked))
 
-test-unit: env  ## the fast tests, which run in process: those to wait for at each edit
+test-unit: bytecode  ## the fast tests, which run in process: those to wait for at each edit
 	$(PYTEST) tests/unit
 
-test-products: env  ## every product held to its interface (contracts), networks and scores to the published ones (parity)
+test-products: bytecode  ## every product held to its interface (contracts), networks and scores to the published ones (parity)
 	$(PYTEST) tests/contracts tests/parity
 
 # of the other tiers what holds parts of harness/ rather than whole jobs
 PORTABLE := $(addprefix tests/jobs/test_,$(addsuffix .py,backends_with_models benchmark_task damaged_cache demo_split doctor_trials mlflow_log mlflow_runs \
 	native_devices native_process openvino_blobs openvino_cache openvino_models parallel_boxes profiles ray_worker sources_on_backends training))
 
-test-portable: env  ## the unit tests, and those of parts with models, with all calls removed that Windows lacks
+test-portable: bytecode  ## the unit tests, and those of parts with models, with all calls removed that Windows lacks
 	HARNESS_WITHOUT_POSIX=1 $(PYTEST) tests/unit $(PORTABLE) tests/system/test_children.py
 
 docs: env  ## the documentation as a site in build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file tools/mkdocs.yml
 
-test-jobs: env  ## the tests that run jobs by the command line
+test-jobs: bytecode  ## the tests that run jobs by the command line
 	$(PYTEST) tests/jobs
 
-test-system: env  ## the tests that kill processes, start servers and clusters, or drive a browser
+test-system: bytecode  ## the tests that kill processes, start servers and clusters, or drive a browser
 	$(PYTEST) tests/system
 
 check: env  ## lint, types and import rules alone
