@@ -29,9 +29,10 @@ def ao(folder: Path) -> float:
 # ------------------------------------------------------------------------------- prepared models
 
 
-def run_demo(place: Path, folder: str) -> tuple[float, str]:
+def run_demo(place: Path, folder: str, *more: str) -> tuple[float, str]:
     """The usual job (smat_demo, OpenVINO) over ``base``: its AO and what was said."""
-    done = harness("dataset=folder", "dataset.root=base", "mlflow=off", f"hydra.run.dir={folder}", cwd=place, HARNESS_PROGRESS="lines")
+    words = ("dataset=folder", "dataset.root=base", "mlflow=off", f"hydra.run.dir={folder}", *more)
+    done = harness(*words, cwd=place, HARNESS_PROGRESS="lines")
     assert done.returncode == 0, done.stderr
     return ao(place / folder), done.stderr
 
@@ -48,12 +49,13 @@ def shortened(path: Path) -> None:
 
 def test_a_prepared_model_that_was_damaged_is_made_anew_with_a_notice(tmp_path: Path) -> None:
     patch_split(tmp_path / "base")
-    sound, _ = run_demo(tmp_path, "sound")
+    quick = "prepare.exporter=torchscript"  # the cache is the test's own
+    sound, _ = run_demo(tmp_path, "sound", quick)
     assert sound > 0.7
     for harm in (zeroed, shortened):
         (weights,) = (tmp_path / "outputs/cache/artifacts").glob("*/search.bin")
         harm(weights)
-        found, told = run_demo(tmp_path, harm.__name__)
+        found, told = run_demo(tmp_path, harm.__name__, quick)
         assert found == sound
         assert "search.bin" in told and "damaged" in told and "prepared again" in told
 

@@ -15,7 +15,7 @@ from harness.core.files import read_json
 from harness.core.results import Results
 from harness.publish.submission import pack_tracks, shipped_test_facts, validate
 
-SETTINGS = ("--config-dir", SUPPORT / "own", "tracker=standing", "backend=torch", "dataset=got10k")
+SETTINGS = ("--config-dir", SUPPORT / "own", "tracker=standing", "backend=onnx", "dataset=got10k")
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_film_and_recording_are_written(place, track):
         (("clip.avi", "--box", "1,2,3", "--json"), 2, "--box is '1,2,3'; accepted: x,y,w,h"),
         (("clip.avi", "--box", "150,2,30,30", "--json"), 2, "--box is [150.0, 2.0, 30.0, 30.0], which is not inside the image"),
         (("clip.avi", "--box", BOX, "--out", "film.avi"), 2, "--out film.avi is no MP4 file"),
-        (("http://127.0.0.1:9/x", "--box", BOX, "--json", "--timeout", "2"), 2, "http://127.0.0.1:9/x cannot be opened"),
+        (("http://127.0.0.1:9/x", "--box", BOX, "--json", "--timeout", "0.5"), 2, "http://127.0.0.1:9/x cannot be opened"),
         (("clip.avi", "--box", BOX, "--json", "backend=onx"), 2, "onx"),
     ],
 )

@@ -29,17 +29,21 @@ def published(otb: Path, tracker: str, attribute: str) -> dict:
     return json.loads((otb / "results" / "OPE" / tracker / "scores_cvpr13" / f"{attribute}.json").read_text())
 
 
+SPLITS = {"STRUCK": "OTB2013", "MEEM": "2013"}
+"""The same list by both of its names."""
+
+
 @pytest.mark.parametrize(("tracker", "auc", "precision"), [("STRUCK", "0.472", "0.653"), ("MEEM", "0.556", "0.800")])
 def test_otb2013_scores_equal_the_published_digits(tracker: str, auc: str, precision: str, otb: Path) -> None:
-    found = score(otb, tracker, "OTB2013")
+    found = score(otb, tracker, SPLITS[tracker])
     assert f"{found.scores.metrics['auc']:.3f}" == auc
     assert f"{found.scores.metrics['precision20']:.3f}" == precision
     assert len(found.scores.sequences) == 51
 
 
-@pytest.mark.parametrize(("tracker", "split"), [("STRUCK", "OTB2013"), ("MEEM", "2013")])
-def test_each_sequences_overlap_and_each_attributes_auc_are_the_published_ones(tracker: str, split: str, otb: Path) -> None:
-    found = score(otb, tracker, split)
+@pytest.mark.parametrize("tracker", SPLITS)
+def test_each_sequences_overlap_and_each_attributes_auc_are_the_published_ones(tracker: str, otb: Path) -> None:
+    found = score(otb, tracker, SPLITS[tracker])
     every = published(otb, tracker, "ALL")
     overlaps = {name.casefold(): value for name, value in zip(every["seqs"], every["overlapScores"], strict=True)}
     for name, row in found.scores.sequences.items():

@@ -116,6 +116,7 @@ class Ready:
     def module(self, name: str, *words: str, **options: Any) -> Any:
         """``python -m NAME WORDS``, running, with a session of its own; ``options`` are those of ``subprocess.Popen``."""
         command = [sys.executable, "-m", name, *words]
+        options.setdefault("stdin", subprocess.DEVNULL)
         if not possible():
             return subprocess.Popen(command, start_new_session=True, **options)
         return self._fork(command, name, list(words), options, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -103,7 +104,7 @@ class Server:
         told.unlink()
         self.tried.update(names)
         for name in names:
-            with contextlib.suppress(Exception):  # what others put among the modules cannot be imported by its name
+            with contextlib.suppress(Exception, SystemExit):  # what others put among the modules cannot be imported by its name
                 importlib.import_module(name)
         if names:
             gc.collect()
@@ -133,7 +134,9 @@ class Server:
             child, status = os.waitpid(-1, os.WNOHANG)
             if child == 0:
                 return
-            asker = self.running.pop(child)
+            asker = self.running.pop(child, None)
+            if asker is None:  # started by what was imported
+                continue
             with contextlib.suppress(KeyError):
                 self.selector.unregister(asker)
             with contextlib.suppress(OSError):  # whoever asked may have gone
@@ -224,9 +227,20 @@ def _run(module: str, arguments: list[str]) -> int:
     return 0
 
 
+def warm() -> None:
+    """Does what every child that logs would do: the mapping of MLflow's tables, and the search for the newest among its migrations."""
+    from mlflow.store.db import utils
+    from sqlalchemy.orm import configure_mappers
+
+    configure_mappers()
+    utils._get_latest_schema_revision = functools.cache(utils._get_latest_schema_revision)
+    utils._get_latest_schema_revision()
+
+
 if __name__ == "__main__":
     for name in MODULES:
         importlib.import_module(name)
+    warm()
     gc.collect()
     gc.freeze()
     Server(sys.argv[1]).serve()

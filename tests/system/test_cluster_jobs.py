@@ -143,10 +143,10 @@ def test_a_node_killed_half_way_changes_nothing(nodes: Any, place: Path, shared:
 
 
 def test_a_model_reaches_nodes_that_do_not_see_the_cache(
-    nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: Any, tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through Ray's object store, into the worker's own cache."""
-    experiment, artifact = small_experiment(tmp_path / "cache", "backend=onnx")
+    experiment, artifact = small_experiment(prepared, "backend=onnx")
     Evaluate(mode="serial", warmup=1).run(context_of(experiment, artifact, tmp_path / "local", 1))
     whole = cluster.order_of
     monkeypatch.setattr(cluster, "order_of", lambda *given: replace(whole(*given), folder="/nowhere"))
