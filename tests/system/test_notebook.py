@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import PATH, ROOT, with_cache
 from ready_children import Ready
+from ready_server import UNDRAWN
 
 nbformat = pytest.importorskip("nbformat", reason="extra [notebook] is not installed")
 nbclient = pytest.importorskip("nbclient", reason="extra [notebook] is not installed")
@@ -35,11 +36,22 @@ def test_the_notebook_is_kept_without_outputs() -> None:
     assert [cell for cell in found.cells if cell.cell_type == "code" and (cell.outputs or cell.execution_count)] == []
 
 
+STARTUP = """
+from harness.report import plots, render
+from ready_children import Ready
+
+_ready = Ready({address!r}).given()
+_ready.__enter__()
+plots.job_plots = render.job_sheets = lambda *_: []
+"""
+"""A kernel's children are forked from the process that keeps the imports ready; runs have no pictures but those that are asked for."""
+
+
 def begin_ready(ipython: Path, address: str) -> None:
-    """Has a kernel's children forked from the process that keeps the imports ready."""
+    """Has a kernel begin with ``STARTUP``."""
     startup = ipython / "profile_default/startup"
     startup.mkdir(parents=True)
-    (startup / "ready.py").write_text(f"from ready_children import Ready\n_ready = Ready({address!r}).given()\n_ready.__enter__()\n")
+    (startup / "ready.py").write_text(STARTUP.format(address=address))
 
 
 @pytest.mark.slow
@@ -49,6 +61,7 @@ def test_the_notebook_sweeps_compares_plots_and_recommends(
     begin_ready(tmp_path / "ipython", imports.address)
     with_cache(tmp_path, prepared)
     monkeypatch.setenv("PYTHONPATH", f"{PATH}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setenv(UNDRAWN, "1")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
