@@ -10,6 +10,7 @@ import numpy as np
 import openvino as ov
 import pytest
 import torch
+from ready_export import list_once
 
 from harness.backends.onnx.backend import Onnx
 from harness.backends.openvino.backend import OpenVino
@@ -106,6 +107,7 @@ def first_boxes(spec: LightTrack, sessions: dict[str, Session], folder: Path) ->
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is prepared for one test is there for the next."""
+    list_once()
     return tmp_path_factory.mktemp("models")
 
 

@@ -23,6 +23,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import ready_export
+
 MODULES = (
     "numpy", "cv2", "pandas", "pyarrow.parquet", "pydantic", "scipy.stats", "safetensors", "torch", "onnx", "onnxruntime", "openvino",
     "hydra", "mlflow", "mlflow.store.tracking.sqlalchemy_store", "matplotlib.figure",
@@ -106,6 +108,8 @@ class Server:
         for name in names:
             with contextlib.suppress(Exception, SystemExit):  # what others put among the modules cannot be imported by its name
                 importlib.import_module(name)
+        if ready_export.REGISTRATION in names:
+            ready_export.list_once()
         if names:
             gc.collect()
             gc.freeze()
