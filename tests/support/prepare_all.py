@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+import ready_export
+
 from harness.jobs.compose import make_plan
 from harness.jobs.experiment import build_experiment
 from harness.machine.progress import Silent
@@ -13,6 +15,8 @@ from harness.prepare.steps import realise
 
 
 def main(cache: Path, root: str, exporter: str) -> None:
+    if exporter == "dynamo":
+        ready_export.list_once()
     found = {}
     for version in ("v1", "v2", "v3"):
         for backend in ("torch", "onnx", "openvino"):
