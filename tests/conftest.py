@@ -47,6 +47,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 
 import command_line  # noqa: E402
+import once_parsed  # noqa: E402
 import ready_children  # noqa: E402
 import ready_store  # noqa: E402
 
@@ -76,8 +77,8 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def unhurried() -> Iterator[None]:
-    """What tests write need not outlive a power cut: this process leaves the disk its time. What was frozen below stays so."""
-    with pytest.MonkeyPatch.context() as patch:
+    """What tests write need not outlive a power cut: this process leaves the disk its time. What was frozen below stays so, and YAML that was read."""
+    with pytest.MonkeyPatch.context() as patch, once_parsed.read_once():
         patch.setattr(os, "fsync", lambda file: None)
         patch.setattr(gc, "unfreeze", lambda: None)
         yield
