@@ -69,6 +69,23 @@ def test_a_run_holds_what_its_folder_holds(sweep: Path) -> None:
     assert not any(name.startswith(("mlflow.json", ".", "model/")) for name in run["artifacts"])
 
 
+def test_a_data_set_that_another_job_enters_at_the_same_moment_is_logged(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    usual, refused = mlflow.MlflowClient.log_inputs, []
+
+    def first_refused(*arguments: object, **named: object) -> None:
+        if not refused:
+            refused.append(arguments)
+            raise RuntimeError('(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint "dataset_pk"')
+        usual(*arguments, **named)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "log_inputs", first_refused)
+    log_folder(sweep / "1", parent=sweep, target=target(sweep))
+    results = Results.load(sweep / "1")
+    assert refused and records(target(sweep))[results.id]["datasets"] == [("data-val", results.dataset["digest"][:36])]
+
+
 def test_logging_again_changes_nothing(sweep: Path) -> None:
     log_all(sweep, target(sweep))
     before = records(target(sweep))

@@ -208,7 +208,13 @@ def _log_dataset(store: Any, run: Any, results: Results) -> None:
         source=content.storable(str(section.get("root") or section.get("path") or found["name"])),
         profile=f'{{"sequences": {found.get("sequences", 0)}, "frames": {found.get("frames", 0)}}}',
     )
-    store.log_inputs(run.info.run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "evaluation")])])
+    inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "evaluation")])]
+    try:
+        store.log_inputs(run.info.run_id, datasets=inputs)
+    except Exception as error:  # MLflow's and its database's errors share no base class
+        if not re.search("unique|duplicate", str(error), re.IGNORECASE):
+            raise
+        store.log_inputs(run.info.run_id, datasets=inputs)  # another job entered the same data set at the same moment
 
 
 # ------------------------------------------------------------------------------------------- a sweep
