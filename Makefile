@@ -79,7 +79,7 @@ lint:
 types-%:
 	$(BIN)/mypy --platform $* --cache-dir .mypy_cache/$*
 
-bench: env  ## the benchmarks: writes benchmarks/latest.json and prints a table
+bench: bytecode  ## the benchmarks: writes benchmarks/latest.json and prints a table
 	$(BIN)/python -m benchmarks.run
 
 ui: env  ## the MLflow UI on the store of this folder
