@@ -41,6 +41,8 @@ class Beside:
             self.recorder.wake()
         if following is not None:
             self.ahead.start(following)
+        elif self.recorder is not None:
+            self.recorder.open_store()
 
     def uncounted(self) -> float:
         """The processor seconds that a watch over the job that has ended must add to this process's own and its ended children's."""

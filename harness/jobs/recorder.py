@@ -28,9 +28,8 @@ class Recorder(Helper):
         self.target: Target | None = None
         self._opened = False
 
-    def wake(self) -> None:
-        """Lets it continue, and has it open the store in ``target`` while nothing is to be logged yet."""
-        super().wake()
+    def open_store(self) -> None:
+        """Has it open the store in ``target`` while nothing is to be logged yet; to be called when no job follows."""
         if self.target is not None and not self._opened:
             self._opened = True
             self.ask(folder=None, target=asdict(self.target))
