@@ -23,7 +23,7 @@ from harness.scoring import race as racing, turns as deciding
 from harness.scoring.compared import Row
 
 TORCH = ("backend=torch", "device=cpu", "hint=none", "quantization=none")
-MOST_FINALISTS = 8
+MOST_FINALISTS = 4
 CLEARLY_SLOWER = 1.08
 """Candidates whose times in the race differ by this much are not compared again in the final."""
 LOADING_ROUNDS = 4
