@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from harness.core import secrets
 from harness.core.files import plain
 from harness.machine import children, environment
 
@@ -115,4 +116,4 @@ def measuring_variables(config: Mapping[str, Any], **more: str) -> dict[str, str
 
 def _lasting(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables that libraries may read while they load: all but those by which each child is told of its start."""
-    return {name: value for name, value in variables.items() if name not in ("HARNESS_SPAWNED", "HARNESS_PROGRESS", "HARNESS_ADDRESSES")}
+    return {name: value for name, value in variables.items() if name not in ("HARNESS_SPAWNED", "HARNESS_PROGRESS", secrets.VARIABLE)}

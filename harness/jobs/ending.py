@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import tolerated
-from harness.core.results import Results
+from harness.core.results import VERDICT_FILE, Results
 from harness.jobs import finishing
 from harness.jobs.finishers import Finishers
 from harness.jobs.helper import Answer
@@ -75,6 +75,8 @@ def _finish_apart(sweep: Path, jobs: Sequence[Path], undrawn: Sequence[Path], sh
         if judged.result() is None:  # its process died
             _concluded(sweep, jobs, "sweep", show)
         shown = judged.result() is None
+        if not shown and not (sweep / VERDICT_FILE).is_file():  # nothing to compare: records name a report only if it is there
+            shown = _await_report(report, sweep, jobs, show)
         for job in jobs:
             if job in pictures:
                 _await_pictures(pictures[job], job)
