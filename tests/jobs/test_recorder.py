@@ -67,6 +67,14 @@ def test_a_command_logs_a_job_and_a_sweep_without_loading_mlflow_and_draws_a_swe
         assert [name for name in names(place / "mlruns/mlflow.db") if not name.startswith("evaluate")] == logged
 
 
+def test_the_record_of_a_sweeps_only_job_names_the_report(place: Path) -> None:
+    done = process(*OWN, "-m", "task.warmup=1", "turns.seconds=0", "hydra.sweep.dir=alone", cwd=place)
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(place / "mlruns/mlflow.db") as database:
+        query = "select value from tags where key = 'mlflow.note.content' and run_uuid in (select run_uuid from tags where key = 'mlflow.parentRunId')"
+        assert ["artifactPath/report.html" in note for (note,) in database.execute(query)] == [True]
+
+
 def test_a_command_that_logs_nothing_starts_no_recorder(place: Path, ready_path: str) -> None:
     code = f"import harness.jobs.recorder as found\nfound.Recorder.__init__ = lambda self: sys.exit('started')\n{TOLD}"
     done = python(f"import sys\n{code}", *OWN, "mlflow=off", cwd=place, path=ready_path)
