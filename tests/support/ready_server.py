@@ -151,7 +151,7 @@ class Server:
 def _become(wanted: dict[str, Any], files: list[int], address: str) -> None:
     """Runs a module as ``python -m`` would; does not return."""
     code = 1
-    begun = set(sys.modules)
+    atexit.register(_tell, set(sys.modules), Path(f"{address}{FURTHER}"))  # a module may end the process itself, and calls what is registered
     try:
         os.setsid()
         with contextlib.suppress(OSError):  # cores that a test has made up
@@ -179,8 +179,6 @@ def _become(wanted: dict[str, Any], files: list[int], address: str) -> None:
         with contextlib.suppress(BaseException):
             threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the interpreter's end does
             atexit._run_exitfuncs()
-        with contextlib.suppress(BaseException):
-            _tell(begun, Path(f"{address}{FURTHER}"))
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
@@ -191,7 +189,7 @@ def _tell(begun: set[str], path: Path) -> None:
     """Writes what this process has imported since it began."""
     names = [name for name in sys.modules if name not in begun and name.partition(".")[0] in LATER and not name.startswith(NEVER)]
     if names:
-        with path.open("a") as file:
+        with contextlib.suppress(OSError), path.open("a") as file:
             file.write("\n".join(names) + "\n")
 
 
