@@ -68,8 +68,8 @@ def test_the_first_boxes_of_every_step_th_sequence_are_the_references(
     shared: Path, cache: Path, run: str, weights: str, smooth: bool, step: int, exporter: Any
 ) -> None:
     spec = Fear(weights=str(shared / "fear" / f"{weights}.safetensors"), smooth=smooth)
-    backend = Onnx(threads=2)
-    artifact = realise(plan(spec, backend, Settings(exporter, cache=str(cache)), 0), cache, Silent(), 2)
+    backend = Onnx(threads=1)  # a worker has one core
+    artifact = realise(plan(spec, backend, Settings(exporter, cache=str(cache)), 0), cache, Silent(), 1)
     folders = sorted(path for path in (shared / "real" / "val").iterdir() if path.is_dir())
     assert len(folders) == 12
     sessions = backend.open(artifact)

@@ -86,7 +86,7 @@ ARGUMENTS = (
     "convert x --to otb -o w", "convert runs/0 --to otb -o x", "check-dataset x", "check-dataset data --split x", "repair --root x", "ui --root x --no-browser", "ui x --no-browser",
     "history --outputs x --root x", "history --outputs runs --root x --out x", "prune --older-than 1d --outputs x --root x", "track x --json --box 1,1,5,5",
     "track x.mp4 --json --box 1,1,5,5", "track x --json --box 1,1,5,5 --config-dir x", "recommend --folder x tracker=nobody", "recommend --config-dir x tracker=nobody",
-    "tune tracker.window_influence --on a --folder x dataset=folder dataset.root=x", "resume=x", "hydra.run.dir=x resume=x", "--config-dir x",
+    "tune tracker.window_influence --on a --folder x dataset=folder dataset.root=x", "resume=x", "hydra.run.dir=x resume=x", "--config-dir x dataset.limit=1 mlflow=off",
 )  # fmt: skip
 """Commands of which an argument is something else; ``x`` and ``x.zip``, ``x.mp4`` are that."""
 
