@@ -34,10 +34,10 @@ MODULES = (
     "harness.backends.openvino.session", "harness.cli.main", "harness.jobs.sweep", "harness.jobs.finishing", "harness.report.render", "harness.publish.mlflow",
 )  # fmt: skip
 """What is imported. None of it starts a thread by being imported."""
-LATER = ("harness", "nncf", "onnx", "onnxscript", "onnx_ir", "onnxruntime", "openvino", "torch", "sympy", "networkx", "scipy", "pandas", "mlflow", "matplotlib")
-"""Packages of which what a child has imported is imported here, too, before the next child begins."""
-NEVER = ("mlflow.server", "torch._inductor")
-"""What asks, when it is imported, which process it is in; what starts threads."""
+LATER = ("nncf", "onnxscript", "onnx_ir", "torch", "sympy", "networkx")
+"""Packages of which what a child has imported is imported here, too, before the next child begins: those of exporters and quantisers take seconds."""
+NEVER = "torch._inductor"
+"""It starts threads when it is imported."""
 FURTHER = ".further"
 """What the name of the file ends in to which children write what they have imported."""
 UNDRAWN = "HARNESS_TESTS_UNDRAWN"
