@@ -29,7 +29,9 @@ class OrtSession:
     """A graph in ONNX Runtime."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        self.session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # a worker has one core, on which a second thread would wait by turning round
+        self.session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         self.names = [output.name for output in self.session.get_outputs()]
 
     def run(self, inputs):
