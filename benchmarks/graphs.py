@@ -26,7 +26,7 @@ from benchmarks.bars import is_quiet, quartiles
 from benchmarks.run import Watch
 from harness.machine.environment import cpu_info
 
-PRODUCTS = ("Convolution", "GroupConvolution", "FullyConnected", "MatMul")
+PRODUCTS = ("Convolution", "GroupConvolution", "FullyConnected", "FullyConnectedQuantizedLegacy", "MatMul")
 """OpenVINO's types of layers that multiply."""
 
 
