@@ -12,6 +12,7 @@ import psutil
 import pytest
 from command_line import SUPPORT, harness, process, with_cache
 from patch_sequences import patch_split
+from ready_children import Ready
 
 from harness.jobs import task
 from harness.jobs.recorder import Recorder
@@ -67,8 +68,8 @@ def test_a_command_logs_a_job_and_a_sweep_without_loading_mlflow_and_draws_a_swe
         assert [name for name in names(place / "mlruns/mlflow.db") if not name.startswith("evaluate")] == logged
 
 
-def test_the_record_of_a_sweeps_only_job_names_the_report(place: Path) -> None:
-    done = process(*OWN, "-m", "task.warmup=1", "turns.seconds=0", "hydra.sweep.dir=alone", cwd=place)
+def test_the_record_of_a_sweeps_only_job_names_the_report(place: Path, imports: Ready) -> None:
+    done = imports.run(*OWN, "-m", "task.warmup=1", "turns.seconds=0", "hydra.sweep.dir=alone", cwd=place)
     assert done.returncode == 0, done.stderr
     with sqlite3.connect(place / "mlruns/mlflow.db") as database:
         query = "select value from tags where key = 'mlflow.note.content' and run_uuid in (select run_uuid from tags where key = 'mlflow.parentRunId')"
