@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from ready_export import list_once
+from ready_export import hasten
 
 from harness.backends.onnx.backend import Onnx
 from harness.machine.progress import Silent
@@ -50,7 +50,7 @@ def test_the_trained_network_gives_the_golden_outputs(shared: Path, case: str) -
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The models of each of the two files of weights are made once."""
-    list_once()
+    hasten()
     return tmp_path_factory.mktemp("models")
 
 

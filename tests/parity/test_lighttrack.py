@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 import pytest
 import torch
-from ready_export import list_once
+from ready_export import hasten
 
 from harness.backends.onnx.backend import Onnx
 from harness.backends.openvino.backend import OpenVino
@@ -107,7 +107,7 @@ def first_boxes(spec: LightTrack, sessions: dict[str, Session], folder: Path) ->
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is prepared for one test is there for the next."""
-    list_once()
+    hasten()
     return tmp_path_factory.mktemp("models")
 
 

@@ -16,7 +16,7 @@ from harness.prepare.steps import realise
 
 def main(cache: Path, root: str, exporter: str) -> None:
     if exporter == "dynamo":
-        ready_export.list_once()
+        ready_export.hasten()
     found = {}
     for version in ("v1", "v2", "v3"):
         for backend in ("torch", "onnx", "openvino"):

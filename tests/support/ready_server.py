@@ -109,7 +109,7 @@ class Server:
             with contextlib.suppress(Exception, SystemExit):  # what others put among the modules cannot be imported by its name
                 importlib.import_module(name)
         if ready_export.REGISTRATION in names:
-            ready_export.list_once()
+            ready_export.hasten()
         if names:
             gc.collect()
             gc.freeze()
