@@ -36,7 +36,9 @@ class Backend(ABC):
     opens; ``precisions`` the artifact precisions it can run; ``profiler`` its layer profiler (``module:function``, called as
     ``(backend, artifact, graph, inputs, warmup, scratch) -> LayerTimes``), None if it has none; ``peak`` names, in the
     same form, the function that measures the most operations a second that the runtime reaches
-    (``(backend, precision) -> float | None``); ``deterministic`` is True if the same inputs give the same outputs in
+    (``(backend, precision) -> float | None``), and ``copies`` the one that measures how fast its device moves data
+    (``(backend) -> [(bytes in use, bytes per second)]``), for a device other than the processor; ``profiled`` names the
+    devices whose layers the profiler times, all if it is empty; ``deterministic`` is True if the same inputs give the same outputs in
     every run; ``packages`` names the packages whose versions decide its outputs.
     """
 
@@ -45,6 +47,8 @@ class Backend(ABC):
     precisions: ClassVar[tuple[str, ...]]
     profiler: ClassVar[str | None] = None
     peak: ClassVar[str | None] = None
+    copies: ClassVar[str | None] = None
+    profiled: ClassVar[tuple[str, ...]] = ()
     deterministic: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ()
     title: ClassVar[str] = ""
@@ -89,6 +93,19 @@ class Backend(ABC):
         Call it after the first ``open``.
         """
         return []
+
+    # a card of its own --------------------------------------------------------------------------
+
+    def card(self) -> str:
+        """Returns the UUID of the NVIDIA card that its sessions run on; empty if it does not know, or runs on none.
+
+        Call it after the first ``open``.
+        """
+        return ""
+
+    def card_mb(self) -> float | None:
+        """Returns the most memory in MiB that it has taken on a card; None if it does not know, or runs on none."""
+        return None
 
     # how its models are made --------------------------------------------------------------------
 

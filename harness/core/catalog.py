@@ -51,7 +51,9 @@ MEASURED_GROUPS = tuple(group.name for group in GROUPS if group.measured)
 COMPARED_GROUPS = tuple(group.name for group in GROUPS if group.compared)
 
 
-PACKAGES = ("torch", "onnx", "onnxruntime", "openvino", "nncf", "numpy", "opencv-python", "mlflow", "hydra-core", "pandas")
+PACKAGES = (
+    "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "nncf", "numpy", "opencv-python", "mlflow", "hydra-core", "pandas",
+)  # fmt: skip
 """The packages whose versions every record keeps: they decide the results, or how results are stored."""
 
 
@@ -168,6 +170,9 @@ METRICS: tuple[Metric, ...] = (
 
     _other("memory", "rss_mb/peak", "peak", "MB", "lower", 0, "most resident memory of the measuring process (MiB)",
            sequences="", places=(*TABLE, "mlflow"), needs=("machine",)),
+    _other("memory", "card_mb/peak", "card", "MB", "lower", 0,
+           "most memory that the runtime took on the card (MiB): weights, activations and what it keeps for reuse; CUDA's own context is not in it",
+           sequences="", places=(*WIDE, "mlflow"), needs=("machine",)),
     _other("memory", "model_mb", "model", "MB", "lower", 1, "size of the model files", sequences="", places=(*WIDE, "mlflow")),
     _other("conversion", "parity/max_abs_diff", "parity", "", "lower", 7,
            "largest difference of any output of the converted graphs from the source's, on seeded inputs", sequences=""),

@@ -195,6 +195,9 @@ def outcome(experiment: Experiment, artifact: Artifact, result: TaskResult) -> d
     opened = experiment.backend.load_times() if experiment.task.uses_backend else {}
     metrics |= {f"load_ms/{key}": seconds * 1e3 for key, seconds in opened.items()}
     metrics.setdefault("rss_mb/peak", peak_rss_mb() + experiment.backend.outside_rss_mb())
+    card = experiment.backend.card_mb()
+    if card is not None:
+        metrics["card_mb/peak"] = card
     if artifact.info.get("mb") is not None:
         metrics["model_mb"] = float(artifact.info["mb"])
     found = parity.summary(artifact.info)

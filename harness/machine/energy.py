@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.machine import cards
+
 POWERCAP = Path("/sys/class/powercap")
 NONE = "no energy counter here"
 _ZONE = re.compile(r"intel-rapl:\d+")
@@ -109,16 +111,24 @@ class Meter:
         return found
 
 
-def meter(device: str = "cpu", root: Path = POWERCAP) -> Meter:
-    """Returns the counters for ``device``: those of the processor, and for ``cuda`` and ``gpu`` also those of the GPUs.
+def meter(device: str = "cpu", root: Path = POWERCAP, card: str = "") -> Meter:
+    """Returns the counters for ``device``: those of the processor, and with ``cuda`` that of the card in use.
 
-    ``root`` is the folder of powercap's zones. Never raises; ``reason`` states what is missing.
+    ``gpu`` does not say which card it is: all that NVML lists are counted.
+
+    Args:
+        device: As in ``device=``.
+        root: The folder of powercap's zones.
+        card: The UUID of the card in use if the runtime tells it, else the first one that CUDA shows.
+
+    Returns:
+        The counters; ``reason`` states what is missing. Never raises.
     """
     counters, why = _processor(root)
     reasons = [why]
     if device in ("cuda", "gpu"):
-        cards, why = _cards()
-        counters += cards
+        found, why = _cards(device == "cuda", card)
+        counters += found
         reasons.append(why)
     told = "; ".join(reason for reason in reasons if reason)
     return Meter(counters, told if counters else f"{NONE}: {told}")
@@ -154,14 +164,17 @@ def _label(path: Path, name: str, zones: Mapping[Path, str]) -> str:
     return f"{zones.get(parent, parent.name)} {name}"
 
 
-def _cards() -> tuple[list[Counter], str]:
-    """Returns all GPUs that NVML lists."""
+def _cards(one: bool, card: str) -> tuple[list[Counter], str]:
+    """Returns the card in use (``one``), or all that NVML lists."""
     try:
         import pynvml
     except ImportError:
         return [], "NVML is not installed: pip install 'tracker-harness[nvidia]'"
     try:
         pynvml.nvmlInit()
+        if one:
+            handle = cards.handle(pynvml, card)
+            return [NvmlCounter(pynvml, handle, f"gpu-{pynvml.nvmlDeviceGetIndex(handle)}")], ""
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
         return [NvmlCounter(pynvml, handle, f"gpu-{index}") for index, handle in enumerate(handles)], ""
     except Exception as error:

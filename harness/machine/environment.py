@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from harness.core.catalog import PACKAGES
+from harness.machine import cards
 
 # CPU features that decide the speed of float and int8 arithmetic on x86 and Arm, by the kernel's names.
 FEATURES = (
@@ -43,6 +44,7 @@ def describe() -> dict[str, Any]:
     found = _machine_facts()
     found |= {
         "machine": machine(),
+        **({"card_driver": driver} if (driver := cards.driver()) else {}),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "governor": governor(),
@@ -77,6 +79,7 @@ def _machine_facts() -> dict[str, Any]:
         "virtual": cpu["virtual"],
         "system": platform.system(),
         "hostname": platform.node(),
+        **({"cards": found} if (found := cards.names()) else {}),  # machines without a card keep their digest
     }
 
 

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import psutil
 
+from harness.machine import cards
+
 SYS = Path("/sys")
 
 
@@ -117,15 +119,18 @@ class CardSensors:
             return None
 
 
-def sensors_of(device: str) -> Sensors:
-    """Returns the sensors of a device: the first GPU's for ``cuda`` if NVML is available, else the processor's."""
+def sensors_of(device: str, card: str = "") -> Sensors:
+    """Returns the sensors of a device: those of the card in use for ``cuda`` if NVML is available, else the processor's.
+
+    ``card`` is its UUID if the runtime tells it, else the first card that CUDA shows is taken.
+    """
     if device != "cuda":
         return ProcessorSensors()
     try:
         import pynvml
 
         pynvml.nvmlInit()
-        return CardSensors(pynvml, pynvml.nvmlDeviceGetHandleByIndex(0))
+        return CardSensors(pynvml, cards.handle(pynvml, card))
     except Exception:  # no package, no driver, no GPU: use the processor
         return ProcessorSensors()
 

@@ -17,6 +17,7 @@ from harness.scoring.intervals import bracket
 P99 = "latency_ms/p99"
 SPOKEN = {
     "backend.precision": {"fp32": "fp32", "device": "the device's own precision", "bf16": "bf16", "fp16": "fp16"},
+    "backend.tf32": {"true": "tf32", "false": "fp32"},
     "backend.spinning": {"true": "spinning", "false": "no spinning"},
 }
 COUNTED = {"threads": "thread", "backend.streams": "stream"}

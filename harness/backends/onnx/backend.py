@@ -22,24 +22,27 @@ class Onnx(Backend):
 
     ``provider`` overrides the execution provider that ``device`` implies; ``spinning`` lets idle threads poll for
     work (lower latency, but a busy processor); ``optimization`` is ONNX Runtime's graph optimisation level; ``pinning``
-    keeps its threads, or each sequence in parallel mode, on separate cores.
+    keeps its threads, or each sequence in parallel mode, on separate cores; ``tf32`` lets a card round the factors of
+    products to TF32, which ONNX Runtime does unless it is told not to.
     """
 
     name: ClassVar[str] = "onnx"
     format: ClassVar[str] = "onnx"
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")
-    packages: ClassVar[tuple[str, ...]] = ("onnxruntime",)
+    packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnxruntime-gpu")
     title: ClassVar[str] = "ONNX"
     color: ClassVar[str] = "#0072B2"
     aliases: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     usual_rounding: ClassVar[bool] = True
     profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
+    profiled: ClassVar[tuple[str, ...]] = ("cpu",)  # on a card its events are the launches of kernels, which take no time
     peak: ClassVar[str | None] = f"{PRODUCT}.profile:peak"
 
     provider: str | None = None
     spinning: bool = True
     optimization: Literal["disable", "basic", "extended", "all"] = "all"
     pinning: bool | None = None
+    tf32: bool = False
     device: str = "cpu"
     hint: str = "none"
     threads: int = 1
@@ -56,6 +59,8 @@ class Onnx(Backend):
                 f"backend=onnx has no provider for device={self.device}; accepted: {', '.join(PROVIDERS)}, "
                 "or name one in backend.provider."
             )
+        if self.tf32 and self.chosen_provider != PROVIDERS["cuda"]:
+            raise SkipJob(f"backend.tf32=true is arithmetic of NVIDIA's cards, not of {self.chosen_provider}; use device=cuda, or leave it out.")
 
     def prepare_parallel(self, requests: int) -> None:
         self._requests = requests
@@ -71,6 +76,11 @@ class Onnx(Backend):
     def chosen_provider(self) -> str:
         """Returns the named execution provider, else the one that the device implies."""
         return self.provider or PROVIDERS[self.device]
+
+    @property
+    def provider_options(self) -> dict[str, str]:
+        """Returns the options of the execution provider."""
+        return provider_options(self.chosen_provider, self.tf32)
 
     def open(self, artifact: Artifact) -> dict[str, Session]:
         session = _heavy("session")
@@ -117,9 +127,16 @@ class Onnx(Backend):
 
     @classmethod
     def handover(cls, section: Mapping[str, Any], hint: str, effective: Mapping[str, Any]) -> Handover:
-        del section, hint
+        del hint
         provider = str(effective.get("provider") or PROVIDERS["cpu"]).split(",")[0]
-        return Handover("onnxruntime", _heavy("export").SESSION, {"provider": provider})
+        package = "onnxruntime-gpu" if provider == PROVIDERS["cuda"] else "onnxruntime"
+        options = {"provider": provider, "provider_options": provider_options(provider, bool(section.get("tf32")))}
+        return Handover(package, _heavy("export").SESSION, options)
+
+
+def provider_options(provider: str, tf32: bool) -> dict[str, str]:
+    """Returns the options that an execution provider gets: for CUDA whether it may use TF32, else none."""
+    return {"use_tf32": str(int(tf32))} if provider == PROVIDERS["cuda"] else {}
 
 
 def _heavy(name: str) -> Any:

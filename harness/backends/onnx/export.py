@@ -11,7 +11,8 @@ class Session:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         self.outputs = graph["outputs"]
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=[OPTIONS["provider"]])
+        provider = (OPTIONS["provider"], OPTIONS["provider_options"])
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
 
     def run(self, inputs):
         return dict(zip(self.outputs, self.session.run(self.outputs, inputs)))'''

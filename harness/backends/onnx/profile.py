@@ -32,7 +32,7 @@ def layer_times(
     options.enable_profiling = True
     options.profile_file_prefix = str(scratch / "onnxruntime")
     options.optimized_model_filepath = str(scratch / "optimised.onnx")
-    session = ort.InferenceSession(str(artifact.files[graph]), options, providers=[driver.chosen_provider])
+    session = ort.InferenceSession(str(artifact.files[graph]), options, providers=[(driver.chosen_provider, driver.provider_options)])
     for arrays in [*[inputs[0]] * warmup, *inputs]:
         session.run(None, dict(arrays))
     events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
@@ -124,6 +124,6 @@ def peak(driver: Onnx, precision: str) -> float | None:
     rates = []
     for product in products(precision == "i8"):
         options = session_options(driver, driver.threads)
-        session = ort.InferenceSession(product.model, options, providers=[driver.chosen_provider])
+        session = ort.InferenceSession(product.model, options, providers=[(driver.chosen_provider, driver.provider_options)])
         rates.append(rate(lambda session=session, product=product: session.run(None, product.inputs), product.operations))  # type: ignore[misc]
     return max(rates)

@@ -12,15 +12,17 @@ import onnxruntime as ort
 from harness.backends.onnx.backend import PROVIDERS, Onnx
 from harness.core.errors import BackendError, DeviceError
 from harness.core.interfaces import Array, Arrays, GraphSpec, misfit, missing_input
+from harness.machine import cards
 from harness.machine.environment import allowed_cores
 
 
 def check_device(driver: Onnx) -> None:
     """Raises DeviceError if this build of ONNX Runtime lacks the provider."""
     if driver.chosen_provider not in ort.get_available_providers():
+        build = "onnxruntime-gpu in place of onnxruntime" if driver.chosen_provider == PROVIDERS["cuda"] else "the onnxruntime build for that device"
         raise DeviceError(
             f"ONNX Runtime here has no {driver.chosen_provider}; it has {', '.join(ort.get_available_providers())}. "
-            "Choose another device, or install the onnxruntime build for that device."
+            f"Choose another device, or install {build}."
         )
 
 
@@ -43,8 +45,10 @@ def create(driver: Onnx, path: Path, requests: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
     if driver.pinning and options.intra_op_num_threads > 1 and requests == 1:
         options.add_session_config_entry("session.intra_op_thread_affinities", pool_affinities(driver.threads))
+    if provider == PROVIDERS["cuda"] and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()  # CUDA's and cuDNN's libraries where pip puts them; else the provider is dropped without a word
     try:
-        session = ort.InferenceSession(str(path), options, providers=[provider])
+        session = ort.InferenceSession(str(path), options, providers=[(provider, driver.provider_options)])
     except Exception as error:  # ONNX Runtime's exceptions share no base class
         raise BackendError(f"ONNX Runtime cannot open {path}: {_first_line(error)}") from error
     if session.get_providers()[0] != provider:
@@ -58,16 +62,25 @@ def create(driver: Onnx, path: Path, requests: int) -> Any:
 def describe(driver: Onnx, session: Any) -> dict[str, str]:
     """Returns a session's report."""
     options = session.get_session_options()
+    used = session.get_provider_options().get(driver.chosen_provider, {})
     return {
         "runtime": f"onnxruntime {ort.__version__}",
-        "device": ort.get_device(),
+        "device": device_of(session.get_providers()[0]),
         "threads": str(options.intra_op_num_threads),
         "streams": "1",
         "precision": "as the model",
         "provider": ", ".join(session.get_providers()),
         "spinning": options.get_session_config_entry("session.intra_op.allow_spinning"),
         "optimization": driver.optimization,
+        **({"tf32": str(used["use_tf32"])} if "use_tf32" in used else {}),
     }
+
+
+def device_of(provider: str) -> str:
+    """Returns the name of the device that a provider runs on (``onnxruntime.get_device`` names what the build can use)."""
+    if provider == PROVIDERS["cuda"]:
+        return next(iter(cards.names()), "CUDA")
+    return provider.removesuffix("ExecutionProvider")
 
 
 class OnnxSession:

@@ -19,7 +19,8 @@ class Torch(Backend):
     """``backend=torch``.
 
     ``channels_last`` stores activations as NHWC, which is faster on some processors; ``pinning`` keeps each sequence of
-    the parallel mode on separate cores.
+    the parallel mode on separate cores; ``tf32`` lets a card round the factors of products to TF32 (10 bits of mantissa
+    instead of 23), which torch does for convolutions unless it is told not to.
     """
 
     name: ClassVar[str] = "torch"
@@ -31,9 +32,11 @@ class Torch(Backend):
     aliases: ClassVar[tuple[str, ...]] = ("pytorch",)
     profiler: ClassVar[str | None] = f"{PRODUCT}.profile:layer_times"
     peak: ClassVar[str | None] = f"{PRODUCT}.profile:peak"
+    copies: ClassVar[str | None] = f"{PRODUCT}.profile:copies"
 
     channels_last: bool = False
     pinning: bool | None = None
+    tf32: bool = False
     device: str = "cpu"
     hint: str = "none"
     threads: int = 1
@@ -47,6 +50,8 @@ class Torch(Backend):
             raise SkipJob(f"hint={self.hint} is OpenVINO's; backend=torch takes hint=none.")
         if self.device not in DEVICES:
             raise SkipJob(f"backend=torch cannot run on device={self.device}; accepted: {', '.join(DEVICES)}.")
+        if self.tf32 and self.device != "cuda":
+            raise SkipJob(f"backend.tf32=true is arithmetic of NVIDIA's cards, and device={self.device}; use device=cuda, or leave it out.")
         if self.threads < 1:
             raise ConfigError(f"threads is {self.threads}; accepted: 1 or more.")
 
@@ -81,6 +86,12 @@ class Torch(Backend):
 
     def load_times(self) -> Metrics:
         return dict(self._times)
+
+    def card(self) -> str:
+        return "" if self.device == "cpu" else str(_heavy("card").uuid())
+
+    def card_mb(self) -> float | None:
+        return None if self.device == "cpu" else float(_heavy("card").peak_mb())
 
     @classmethod
     def available(cls) -> list[dict[str, str]]:

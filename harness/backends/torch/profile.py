@@ -6,6 +6,8 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ import torch
 
 from harness.backends.shared.modules import load_modules
 from harness.backends.shared.products import rate
+from harness.backends.torch import card
 from harness.backends.torch.backend import Torch
+from harness.backends.torch.card import finished
 from harness.backends.torch.session import TorchSession
 from harness.core.interfaces import Arrays, Artifact
 from harness.core.preparing import LayerTime, LayerTimes, TypeTime
@@ -22,7 +26,10 @@ from harness.core.preparing import LayerTime, LayerTimes, TypeTime
 def layer_times(
     driver: Torch, artifact: Artifact, graph: str, inputs: list[Arrays], warmup: int, scratch: Path
 ) -> LayerTimes:
-    """Runs torch.profiler over ``inputs`` after ``warmup`` runs; returns milliseconds per inference."""
+    """Runs torch.profiler over ``inputs`` after ``warmup`` runs; returns milliseconds per inference.
+
+    On a card these are its own milliseconds: those of the processor, which only starts the work there, say nothing.
+    """
     del scratch
     module = load_modules(artifact)[graph].to(driver.device)
     session = TorchSession(artifact.graphs[graph], module, driver.device)
@@ -40,17 +47,41 @@ def layer_times(
     for hook in hooks:
         hook.remove()
     leaves = dict(module.named_modules())
-    averages = profiler.key_averages()
+    averages = operators(profiler.key_averages())
+    clock = CARD if driver.device == "cuda" else PROCESSOR
     rows = tuple(
         LayerTime(
-            name, type(leaves[name]).__name__, event.cpu_time_total / 1e3 / len(inputs), "f32", computes_products(leaves[name]),
+            name, type(leaves[name]).__name__, clock.all(event) / 1e3 / len(inputs), precision_of(driver), computes_products(leaves[name]),
             *(value / len(inputs) for value in work[name]),
         )
         for event in averages
         if event.key.startswith(MODULE) and (name := event.key.removeprefix(MODULE))
     )
-    said = "torch.profiler: types are operators by own CPU time, names are leaf modules"
-    return LayerTimes(rows, said, types_of(averages, len(inputs)))
+    said = f"torch.profiler: types are operators by own {clock.name} time, names are leaf modules"
+    return LayerTimes(rows, said, types_of(averages, len(inputs), clock))
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Whose microseconds of an event count: ``own``, or with the operators inside it (``all``)."""
+
+    name: str
+    own: Callable[[Any], float]
+    all: Callable[[Any], float]
+
+
+PROCESSOR = Clock("CPU", attrgetter("self_cpu_time_total"), attrgetter("cpu_time_total"))
+CARD = Clock("card", attrgetter("self_device_time_total"), attrgetter("device_time_total"))
+
+
+def operators(averages: Any) -> list[Any]:
+    """Returns the events of the processor: each holds the time of the kernels that it started, which are events too."""
+    return [event for event in averages if event.device_type == torch.autograd.DeviceType.CPU]
+
+
+def precision_of(driver: Torch) -> str:
+    """Returns the arithmetic of products: ``f32`` or ``tf32``."""
+    return "tf32" if driver.tf32 else "f32"
 
 
 @contextlib.contextmanager
@@ -96,7 +127,7 @@ def name_modules(module: Any, work: dict[str, tuple[float, float]]) -> list[Any]
 def work_of(leaf: Any, given: Any, made: Any) -> tuple[float, float]:
     """Returns operations (multiplications and additions; 0 without products) and bytes of a leaf module's call."""
     tensors = [item for item in (*given, made) if isinstance(item, torch.Tensor)]
-    size = float(sum(item.nbytes for item in (*tensors, *leaf.parameters())))
+    size = float(sum(item.nbytes for item in (*tensors, *leaf.parameters(), *leaf.buffers())))
     if not computes_products(leaf) or not isinstance(made, torch.Tensor):
         return 0.0, size
     # in a transposed convolution the kernel is applied to each input value, else to each output value
@@ -111,28 +142,46 @@ def computes_products(leaf: Any) -> bool:
 
 
 def peak(driver: Torch, precision: str) -> float | None:
-    """Returns operations per second of large products; None for other precisions than float32."""
-    if precision != "f32":
+    """Returns operations per second of large products; None for other precisions than that of the driver's products."""
+    if precision != precision_of(driver):
         return None
-    image, kernel = torch.randn(1, 128, 48, 48, device=driver.device), torch.randn(128, 128, 3, 3, device=driver.device)
-    left, right = torch.randn(1024, 1024, device=driver.device), torch.randn(1024, 1024, device=driver.device)
-
-    def timed(work: Callable[[], Any]) -> Any:
-        made = work()
-        if driver.device == "cuda":
-            torch.cuda.synchronize()
-        return made
-
+    made = PRODUCTS[driver.device]
+    image = torch.randn(made.images, made.channels, made.side, made.side, device=driver.device)
+    kernel = torch.randn(made.channels, made.channels, 3, 3, device=driver.device)
+    left, right = (torch.randn(made.width, made.width, device=driver.device) for _ in range(2))
+    done = finished if driver.device == "cuda" else (lambda work: work())
     with torch.inference_mode():
-        convolution = rate(lambda: timed(lambda: torch.nn.functional.conv2d(image, kernel, padding=1)), 2.0 * image.numel() * 128 * 9)
-        return max(convolution, rate(lambda: timed(lambda: left @ right), 2.0 * 1024**3))
+        convolution = rate(
+            lambda: done(lambda: torch.nn.functional.conv2d(image, kernel, padding=1)), 2.0 * image.numel() * made.channels * 9
+        )
+        return max(convolution, rate(lambda: done(lambda: left @ right), 2.0 * made.width**3))
 
 
-def types_of(averages: Any, runs: int) -> tuple[TypeTime, ...]:
-    """Returns operators with their own CPU time (without module marks), slowest first."""
+def copies(driver: Torch) -> list[tuple[int, float]]:
+    """Returns (bytes in use, bytes per second) of copies on the card."""
+    del driver
+    return card.copies()
+
+
+@dataclass(frozen=True)
+class Products:
+    """Sizes of a 3x3 convolution (``images`` of ``channels`` and ``side``) and a product of square matrices."""
+
+    images: int
+    channels: int
+    side: int
+    width: int
+
+
+PRODUCTS = {"cpu": Products(1, 128, 48, 1024), "cuda": Products(8, 256, 96, 4096)}
+"""Large enough that a call's fixed cost is small: on a card it is some ten microseconds, in which the smaller ones are done."""
+
+
+def types_of(averages: Any, runs: int, clock: Clock = PROCESSOR) -> tuple[TypeTime, ...]:
+    """Returns operators with their own time (without module marks), slowest first."""
     rows = [
-        TypeTime(event.key, int(event.count) // runs, event.self_cpu_time_total / 1e3 / runs, event.flops / runs if event.flops else None)
+        TypeTime(event.key, int(event.count) // runs, clock.own(event) / 1e3 / runs, event.flops / runs if event.flops else None)
         for event in averages
-        if not event.key.startswith(MODULE) and event.self_cpu_time_total > 0
+        if not event.key.startswith(MODULE) and clock.own(event) > 0
     ]
     return tuple(sorted(rows, key=lambda row: -row.ms))

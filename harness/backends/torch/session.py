@@ -11,21 +11,24 @@ import numpy as np
 import torch
 
 from harness.backends.shared.modules import load_modules
+from harness.backends.torch import card
 from harness.backends.torch.backend import Torch
-from harness.core.errors import ConfigError, DeviceError
+from harness.core.errors import ConfigError
 from harness.core.interfaces import Array, Arrays, Artifact, GraphSpec, Metrics, missing_input
 
 
 def check_device(driver: Torch) -> None:
     """Raises DeviceError if torch does not see the device."""
-    if driver.device == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("device=cuda: torch sees no CUDA device here; use device=cpu.")
+    if driver.device == "cuda":
+        card.check()
 
 
 def open_modules(driver: Torch, artifact: Artifact, threads: int) -> tuple[dict[str, Any], Metrics]:
     """Returns the modules of each graph on the device, and the seconds spent building and moving them."""
     check_device(driver)
     torch.set_num_threads(threads)
+    if driver.device == "cuda":
+        card.allow_tf32(driver.tf32)
     begin = perf_counter()
     modules = load_modules(artifact)
     read = perf_counter()
@@ -33,26 +36,30 @@ def open_modules(driver: Torch, artifact: Artifact, threads: int) -> tuple[dict[
         module.to(driver.device)
         if driver.channels_last:
             module.to(memory_format=torch.channels_last)
+    if driver.device == "cuda":
+        torch.cuda.synchronize()
     return modules, {"read": read - begin, "compile": perf_counter() - read}
 
 
 def describe(driver: Torch) -> dict[str, str]:
     """Returns torch's report."""
-    return {
+    told = {
         "runtime": f"torch {torch.__version__}",
-        "device": "CPU" if driver.device == "cpu" else torch.cuda.get_device_name(),
+        "device": "CPU",
         "threads": str(torch.get_num_threads()),
         "streams": "1",
         "precision": "fp32",
         "provider": "eager",
         "capability": torch.backends.cpu.get_cpu_capability(),
     }
+    return told | (card.describe() if driver.device == "cuda" else {})
 
 
 class TorchSession:
     """One module in evaluation mode; inputs and outputs are NumPy arrays.
 
-    The module returns a tensor, several in the order of the graph's outputs, or a dict with the outputs' names.
+    The module returns a tensor, several in the order of the graph's outputs, or a dict with the outputs' names. On a card
+    ``run`` copies the inputs there and the outputs back, which waits until they are computed: its time is the whole.
     """
 
     def __init__(self, spec: GraphSpec, module: Any, device: str) -> None:

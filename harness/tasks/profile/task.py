@@ -64,6 +64,12 @@ class Profile(Task):
         backend = class_of(config["backend"], Backend, "backend")
         if backend.profiler is None:
             raise SkipJob(f"task=profile: backend={backend.name} has no profiler of layers; choose another backend.")
+        device = str(config["device"]["name"])
+        if backend.profiled and device not in backend.profiled:
+            raise SkipJob(
+                f"task=profile: the profiler of backend={backend.name} does not time layers on device={device}; "
+                f"use device={' or '.join(backend.profiled)}, or another backend."
+            )
 
     def run(self, context: Context) -> TaskResult:
         graph = graph_of(context.tracker, self.graph)
@@ -130,7 +136,7 @@ def roofs_of(backend: Backend, rows: pd.DataFrame, threads: int) -> Roofs:
     Args:
         backend: The runtime in which products are timed.
         rows: The profile.
-        threads: The number of threads for copies; memory is measured only if the device is the CPU.
+        threads: The number of threads for copies, if the device is the processor; else the backend measures copies.
     """
     peaks: dict[str, float] = {}
     if backend.peak is not None:
@@ -139,8 +145,13 @@ def roofs_of(backend: Backend, rows: pd.DataFrame, threads: int) -> Roofs:
             value = measure(backend, precision)
             if value is not None:
                 peaks[precision] = value
-    copies = copy_bandwidth(threads) if getattr(backend, "device", "cpu") == "cpu" else []
-    return Roofs.measured(peaks, copies)
+    return Roofs.measured(peaks, _copies(backend, threads))
+
+
+def _copies(backend: Backend, threads: int) -> list[tuple[int, float]]:
+    if getattr(backend, "device", "cpu") == "cpu":
+        return copy_bandwidth(threads)
+    return [] if backend.copies is None else list(resolve(backend.copies)(backend))
 
 
 def with_limits(rows: pd.DataFrame, roofs: Roofs) -> pd.DataFrame:

@@ -71,7 +71,8 @@ class Soak(Task):
         cv2.setNumThreads(1)  # crops are small: passing them to threads costs more than it saves
         runner = Runner(context.tracker, context.backend.open(context.artifact))
         device = str(context.config["device"]["name"])
-        counters = meter(device)
+        card = context.backend.card()
+        counters = meter(device, card=card)
         store = SampleStore(context.folder, self.identity(context))
         samples, total = store.load(), self.minutes * 60
         done = samples[-1].seconds if samples else 0.0
@@ -81,7 +82,7 @@ class Soak(Task):
             warm_up(runner, next(iter(context.dataset)), self.warmup)
             store.begin(samples, counters.names)
             context.progress.start("soak, seconds", round(total - done))
-            probe = _Shown(MachineProbe(counters, sensors_of(device), parts(samples) + 1), context, round(total - done))
+            probe = _Shown(MachineProbe(counters, sensors_of(device, card), parts(samples) + 1), context, round(total - done))
             with store.appending() as keep, no_collection():
                 samples += watch(self._updates(context, runner), total, probe, perf_counter, keep, done)
             context.progress.close()

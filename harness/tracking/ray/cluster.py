@@ -154,6 +154,8 @@ def capacity(ray: Any, threads: int, gpu: bool) -> int:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     each = [int(node.get("CPU", 0)) // threads for node in nodes]
     if gpu:
+        if not any(node.get("GPU", 0) >= 1 for node in nodes):
+            raise ConfigError("device=cuda: a worker takes a GPU, and no node of the cluster has one; use device=cpu, or add a node with a card.")
         each = [min(count, int(node.get("GPU", 0))) for count, node in zip(each, nodes, strict=True)]
     if not sum(each):
         most = max((int(node.get("CPU", 0)) for node in nodes), default=0)

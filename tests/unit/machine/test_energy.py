@@ -96,18 +96,30 @@ class FakeNvml(SimpleNamespace):
     def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
         return index
 
+    def nvmlDeviceGetIndex(self, handle: int) -> int:
+        return handle
+
+    def nvmlDeviceGetUUID(self, handle: int) -> str:
+        return f"GPU-{handle}{handle}"
+
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:
         assert self.started
         self.readings[handle] += 500
         return self.readings[handle]
 
 
-def test_cards_are_counted_where_the_measurement_runs_on_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_card_in_use_is_counted_where_the_measurement_runs_on_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", FakeNvml())
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     zone(tmp_path, "intel-rapl:0", "package-0", 0)
     assert energy.meter("cpu", tmp_path).names == ["package-0"]
-    meter = energy.meter("cuda", tmp_path)
-    assert meter.joules() == {"package-0": 0.0, "gpu-0": 0.5, "gpu-1": 0.5}
+    assert energy.meter("cuda", tmp_path).joules() == {"package-0": 0.0, "gpu-0": 0.5}
+    assert energy.meter("cuda", tmp_path, "GPU-11").joules() == {"package-0": 0.0, "gpu-1": 0.5}
+
+
+def test_a_gpu_that_the_runtime_does_not_name_may_be_any_of_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml())
+    assert energy.meter("gpu", tmp_path).names == ["gpu-0", "gpu-1"]
 
 
 def test_a_card_without_nvml_says_which_extra_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

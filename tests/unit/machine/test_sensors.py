@@ -84,6 +84,14 @@ def test_on_a_card_its_own_clock_temperature_and_heat_are_read(monkeypatch: pyte
     assert [found.throttling().thermal, found.throttling().thermal] == [1, 2]
 
 
+def test_the_sensors_are_those_of_the_card_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = card(mhz=0, celsius=0, reasons=0)
+    nvml.nvmlDeviceGetTemperature = lambda handle, which: 40 + handle
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    assert sensors.sensors_of("cuda").celsius() == 43.0
+
+
 def test_a_card_that_holds_back_for_power_is_not_hot_and_one_that_does_not_tell_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", card(mhz=RuntimeError("not supported"), celsius=50, reasons=0x04))
     found = sensors.sensors_of("cuda")

@@ -8,6 +8,7 @@ import socket
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -257,3 +258,13 @@ def test_an_address_where_nobody_listens_is_reported_at_once() -> None:
             cluster.reach(address)
     cluster.reach("auto")
     cluster.reach("ray://10.0.0.1:10001")
+
+
+def test_without_a_gpu_in_the_cluster_the_message_says_so_and_with_some_each_takes_one_worker() -> None:
+    def nodes(*resources: dict[str, float]) -> Any:
+        return SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": item} for item in resources])
+
+    with pytest.raises(ConfigError, match="no node of the cluster has one; use device=cpu"):
+        cluster.capacity(nodes({"CPU": 64.0}), 4, True)
+    assert cluster.capacity(nodes({"CPU": 64.0}, {"CPU": 16.0, "GPU": 2.0}), 4, True) == 2
+    assert cluster.capacity(nodes({"CPU": 64.0}), 4, False) == 16
