@@ -66,6 +66,9 @@ class NoBackend:
     def describe(self) -> dict[str, str]:
         return {"runtime": "none"}
 
+    def card(self) -> str:
+        return "GPU-stub"
+
     def parallel_requests(self, artifact: Any) -> int:
         return 2
 

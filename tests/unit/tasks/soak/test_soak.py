@@ -14,6 +14,7 @@ from stub_jobs import DriftingSpec, numbered_sequences, stub_context
 
 from harness.core.errors import ConfigError, TrackingError
 from harness.machine.energy import Meter, meter
+from harness.machine.sensors import ProcessorSensors
 from harness.tasks.soak import Soak
 from harness.tasks.soak.changes import change_points, memory_growth
 from harness.tasks.soak.sampler import MachineProbe, Sample, watch
@@ -343,6 +344,25 @@ def test_a_soak_runs_over_the_sequences_again_and_again_and_leaves_its_samples(
     assert sum(row["frames"] or 0 for row in rows) > 6
     assert [len(seen) for seen in spec.trackers[1:-1]] == [4] * (len(spec.trackers) - 2)
     assert found.metrics["soak/fps_first"] > 0
+
+
+def test_energy_and_sensors_are_those_of_the_card_that_the_runtime_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counters(device: str, card: str) -> Meter:
+        asked.append(card)
+        return meter(root=tmp_path)
+
+    def read(device: str, card: str) -> ProcessorSensors:
+        asked.append(card)
+        return ProcessorSensors()
+
+    monkeypatch.setattr("harness.tasks.soak.sampler.SAMPLE_S", 0.05)
+    monkeypatch.setattr("harness.tasks.soak.task.meter", counters)
+    monkeypatch.setattr("harness.tasks.soak.task.sensors_of", read)
+    dataset = numbered_sequences(tmp_path / "data", sequences=1, frames=4)
+    Soak(minutes=0.4 / 60).run(stub_context(tmp_path / "job", dataset, DriftingSpec()))
+    assert asked == ["GPU-stub", "GPU-stub"]
 
 
 def test_a_soak_that_was_cut_goes_on_with_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
