@@ -60,7 +60,7 @@ class Onnx(Backend):
                 "or name one in backend.provider."
             )
         if self.tf32 and self.chosen_provider != PROVIDERS["cuda"]:
-            raise SkipJob(f"backend.tf32=true is arithmetic of NVIDIA's cards, not of {self.chosen_provider}; use device=cuda, or leave it out.")
+            raise SkipJob(f"backend.tf32=true is arithmetic of NVIDIA's cards, which {self.chosen_provider} does not use; choose device=cuda, or leave it out.")
 
     def prepare_parallel(self, requests: int) -> None:
         self._requests = requests

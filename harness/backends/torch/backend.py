@@ -51,7 +51,7 @@ class Torch(Backend):
         if self.device not in DEVICES:
             raise SkipJob(f"backend=torch cannot run on device={self.device}; accepted: {', '.join(DEVICES)}.")
         if self.tf32 and self.device != "cuda":
-            raise SkipJob(f"backend.tf32=true is arithmetic of NVIDIA's cards, and device={self.device}; use device=cuda, or leave it out.")
+            raise SkipJob(f"backend.tf32=true is arithmetic of NVIDIA's cards, which device={self.device} does not use; choose device=cuda, or leave it out.")
         if self.threads < 1:
             raise ConfigError(f"threads is {self.threads}; accepted: 1 or more.")
 

@@ -14,6 +14,8 @@ from typing import Any
 from harness.core.errors import ConfigError
 
 MOST_CANDIDATES = 2000
+SPREADING = ("auto", "multi", "hetero")
+"""Devices that stand for others, so that no runtime lists them."""
 THREADS = "max"
 """The word for all threads of the budget."""
 
@@ -61,9 +63,21 @@ def candidates(section: Mapping[str, Any], fixed: Mapping[str, str], threads: in
             if len(seen) > MOST_CANDIDATES:
                 raise ConfigError(f"search: the space has over {MOST_CANDIDATES} candidates; fix some keys, or choose a smaller space.")
     if not seen:
-        given = ", ".join(f"{key}={value}" for key, value in fixed.items())
-        raise ConfigError(f"search: no candidate is left with {given or 'the devices of this machine'}; fix fewer keys, or choose another space.")
+        raise ConfigError(_why_empty(section, fixed, devices))
     return [Candidate(number, settings) for number, settings in enumerate(seen)]
+
+
+def _why_empty(section: Mapping[str, Any], fixed: Mapping[str, str], devices: Sequence[str]) -> str:
+    """Returns a sentence on a space of which nothing is left: every branch is for devices that are not here, or keys are fixed."""
+    tried = [[_word(item, 1) for item in branch.get("device", ["cpu"])] for branch in _branches(section)]
+    wanted = list(dict.fromkeys(word for words in tried for word in words))
+    if not set(wanted) & {*devices, *SPREADING}:
+        return (
+            f"search: this space is for {', '.join(wanted)}, and the runtimes see {', '.join(devices)} here "
+            "(python -m harness devices lists them); choose another space."
+        )
+    given = ", ".join(f"{key}={value}" for key, value in fixed.items())
+    return f"search: no candidate is left with {given or 'the devices of this machine'}; fix fewer keys, or choose another space."
 
 
 def _branches(section: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -86,7 +100,7 @@ def _options(
             raise ConfigError(f"search.branches[{place}].{key} is {values!r}; accepted: a list of values.")
         words = [_word(value, threads) for value in values]
         if key == "device":
-            words = [word for word in words if word in devices or word in ("auto", "multi", "hetero")]
+            words = [word for word in words if word in devices or word in SPREADING]
         if key in fixed:
             if fixed[key] not in words and "." not in key and key != "threads":
                 return None
