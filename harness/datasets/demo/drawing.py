@@ -153,7 +153,9 @@ def apply_look(image: Image, look: Look, rng: Rng, noise: Plane) -> Image:
         small = (max(2, round(width / look.shrink)), max(2, round(height / look.shrink)))
         image = cv2.resize(cv2.resize(image, small, interpolation=cv2.INTER_AREA), (width, height))
     if look.grain > 0:
-        image = np.clip(image + look.grain * _noise_piece(rng, noise, height, width), 0, 255).astype(np.uint8)
+        noisy = look.grain * _noise_piece(rng, noise, height, width)
+        noisy += image
+        image = np.clip(noisy, 0, 255, out=noisy).astype(np.uint8)
     if look.jpeg:
         packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, look.jpeg])[1]
         image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))
@@ -166,6 +168,4 @@ def _noise_piece(rng: Rng, noise: Plane, height: int, width: int) -> Plane:
     y, x = (int(v) for v in rng.integers(0, size, 2))
     if y + height <= size and x + width <= size:
         return noise[y : y + height, x : x + width]
-    rows, columns = (y + np.arange(height)) % size, (x + np.arange(width)) % size
-    piece: Plane = noise[rows[:, None], columns]
-    return piece
+    return noise.take(range(y, y + height), axis=0, mode="wrap").take(range(x, x + width), axis=1, mode="wrap")

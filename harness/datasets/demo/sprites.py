@@ -84,8 +84,10 @@ def _sprite(colour: Array, mask: Image) -> Sprite:
     levels = [full]
     for size in SPRITE_SIZES[1:]:
         levels.append(cv2.resize(levels[-1], (size, size), interpolation=cv2.INTER_AREA))
-    rows, columns = np.nonzero(mask >= 128)
-    centres = np.stack([columns, rows], -1).astype(np.int32)
+    solid = mask >= 128
+    rows = np.nonzero(solid.any(axis=1))[0]
+    first, last = solid[rows].argmax(axis=1), mask.shape[1] - 1 - solid[rows, ::-1].argmax(axis=1)
+    centres = np.stack([np.concatenate([first, last]), np.tile(rows, 2)], -1).astype(np.int32)  # no other pixel of a row is a corner
     ring = cv2.convexHull(centres)[:, 0].astype(np.float64)
     corners = (ring[:, None] + np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])).reshape(-1, 2)
     hull = cv2.convexHull(corners.astype(np.float32))[:, 0].astype(np.float64)

@@ -47,7 +47,7 @@ def _ramp(rng: Rng, count: int) -> Image:
 
 
 def _coloured(rng: Rng, plane: Plane, count: int = 4) -> Image:
-    picture: Image = _ramp(rng, count)[np.clip(plane * 255, 0, 255).astype(np.uint8)]
+    picture: Image = _ramp(rng, count).take(np.clip(plane * 255, 0, 255).astype(np.uint8), axis=0)
     return picture
 
 
@@ -116,7 +116,7 @@ def _cells_texture(rng: Rng, size: int) -> Image:
     colours = palette(rng, 8)[rng.integers(0, 8, int(labels.max()) + 1)].astype(np.float32)
     shade = 1 - rng.uniform(-0.4, 0.7) * distance / max(float(distance.max()), 1.0)
     grain = 1 + 0.3 * (value_noise(rng, size, 4, 6, 0.7) - 0.5)
-    picture: Image = np.clip(colours[labels] * (shade * grain)[..., None], 0, 255).astype(np.uint8)
+    picture: Image = np.clip(colours.take(labels, axis=0) * (shade * grain)[..., None], 0, 255).astype(np.uint8)
     return picture
 
 
@@ -135,7 +135,7 @@ def _mosaic_texture(rng: Rng, size: int) -> Image:
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size
     row = np.minimum((y * rows).astype(int), rows - 1)
     across = (x * columns + 0.5 * (row % 2) * rng.integers(0, 2)) % columns
-    image = tones[row, np.minimum(across.astype(int), columns - 1)]
+    image = tones.reshape(-1, 3).take(row * columns + np.minimum(across.astype(int), columns - 1), axis=0)
     seam = np.minimum((across % 1) / 0.12, ((y * rows) % 1) / 0.12)
     image *= (0.6 + 0.4 * np.clip(seam, 0, 1))[..., None]
     grain = 1 + 0.4 * (value_noise(rng, size, 4, 6, 0.7) - 0.5)

@@ -117,3 +117,21 @@ def test_a_motion_kernel_keeps_brightness() -> None:
         kernel = motion_kernel(*step)
         assert kernel.sum() == pytest.approx(1)
         assert max(kernel.shape) <= 33
+
+
+def test_noise_begins_again_where_an_image_is_larger_than_the_field() -> None:
+    noise, image = noise_field(generator("test", 6), 16), np.full((20, 40, 3), 100, np.uint8)
+    y, x = np.random.default_rng(7).integers(0, 16, 2)
+    tiled = np.tile(noise, (3, 4, 1))[y : y + 20, x : x + 40]
+    found = apply_look(image, Look(grain=30.0), np.random.default_rng(7), noise)
+    np.testing.assert_array_equal(found, np.clip(image + 30.0 * tiled, 0, 255).astype(np.uint8))
+
+
+def test_a_sprites_hull_is_that_of_all_its_pixels_of_half_coverage() -> None:
+    rng = generator("test", 8)
+    for part in figure(rng, [texture(rng)], "animal").parts:
+        rows, columns = np.nonzero(part.sprite.levels[0][..., 3] >= 128)
+        corners = np.concatenate([np.stack([columns + x, rows + y], -1) for x in (0, 1) for y in (0, 1)])
+        expected = cv2.convexHull(corners.astype(np.float32))[:, 0]
+        found = (part.sprite.hull + 1) * 64
+        assert {tuple(point) for point in found.round(6)} == {tuple(point) for point in expected.tolist()}
