@@ -64,6 +64,7 @@ def test_a_wheel_in_a_fresh_environment_is_quiet_and_tracks_from_any_folder(buil
     assert [line for line in said.splitlines() if "warning" in line.lower() or "deprecat" in line.lower()] == []
     place = done(scripts / "python", "-c", "import harness, harness.core.config as c; print(harness.__file__); print(c.conf_folder())")
     assert [Path(line).is_relative_to(own) for line in place.splitlines()] == [True, True]
-    said = done(scripts / "tracker-harness", "backend=onnx", "dataset.limit=1", "threads=1", "mlflow=off", f"prepare.cache={prepared}")
+    caches = (f"prepare.cache={prepared}", f"dataset.cache={prepared}")
+    said = done(scripts / "tracker-harness", "backend=onnx", "dataset.limit=1", "threads=1", "mlflow=off", *caches)
     # a busy machine is a warning of ours; Python's bear the name of their class
     assert re.findall(r"\w+Warning\b", said) == [] and len(list(tmp_path.glob("outputs/*/*/results.json"))) == 1
