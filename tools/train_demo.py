@@ -397,7 +397,7 @@ def run(job: Job) -> Trainer:
     plan = job.plan
     if plan.ranks == 1:
         return train_rank(job, 0)
-    context = multiprocessing.get_context("spawn")
+    context = starter()
     job = replace(job, exchange=Exchange(context, plan.ranks, Trainer(plan, job.device).length()))
     helpers = [context.Process(target=_helper, args=(job, rank), daemon=True) for rank in range(1, plan.ranks)]
     for helper in helpers:
@@ -415,6 +415,15 @@ def _helper(job: Job, rank: int) -> None:
     keep_memory()
     with contextlib.suppress(threading.BrokenBarrierError):  # rank 0 has ended or failed, and reports it itself
         train_rank(job, rank)
+
+
+def starter() -> Any:
+    """How the other ranks start: forked from one process that has made the imports, or anew where that is not possible."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "torch", "cv2"])
+    return context
 
 
 def _leave_with_parent() -> None:
