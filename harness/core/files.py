@@ -73,6 +73,18 @@ def write_bytes(path: Path, data: bytes) -> Path:
     return path
 
 
+def found_below(folder: Path, names: Collection[str]) -> list[Path]:
+    """Returns what has one of ``names`` anywhere under ``folder``, sorted.
+
+    Links to folders are not followed; folders that cannot be read are passed over. All names are looked for in one walk, which is what
+    takes long where much lies under the folder.
+    """
+    found = []
+    for place, folders, files in os.walk(folder):
+        found += [Path(place, name) for name in names if name in folders or name in files]
+    return sorted(path for path in found if path.exists())
+
+
 def temporary_beside(path: Path, suffix: str) -> Path:
     """Makes an empty file beside ``path`` for a writer that takes a name.
 

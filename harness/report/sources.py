@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.catalog import MEASURED_GROUPS
 from harness.core.errors import DataError, told_as
-from harness.core.files import at_home, read_json, read_record
+from harness.core.files import at_home, found_below, read_json, read_record
 from harness.core.results import RESULTS_FILE, Results, read_sweep
 from harness.core.schema import checked
 from harness.scoring.compared import Job
@@ -149,7 +149,7 @@ def _by_id(word: str, outputs: Path) -> list[Job]:
 
 def _known(outputs: Path) -> Iterator[tuple[Path, set[str]]]:
     """Yields every job and sweep folder under ``outputs`` with its ids."""
-    for path in sorted([*outputs.rglob(RESULTS_FILE), *outputs.rglob(SWEEP_FILE)]):
+    for path in found_below(outputs, (RESULTS_FILE, SWEEP_FILE)):
         try:
             own = read_json(path)
             logged = read_json(path.with_name(MLFLOW_FILE)) if path.with_name(MLFLOW_FILE).is_file() else {}

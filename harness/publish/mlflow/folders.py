@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from harness.core import secrets
 from harness.core.errors import HarnessError, StoreError, first_words
+from harness.core.files import found_below
 from harness.core.results import RESULTS_FILE, VERDICT_FILE, Results, read_sweep
 from harness.publish.mlflow import content, store as stores
 from harness.publish.mlflow.models import log_model
@@ -304,9 +305,10 @@ def pending(folders: Iterable[Path], target: Target | None = None, again: bool =
     jobs: dict[Path, Pending] = {}
     sweeps: dict[Path, Pending] = {}
     for folder in folders:
-        for path in sorted(folder.rglob(RESULTS_FILE)):
+        found = found_below(folder, (RESULTS_FILE, SWEEP_FILE))
+        for path in (path for path in found if path.name == RESULTS_FILE):
             _add_job(path.parent, target, again, jobs)
-        for path in sorted(folder.rglob(SWEEP_FILE)):
+        for path in (path for path in found if path.name == SWEEP_FILE):
             _add_sweep(path.parent, target, again, jobs, sweeps)
     return [*jobs.values(), *sweeps.values()]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import DataError, StoreError
-from harness.core.files import at_home, folder_at_once, read_json, read_record, read_regular, write_json
+from harness.core.files import at_home, folder_at_once, found_below, read_json, read_record, read_regular, write_json
 
 
 @pytest.mark.posix
@@ -122,3 +122,20 @@ def test_a_file_where_a_folder_is_written_is_told_and_stays(tmp_path: Path) -> N
     with pytest.raises(StoreError, match=r"plots is not a folder"), folder_at_once(tmp_path / "plots") as place:
         (place / "new.png").write_text("new")
     assert content(tmp_path) == {"plots": "a person's"}
+
+
+def test_found_below_has_each_name_at_any_depth_and_follows_no_link_to_a_folder(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    for place in (root, root / "b/c", elsewhere):
+        place.mkdir(parents=True)
+        (place / "wanted.json").write_text("{}")
+    (root / "a").mkdir()
+    (root / "a/other.json").write_text("{}")
+    (root / "a/unwanted.json").write_text("{}")
+    (root / "linked").symlink_to(elsewhere)
+    (root / "b/other.json").symlink_to(elsewhere / "wanted.json")
+    (root / "other.json").symlink_to("nowhere")
+    assert found_below(root, ("wanted.json", "other.json")) == [
+        root / "a/other.json", root / "b/c/wanted.json", root / "b/other.json", root / "wanted.json",
+    ]  # fmt: skip
+    assert found_below(root / "nowhere", ("wanted.json",)) == []
