@@ -12,6 +12,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -151,8 +152,9 @@ def _check_file(
     if len(lines) != known.frames:
         report.faults.append(Fault(file, f"has {len(lines)} lines for {known.frames} frames"))
     found: dict[str, list[int]] = {}
-    values: list[float] | None = None
-    for number, line in enumerate(lines, 1):
+    sound = _sound(lines, columns, 2 if problems is _box_problems else 0)
+    values: list[float] | None = None if sound is None else sound[0].tolist()
+    for number, line in enumerate(lines if sound is None else (), 1):
         numbers, why = _numbers(line, columns)
         if numbers is not None:
             why = list(problems(numbers))
@@ -162,6 +164,22 @@ def _check_file(
     report.faults += [Fault(file, message, tuple(at)) for message, at in found.items()]
     if problems is _box_problems and values is not None:
         report.faults += _first_box(file, np.array(values), known.first_box)
+
+
+def _sound(lines: list[str], columns: int, sizes: int) -> Boxes | None:
+    """Returns the numbers ``[n, columns]`` of lines of which none has a fault, or None: then each is looked at, to say what is wrong.
+
+    Those from column ``sizes`` on must be positive.
+    """
+    if not lines or not all(map(_sound_line(columns).fullmatch, lines)):
+        return None
+    numbers = np.array([float(word) for line in lines for word in line.split(",")]).reshape(len(lines), columns)
+    return numbers if np.isfinite(numbers).all() and (numbers[:, sizes:] > 0).all() else None
+
+
+@lru_cache
+def _sound_line(columns: int) -> re.Pattern[str]:
+    return re.compile(",".join([f"(?>{_NUMBER})"] * columns))  # a number that was matched is not taken apart again where the rest fails
 
 
 def _numbers(line: str, columns: int) -> tuple[list[float] | None, list[str]]:
