@@ -46,6 +46,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # what is small is slower with threads; jobs set their own in their processes
 
 
+from harness.machine import reports  # noqa: E402
+
+reports.keep_quiet()  # as children of the harness do; before OpenVINO is imported
+
 import command_line  # noqa: E402
 import once_parsed  # noqa: E402
 import ready_children  # noqa: E402

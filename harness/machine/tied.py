@@ -53,6 +53,9 @@ def _run_module(parent: int, name: str, arguments: list[str]) -> None:
     arm(parent, getattr(signal, "SIGKILL", signal.SIGTERM))
     import runpy
 
+    from harness.machine.reports import keep_quiet
+
+    keep_quiet()
     sys.argv = [name, *arguments]
     runpy.run_module(name, run_name="__main__", alter_sys=True)
 

@@ -25,6 +25,8 @@ from typing import Any
 
 import ready_export
 
+from harness.machine import reports
+
 MODULES = (
     "numpy", "cv2", "pandas", "pyarrow.parquet", "pydantic", "scipy.stats", "safetensors", "torch", "onnx", "onnxruntime", "openvino",
     "hydra", "mlflow", "mlflow.store.tracking.sqlalchemy_store", "matplotlib.figure",
@@ -240,6 +242,7 @@ def warm() -> None:
 
 
 if __name__ == "__main__":
+    reports.keep_quiet()  # as children of the harness do
     for name in MODULES:
         importlib.import_module(name)
     warm()
