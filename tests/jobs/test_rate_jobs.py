@@ -94,7 +94,7 @@ def test_capacity_and_soak_are_logged_with_their_metrics_and_files(tmp_path: Pat
     assert "How many cameras fit" in done.stdout
     assert results_of(tmp_path / "capacity")["metrics"]["capacity/streams"] >= 0
     assert (tmp_path / "capacity/capacity.json").is_file() and (tmp_path / "capacity/plots/capacity.png").is_file()
-    done = harness(*words, "task=soak", "task.minutes=0.1", "hydra.run.dir=soak", cwd=tmp_path)
+    done = harness(*words, "task=soak", "task.minutes=0.08", "hydra.run.dir=soak", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = results_of(tmp_path / "soak")
     assert found["metrics"]["soak/fps_first"] > 0 and (tmp_path / "soak/soak.csv").is_file()
