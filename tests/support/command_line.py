@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = ROOT / "tests" / "support"
 PATH = f"{ROOT}{os.pathsep}{SUPPORT}"
 """PYTHONPATH of a child process: the package, and the helpers (as ``standing_tracker``)."""
+UNDRAWN = "HARNESS_TESTS_UNDRAWN"
+"""The variable by which a command that draws nothing tells its children so."""
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"></svg>'
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")

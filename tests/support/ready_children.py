@@ -21,13 +21,39 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from command_line import PATH, SUPPORT, brief
+from command_line import PATH, SUPPORT, UNDRAWN, brief
 
 from harness.machine import children
 
 START_SECONDS = 240
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 usual = children.start
+LOKY = "joblib.externals.loky.backend.popen_loky_posix"
+"""The module that joblib's processes run."""
+TASK = "submitit.core._submit"
+"""The module that runs a job that submitit's local controller starts."""
+PASSED_ON = """
+import os
+import sys
+
+from harness.machine import children
+from ready_children import Ready
+
+ready = Ready({address!r}, {stores!r})
+children.start = ready.start
+if "submitit.local._local" in sys.orig_argv:
+    from types import SimpleNamespace
+
+    from submitit.local import local
+
+    local.subprocess = SimpleNamespace(Popen=ready.submitted)
+if "{loky}" in sys.orig_argv and "{undrawn}" in os.environ:
+    from command_line import undrawn
+
+    around = undrawn()
+    around.__enter__()
+"""
+"""The module by which a Python that starts passes it on; jobs of submitit begin ready, too, and joblib's processes draw no more than what began them."""
 
 
 def possible() -> bool:
@@ -125,9 +151,15 @@ class Ready:
         """Makes ``folder`` one for PYTHONPATH: processes that start with it have children that begin ready."""
         if possible():
             self._wait()
-            own = f"Ready({self.address!r})"
-            (folder / "sitecustomize.py").write_text(f"from harness.machine import children\nfrom ready_children import Ready\n\nchildren.start = {own}.start\n")
+            stores = self.stores and str(self.stores)
+            (folder / "sitecustomize.py").write_text(PASSED_ON.format(address=self.address, stores=stores, loky=LOKY, undrawn=UNDRAWN))
         return folder
+
+    def submitted(self, words: Sequence[str], **options: Any) -> Any:
+        """Stands for the start of a task by submitit's local controller: what it runs is a command, and begins ready."""
+        assert TASK in words and not options.pop("shell", False), words
+        arguments = list(words[list(words).index(TASK) + 1 :])
+        return self._fork(words, TASK, arguments, options, {"stores": str(self.stores), "pictures": False})
 
     def run(self, *words: object, cwd: Path, timeout: float = 300, pictures: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
         """``python -m harness WORDS``, finished; see ``begin``."""

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import ready_export
+from command_line import UNDRAWN
 
 from harness.machine import reports
 
@@ -42,8 +43,6 @@ NEVER = "torch._inductor"
 """It starts threads when it is imported."""
 FURTHER = ".further"
 """What the name of the file ends in to which children write what they have imported."""
-UNDRAWN = "HARNESS_TESTS_UNDRAWN"
-"""The variable by which a command that draws nothing tells its children so."""
 MOST = 1 << 17
 """Bytes of a request."""
 

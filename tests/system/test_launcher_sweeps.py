@@ -64,9 +64,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Sweeper:
-    """Runs sweeps in folders of their own: the command begins ready, what a launcher starts is started anew, its children begin ready.
+    """Runs sweeps in folders of their own: the command, jobs of submitit, and children begin ready; joblib's processes are started anew.
 
-    With ``anew`` these are started anew, too.
+    With ``anew`` all that a launcher starts is started anew, and so are its children.
     """
 
     place: Path

@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from command_line import PATH, ROOT, with_cache
+from command_line import PATH, ROOT, UNDRAWN, with_cache
 from ready_children import Ready
-from ready_server import UNDRAWN
 
 nbformat = pytest.importorskip("nbformat", reason="extra [notebook] is not installed")
 nbclient = pytest.importorskip("nbclient", reason="extra [notebook] is not installed")
