@@ -19,6 +19,8 @@ from harness.jobs.worker import JOB_FILE, outcome_file
 ROOT = Path(__file__).resolve().parents[1]
 FRAMES = 8
 """Frames of each sequence, if the number of sequences varies."""
+WARMUP = 5
+"""Updates of a warm-up (the default of ``task.warmup``)."""
 
 
 def fixed_cost(work: Path, words: list[str]) -> dict[str, float]:
@@ -50,7 +52,10 @@ def fixed_cost(work: Path, words: list[str]) -> dict[str, float]:
 
 
 def further_job(work: Path, words: list[str], few: int = 2, many: int = 6) -> dict[str, float]:
-    """``further``: seconds that one more job of a sweep takes beside tracking, its share of the sweep's end included."""
+    """``further``: seconds that one more job of a sweep takes beside tracking, its share of the sweep's end included.
+
+    The jobs differ by their warm-up; its updates beyond the default's are tracking too.
+    """
     few_s, many_s = (_sweep_beside_tracking(work, words, count) for count in (few, many))
     return {"further": (many_s - few_s) / (many - few)}
 
@@ -58,7 +63,7 @@ def further_job(work: Path, words: list[str], few: int = 2, many: int = 6) -> di
 def _sweep_beside_tracking(work: Path, words: list[str], count: int) -> float:
     folder = work / "further"
     shutil.rmtree(folder, ignore_errors=True)
-    varied = f"task.warmup=range(5,{5 + count})"
+    varied = f"task.warmup=range({WARMUP},{WARMUP + count})"
     begin = time.time()
     command = [sys.executable, "-m", "harness", "-m", *words, varied, "turns.seconds=0", f"hydra.sweep.dir={folder}", f"mlflow.root={work / 'mlruns'}"]
     done = subprocess.run(command, cwd=work, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
@@ -66,7 +71,7 @@ def _sweep_beside_tracking(work: Path, words: list[str], count: int) -> float:
         raise RuntimeError(f"the sweep failed (exit code {done.returncode}): {done.stderr[-2000:]}")
     wall = time.time() - begin
     jobs = [Results.load(folder / str(number)) for number in range(count)]
-    return wall - sum(float(job.dataset["frames"]) / job.metrics["pipeline_fps"] for job in jobs)
+    return wall - sum((job.dataset["frames"] + more) / job.metrics["pipeline_fps"] for more, job in enumerate(jobs))
 
 
 def environment() -> dict[str, str]:

@@ -91,8 +91,7 @@ def _loaded_ahead() -> tuple[list[str], Experiment | None]:
     config = json.loads(sys.stdin.readline() or "{}").get("config")
     with contextlib.suppress(Exception):
         built = build_experiment(config)
-        built.backend.load_runtime()
-        import pyarrow.parquet  # noqa: F401  # for the table of frames
+        built.backend.load_runtime()  # what the job needs after its last frame it imports then: nothing waits for that
     order = json.loads(sys.stdin.readline() or "{}")
     os.environ.update(order.get("environment", {}))
     with open(os.devnull, "rb") as nothing:  # what the user's own code may read

@@ -5,27 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import time
-
-from tqdm import tqdm
+from typing import Any
 
 _LOG_EVERY_S = 15.0
-
-
-class _Quiet(tqdm):  # type: ignore[type-arg]
-    """A tqdm bar without tqdm's thread, which would wake up while frames are timed. Other code's bars keep theirs."""
-
-    monitor_interval = 0
 
 
 class Bar:
     """A bar that redraws in place; only for terminals."""
 
     def __init__(self) -> None:
-        self._bar: _Quiet | None = None
+        self._bar: Any = None
 
     def start(self, title: str, total: int) -> None:
         self.close()
-        self._bar = _Quiet(total=total, desc=title, unit="frame", file=sys.stderr, mininterval=0.25, leave=False)
+        self._bar = _quiet_bar(total=total, desc=title, unit="frame", file=sys.stderr, mininterval=0.25, leave=False)
 
     def step(self, amount: int = 1, note: str = "") -> None:
         if self._bar is not None:
@@ -34,12 +27,24 @@ class Bar:
             self._bar.update(amount)
 
     def say(self, text: str) -> None:
+        from tqdm import tqdm
+
         tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _quiet_bar(**settings: Any) -> Any:
+    """Returns a tqdm bar without tqdm's thread, which would wake up while frames are timed. Other code's bars keep theirs."""
+    from tqdm import tqdm  # only here: most jobs have no terminal
+
+    class Quiet(tqdm):  # type: ignore[type-arg]
+        monitor_interval = 0
+
+    return Quiet(**settings)
 
 
 class Lines:

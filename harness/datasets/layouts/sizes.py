@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import imagesize
-
 from harness.core.errors import DataError
 from harness.core.files import open_regular
 from harness.core.interfaces import Sequence
@@ -17,6 +15,8 @@ IMAGE_MARKS = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n")
 
 def image_size(path: Path) -> tuple[int, int]:
     """(width, height) of a JPEG or PNG from its header, without decoding or turning it. Raises DataError."""
+    import imagesize  # it loads Python's HTTP client; few jobs need sizes
+
     try:
         with open_regular(path) as file:
             start = file.read(8)
